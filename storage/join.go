@@ -1,0 +1,112 @@
+package storage
+
+import (
+	"math"
+	"slices"
+)
+
+// Plan is a decision that is not yet written: the batch that makes it true, and
+// the answer to give once the batch is applied. Making a plan writes nothing.
+type Plan[A any] struct {
+	Batch  Batch
+	Answer A
+}
+
+// Join merges several batches into one, so that they happen together, in one
+// lock order:
+//   - Adds to one counter: their deltas are summed and their bounds intersected.
+//     The latest Until counts, and 0 (never) is later than any.
+//   - Checks of one document at one version: one Check.
+//   - A Check beside a Put or Drop of the same document at the same version: the
+//     Put or Drop, which checks as much.
+//
+// It fails with ErrInvalid when two batches write one document, when they expect
+// it at different versions, when bounds exclude each other, or when a sum leaves
+// int64: such plans contradict each other, and one must be made after the other.
+func Join(batches ...Batch) (Batch, error) {
+	var joined Batch
+	var faults faults
+	versions := make(map[Key]int64)
+	written := make(map[Key]bool)
+	write := func(k Key, version int64) {
+		if expected, known := versions[k]; known && expected != version {
+			faults.add("document %s is expected at version %d and at %d", k, expected, version)
+		}
+		if written[k] {
+			faults.add("document %s is written twice", k)
+		}
+		versions[k], written[k] = version, true
+	}
+	for _, b := range batches {
+		for _, p := range b.Puts {
+			write(p.Key, p.Version)
+			joined.Puts = append(joined.Puts, p)
+		}
+		for _, d := range b.Drops {
+			write(d.Key, d.Version)
+			joined.Drops = append(joined.Drops, d)
+		}
+	}
+	for _, b := range batches {
+		for _, c := range b.Checks {
+			expected, known := versions[c.Key]
+			switch {
+			case !known:
+				versions[c.Key] = c.Version
+				joined.Checks = append(joined.Checks, c)
+			case expected != c.Version:
+				faults.add("document %s is expected at version %d and at %d", c.Key, expected, c.Version)
+			}
+		}
+	}
+	joined.Adds = joinAdds(batches, &faults)
+	return joined, faults.err("join")
+}
+
+func joinAdds(batches []Batch, faults *faults) []Add {
+	var sums []Add
+	index := make(map[string]int)
+	for _, b := range batches {
+		for _, a := range b.Adds {
+			i, known := index[a.Counter]
+			if !known {
+				index[a.Counter] = len(sums)
+				sums = append(sums, a)
+				continue
+			}
+			sum := &sums[i]
+			if delta, ok := addInt64(sum.Delta, a.Delta); ok {
+				sum.Delta = delta
+			} else {
+				faults.add("counter %q: the sum of its changes leaves int64", a.Counter)
+			}
+			sum.Min, sum.Max = max(sum.Min, a.Min), min(sum.Max, a.Max)
+			if sum.Min > sum.Max {
+				faults.add("counter %q: its bounds exclude each other (at least %d, at most %d)", a.Counter, sum.Min, sum.Max)
+			}
+			if sum.Until == 0 || a.Until == 0 {
+				sum.Until = 0
+			} else {
+				sum.Until = max(sum.Until, a.Until)
+			}
+		}
+	}
+	return slices.Clip(sums)
+}
+
+func addInt64(a, b int64) (int64, bool) {
+	if (b > 0 && a > math.MaxInt64-b) || (b < 0 && a < math.MinInt64-b) {
+		return 0, false
+	}
+	return a + b, true
+}
+
+// After is the counter's value after this Add, and whether the Add is allowed
+// from the value now. For stores.
+func (a Add) After(now int64) (int64, bool) {
+	sum, ok := addInt64(now, a.Delta)
+	if !ok || sum < a.Min || sum > a.Max {
+		return now, false
+	}
+	return sum, true
+}
