@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/big"
-	"math/bits"
 	"strconv"
 
 	"github.com/shopspring/decimal"
@@ -39,10 +38,10 @@ func parseFixed(s string, decimals int, invalid error) (int64, error) {
 		} else if j := i - len(whole); j < len(fraction) {
 			digit = uint64(fraction[j] - '0')
 		}
-		high, low := bits.Mul64(size, 10)
-		if size, high = bits.Add64(low, digit, 0); high != 0 {
+		if size > (math.MaxUint64-digit)/10 {
 			return 0, fmt.Errorf("%w: %q", ErrOverflow, s)
 		}
+		size = size*10 + digit
 	}
 	value, err := signed(size, negative)
 	if err != nil {
