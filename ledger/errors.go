@@ -39,6 +39,50 @@ var (
 	ErrSplit = errors.New("ledger: cannot split")
 )
 
+// Errors of the book: what was asked was judged and refused. Nothing was written.
+var (
+	// ErrInvalid: the entry, hold or query breaks a rule of its own. The message
+	// lists every fault, and the same call will fail again.
+	ErrInvalid = errors.New("ledger: invalid request")
+
+	// ErrKeyReused: the id was used before, for something else. Use a new id for
+	// a new thing, or repeat what was asked the first time to learn its outcome.
+	ErrKeyReused = errors.New("ledger: the id was used before for something else")
+
+	// ErrInsufficient: an account would fall below its floor. It comes inside an
+	// [*InsufficientError].
+	ErrInsufficient = errors.New("ledger: the account has too little")
+
+	// ErrClosed: the month of the entry has been closed. Date the entry now.
+	ErrClosed = errors.New("ledger: the month is closed")
+
+	// ErrNoHold: there is no hold of this id.
+	ErrNoHold = errors.New("ledger: there is no such hold")
+
+	// ErrHoldEnded: the hold was posted, voided or lapsed before.
+	ErrHoldEnded = errors.New("ledger: the hold has ended")
+
+	// ErrDiscrepancy: an audit found figures that contradict each other.
+	ErrDiscrepancy = errors.New("ledger: the books do not agree")
+)
+
+// InsufficientError says which account has too little. It matches
+// [ErrInsufficient].
+type InsufficientError struct {
+	Account Account
+	Found   Money // the balance when it was read, just after the refusal
+	Needed  Money // what the entry would have taken off it
+}
+
+// Error names the account and both figures.
+func (e *InsufficientError) Error() string {
+	return fmt.Sprintf("%v: %s has %s, and %s is needed: take less, or wait until more has come in",
+		ErrInsufficient, e.Account, e.Found, e.Needed)
+}
+
+// Unwrap gives ErrInsufficient.
+func (e *InsufficientError) Unwrap() error { return ErrInsufficient }
+
 // ShortfallError says that the ceilings of a [Split] leave too little room. It
 // matches [ErrSplit].
 type ShortfallError struct {

@@ -1,0 +1,405 @@
+package ledger
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/vouch-go/vouch/storage"
+)
+
+// Limits of an entry. Beyond one of them it is [ErrInvalid].
+const (
+	MaxAccount   = 120 // bytes of an account
+	MaxEntryID   = 180 // bytes of an entry's id
+	MaxText      = 190 // bytes of kind, actor, subject, concerns, and of a detail's name
+	MaxDetail    = 2000
+	MaxDetails   = 50
+	MaxTransfers = 500 // after those between the same two accounts are summed
+)
+
+// Account names a place where money is: "promotions/platform", "credit/jane". It
+// is 1 to 120 bytes of UTF-8 in parts separated by '/', none of them empty,
+// without NUL and without blanks at the ends. Letter case tells accounts apart.
+type Account string
+
+func (a Account) check() error {
+	switch s := string(a); {
+	case s == "" || len(s) > MaxAccount:
+		return fmt.Errorf("account %.40q has %d bytes: want 1 to %d", s, len(s), MaxAccount)
+	case !isText(s):
+		return fmt.Errorf("account %q is not UTF-8 without NUL", s)
+	case strings.TrimSpace(s) != s:
+		return fmt.Errorf("account %q has blanks at its ends", s)
+	case slices.Contains(strings.Split(s, "/"), ""):
+		return fmt.Errorf("account %q has an empty part", s)
+	}
+	return nil
+}
+
+func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
+
+// Transfer moves an amount above zero from one account to another.
+type Transfer struct {
+	From   Account `json:"from"`
+	To     Account `json:"to"`
+	Amount Money   `json:"amount"`
+}
+
+// Entry is one thing that happened. It is appended once and never changed; a
+// correction is another entry. Because all it does to accounts is to transfer,
+// the book balances by construction. An entry without transfers is a record all
+// the same: a decision, or what a member of staff did.
+type Entry struct {
+	ID        string            // the idempotency key, 1 to 180 bytes
+	Kind      string            // what kind of thing: "redemption", "extend"
+	At        time.Time         // when, between 1970 and 9999; kept in microseconds, in UTC
+	Actor     string            // who did it; empty: the program itself
+	Subject   string            // whom it is about
+	Concerns  string            // what it is about: an order, a coupon
+	Details   map[string]string // at most 50
+	Transfers []Transfer
+}
+
+// Floor keeps accounts from falling below a minimum, which is usually 0. Every
+// account under the prefix has a counter per currency, from its first entry on:
+// a floor is declared before the first entry, or the audit will say so. Where
+// several prefixes fit, the longest holds.
+//
+// Accounts without a floor have no counter, so that nobody queues on them.
+type Floor struct {
+	Prefix string // "credit/"
+	Min    int64  // minor units of whatever currency
+}
+
+// Batch is what writes the entry, once: a second entry of the same id is
+// refused with [storage.ErrConflict], an account that would fall below its floor
+// with [storage.ErrLimit], and a date in a month that has been closed with
+// ErrConflict about the document of [MonthKey].
+//
+// Transfers between the same two accounts in one currency are summed, and
+// sorted. An entry of more than 7 accounts is kept as several documents, because
+// a document stands in 8 lists at most; they are written together.
+//
+// It fails with ErrInvalid, and with ErrOverflow when transfers cannot be summed.
+func (e Entry) Batch(floors ...Floor) (storage.Batch, error) {
+	e, err := e.normal()
+	if err != nil {
+		return storage.Batch{}, err
+	}
+	parts, err := e.parts(floors)
+	if err != nil {
+		return storage.Batch{}, err
+	}
+	batch := storage.Batch{Checks: []storage.Check{{Key: MonthKey(e.At)}}}
+	var adds []storage.Batch
+	for _, part := range parts {
+		put, err := entryCodec.Put(part, 0, part.Value.lists()...)
+		if err != nil {
+			return storage.Batch{}, err
+		}
+		batch.Puts = append(batch.Puts, put)
+		adds = append(adds, storage.Batch{Adds: part.Value.adds()})
+	}
+	return storage.Join(append(adds, batch)...)
+}
+
+// normal is the entry in the form it is kept in: transfers summed and sorted,
+// the instant in microseconds and UTC, no empty map.
+func (e Entry) normal() (Entry, error) {
+	if err := e.check(); err != nil {
+		return Entry{}, err
+	}
+	transfers, err := sumTransfers(e.Transfers)
+	if err != nil {
+		return Entry{}, fmt.Errorf("entry %q: %w", e.ID, err)
+	}
+	if len(transfers) > MaxTransfers {
+		return Entry{}, fmt.Errorf("%w: entry %q: %d transfers, at most %d are allowed: make several entries of it",
+			ErrInvalid, e.ID, len(transfers), MaxTransfers)
+	}
+	e.At, e.Transfers = e.At.UTC().Truncate(time.Microsecond), transfers
+	if len(e.Details) == 0 {
+		e.Details = nil
+	}
+	return e, nil
+}
+
+func sumTransfers(transfers []Transfer) ([]Transfer, error) {
+	sorted := slices.Clone(transfers)
+	slices.SortFunc(sorted, compareTransfers)
+	var sums []Transfer
+	for _, t := range sorted {
+		if last := len(sums) - 1; last >= 0 && compareTransfers(sums[last], t) == 0 {
+			sum, err := sums[last].Amount.Add(t.Amount)
+			if err != nil {
+				return nil, err
+			}
+			sums[last].Amount = sum
+			continue
+		}
+		sums = append(sums, t)
+	}
+	return sums, nil
+}
+
+func compareTransfers(a, b Transfer) int {
+	return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To),
+		cmp.Compare(a.Amount.Currency().text(), b.Amount.Currency().text()))
+}
+
+// partID is the id of a document that an entry of many accounts goes on in. No
+// entry has such an id of its own.
+var partID = regexp.MustCompile(`#part[0-9]+$`)
+
+func (e Entry) check() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	text := func(what, s string, least, most int) {
+		switch {
+		case len(s) < least || len(s) > most:
+			fault("%s %.40q has %d bytes: want %d to %d", what, s, len(s), least, most)
+		case !isText(s):
+			fault("%s %q is not UTF-8 without NUL", what, s)
+		}
+	}
+	text("id", e.ID, 1, MaxEntryID)
+	if partID.MatchString(e.ID) {
+		fault("id %q: an id of this ending is kept for the parts of large entries", e.ID)
+	}
+	text("kind", e.Kind, 1, MaxText)
+	text("actor", e.Actor, 0, MaxText)
+	text("subject", e.Subject, 0, MaxText)
+	text("concerns", e.Concerns, 0, MaxText)
+	if year := e.At.UTC().Year(); year < 1970 || year > 9999 || e.At.UnixMicro() <= 0 {
+		fault("the instant %s is not between 1970 and 9999", e.At)
+	}
+	if len(e.Details) > MaxDetails {
+		fault("%d details: at most %d are allowed", len(e.Details), MaxDetails)
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Details)) {
+		text("the name of detail", name, 1, MaxText)
+		text("detail "+name, e.Details[name], 0, MaxDetail)
+	}
+	for i, t := range e.Transfers {
+		if err := t.check(); err != nil {
+			fault("transfer %d: %w", i+1, err)
+		}
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: entry %.40q: %w", ErrInvalid, e.ID, errors.Join(faults...))
+}
+
+func (t Transfer) check() error {
+	var faults []error
+	faults = append(faults, t.From.check(), t.To.check())
+	if t.From == t.To {
+		faults = append(faults, fmt.Errorf("it goes from %q to itself", t.From))
+	}
+	if t.Amount.Sign() <= 0 || t.Amount.Currency().IsZero() {
+		faults = append(faults, fmt.Errorf("its amount %s is not a positive amount of a currency", t.Amount))
+	}
+	return errors.Join(faults...)
+}
+
+// entryBody is a document of an entry: the whole of it, or a part that has all of
+// it but for some of the transfers.
+type entryBody struct {
+	Kind      string            `json:"kind"`
+	At        int64             `json:"at"` // unix microseconds
+	Actor     string            `json:"actor"`
+	Subject   string            `json:"subject"`
+	Concerns  string            `json:"concerns"`
+	Details   map[string]string `json:"details"`
+	Transfers []transferBody    `json:"transfers"`
+	Claims    []Claim           `json:"claims"` // what it did to the counters of accounts with a floor
+	Floors    []int64           `json:"floors"` // the floor of each claim's account, minor units
+	Part      int               `json:"part"`   // from 1
+	Parts     int               `json:"parts"`  // how many documents the entry has
+}
+
+type transferBody struct {
+	From     Account  `json:"from"`
+	To       Account  `json:"to"`
+	Minor    int64    `json:"minor"`
+	Currency Currency `json:"currency"`
+}
+
+const (
+	entryKind   = "entry"
+	bookList    = "book" // every entry, at its instant
+	maxAccounts = storage.MaxLists - 1
+)
+
+var entryCodec = storage.NewCodec[entryBody](1)
+
+// EntryKey is the key of the document that holds the entry, or its first part.
+func EntryKey(id string) storage.Key { return storage.Key{Kind: entryKind, ID: id} }
+
+func partKey(id string, part int) storage.Key {
+	if part == 1 {
+		return EntryKey(id)
+	}
+	return EntryKey(fmt.Sprintf("%s#part%d", id, part))
+}
+
+func accountList(a Account) string { return "account/" + string(a) }
+
+func balanceCounter(a Account, c Currency) string { return "balance/" + string(a) + "/" + c.text() }
+
+// parts splits the entry into documents of at most maxAccounts accounts, filling
+// one after the other in the order of the transfers.
+func (e Entry) parts(floors []Floor) ([]storage.Record[entryBody], error) {
+	var groups [][]Transfer
+	accounts := make(map[Account]bool)
+	for _, t := range e.Transfers {
+		accounts[t.From], accounts[t.To] = true, true
+		if len(groups) == 0 || len(accounts) > maxAccounts {
+			groups = append(groups, nil)
+			accounts = map[Account]bool{t.From: true, t.To: true}
+		}
+		groups[len(groups)-1] = append(groups[len(groups)-1], t)
+	}
+	parts := make([]storage.Record[entryBody], max(1, len(groups)))
+	for i := range parts {
+		body := entryBody{
+			Kind: e.Kind, At: e.At.UnixMicro(), Actor: e.Actor, Subject: e.Subject, Concerns: e.Concerns,
+			Details: e.Details, Part: i + 1, Parts: len(parts),
+		}
+		if i < len(groups) {
+			if err := body.transfer(groups[i], floors); err != nil {
+				return nil, fmt.Errorf("entry %q: %w", e.ID, err)
+			}
+		}
+		parts[i] = storage.Record[entryBody]{Key: partKey(e.ID, i+1), Value: body}
+	}
+	return parts, nil
+}
+
+func (b *entryBody) transfer(transfers []Transfer, floors []Floor) error {
+	for _, t := range transfers {
+		b.Transfers = append(b.Transfers, transferBody{t.From, t.To, t.Amount.Minor(), t.Amount.Currency()})
+	}
+	movements, err := b.movements()
+	if err != nil {
+		return err
+	}
+	for _, m := range movements {
+		if floor, has := floorOf(m.account, floors); has && m.delta != 0 {
+			b.Claims = append(b.Claims, Claim{Counter: balanceCounter(m.account, m.currency), N: m.delta})
+			b.Floors = append(b.Floors, floor.Min)
+		}
+	}
+	return nil
+}
+
+// movement is what an entry does to one account in one currency.
+type movement struct {
+	account  Account
+	currency Currency
+	delta    int64
+}
+
+// movements are sorted by account, then currency. One whose transfers cancel out
+// has a delta of 0.
+func (b *entryBody) movements() ([]movement, error) {
+	var all []movement
+	for _, t := range b.Transfers {
+		all = append(all, movement{t.From, t.Currency, -t.Minor}, movement{t.To, t.Currency, t.Minor})
+	}
+	slices.SortStableFunc(all, movement.compare)
+	var sums []movement
+	for _, m := range all {
+		if last := len(sums) - 1; last >= 0 && sums[last].compare(m) == 0 {
+			sum, err := Sum(sums[last].delta, m.delta)
+			if err != nil {
+				return nil, fmt.Errorf("account %s: %w", m.account, err)
+			}
+			sums[last].delta = sum
+			continue
+		}
+		sums = append(sums, m)
+	}
+	return sums, nil
+}
+
+func (m movement) compare(other movement) int {
+	return cmp.Or(cmp.Compare(m.account, other.account), cmp.Compare(m.currency.text(), other.currency.text()))
+}
+
+func floorOf(a Account, floors []Floor) (longest Floor, has bool) {
+	for _, f := range floors {
+		if strings.HasPrefix(string(a), f.Prefix) && (!has || len(f.Prefix) > len(longest.Prefix)) {
+			longest, has = f, true
+		}
+	}
+	return longest, has
+}
+
+// adds changes the counters. What flows in is never refused, even to an account
+// that stands below a floor raised since.
+func (b *entryBody) adds() []storage.Add {
+	adds := make([]storage.Add, len(b.Claims))
+	for i, c := range b.Claims {
+		adds[i] = storage.Add{Counter: c.Counter, Delta: c.N, Min: math.MinInt64, Max: math.MaxInt64}
+		if c.N < 0 {
+			adds[i].Min = b.Floors[i]
+		}
+	}
+	return adds
+}
+
+// lists are the book and every account touched, at the entry's instant.
+func (b *entryBody) lists() []storage.Listing {
+	lists := []storage.Listing{{List: bookList, Place: b.At}}
+	for _, account := range b.accounts() {
+		lists = append(lists, storage.Listing{List: accountList(account), Place: b.At})
+	}
+	return lists
+}
+
+func (b *entryBody) accounts() []Account {
+	var accounts []Account
+	for _, t := range b.Transfers {
+		accounts = append(accounts, t.From, t.To)
+	}
+	slices.Sort(accounts)
+	return slices.Compact(accounts)
+}
+
+// entry is the body as an entry again; of a large one, with the transfers that
+// this part has.
+func (b *entryBody) entry(docID string) Entry {
+	e := Entry{
+		ID: partID.ReplaceAllString(docID, ""), Kind: b.Kind, At: time.UnixMicro(b.At).UTC(),
+		Actor: b.Actor, Subject: b.Subject, Concerns: b.Concerns, Details: b.Details,
+	}
+	for _, t := range b.Transfers {
+		e.Transfers = append(e.Transfers, Transfer{t.From, t.To, Minor(t.Minor, t.Currency)})
+	}
+	return e
+}
+
+// same says that two entries in normal form ask for the same: all but the
+// instant agrees.
+func (e Entry) same(other Entry) bool {
+	return e.ID == other.ID && e.Kind == other.Kind && e.Actor == other.Actor && e.Subject == other.Subject &&
+		e.Concerns == other.Concerns && maps.Equal(e.Details, other.Details) && slices.Equal(e.Transfers, other.Transfers)
+}
+
+// MonthKey is the key of the document that exists once the month of the instant,
+// in UTC, is closed. Entries are written on condition that it does not.
+func MonthKey(at time.Time) storage.Key {
+	return storage.Key{Kind: monthKind, ID: at.UTC().Format("2006-01")}
+}
+
+const monthKind = "month"
