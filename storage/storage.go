@@ -180,7 +180,7 @@ func CursorAt(place int64, id string) Cursor {
 func (c Cursor) Position() (place int64, id string, err error) {
 	head, id, found := strings.Cut(string(c), ":")
 	place, parseErr := strconv.ParseInt(head, 10, 64)
-	if !found || parseErr != nil {
+	if !found || parseErr != nil || CursorAt(place, id) != c {
 		return 0, "", fmt.Errorf("%w: the cursor %q is not one that a page returned", ErrInvalid, string(c))
 	}
 	return place, id, nil

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -169,9 +171,11 @@ func (q Query) Validate() (Query, error) {
 		faults.add("due before %d is negative", q.DueBefore)
 	}
 	if q.After != "" {
-		if _, _, err := q.After.Position(); err != nil {
+		_, id, err := q.After.Position()
+		if err != nil {
 			faults.add("the cursor %q is not one that a page returned", string(q.After))
 		}
+		faults.text("the cursor's id", id, MaxID)
 	}
 	if q.Limit < 0 || q.Limit > MaxPage {
 		faults.add("limit %d is not in 0..%d", q.Limit, MaxPage)
@@ -244,7 +248,42 @@ func (f *faults) body(p Put) {
 		f.add("put %s: its body has %d bytes, at most %d are allowed", p.Key, len(p.Body), MaxBody)
 	case len(p.Body) == 0 || p.Body[0] != '{' || !utf8.Valid(p.Body) || !json.Valid(p.Body):
 		f.add("put %s: its body is not a JSON object in UTF-8", p.Key)
-	case bytes.Contains(p.Body, []byte(`\u0000`)):
-		f.add("put %s: its body has an escaped NUL, which not every engine can show", p.Key)
+	case !showable(p.Body):
+		f.add("put %s: its body has an escaped NUL or half a surrogate pair, which not every engine can show", p.Key)
 	}
+}
+
+// showable says that the escapes in valid JSON all stand for characters.
+func showable(body []byte) bool {
+	for {
+		i := bytes.IndexByte(body, '\\')
+		if i < 0 {
+			return true
+		}
+		first := escaped(body[i:])
+		if body = body[i+2:]; first < 0 {
+			continue
+		}
+		if body = body[4:]; utf16.IsSurrogate(first) {
+			if utf16.DecodeRune(first, escaped(body)) == utf8.RuneError {
+				return false
+			}
+			body = body[6:]
+		}
+		if first == 0 {
+			return false
+		}
+	}
+}
+
+// escaped is the UTF-16 unit that the text begins with as \uXXXX, or -1.
+func escaped(text []byte) rune {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return -1
+	}
+	unit, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(unit)
 }
