@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"testing"
+
 	"github.com/vouch-go/vouch/storage"
 )
 
@@ -38,3 +40,5 @@ type Tx struct {
 	Commit      func() error
 	Rollback    func() error
 }
+
+func runTx(t *testing.T, open func(*testing.T) TxHarness) {}
