@@ -1,0 +1,66 @@
+// Package enginetest runs the conformance suite and the checks that need a real
+// database on real engines and drivers. It is a module of its own, so that no
+// driver reaches the programs that import the library.
+package enginetest
+
+import (
+	"database/sql"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/vouch-go/vouch/storage/sqlstore"
+)
+
+// Engine is a database engine with a driver.
+type Engine struct {
+	Name    string
+	Driver  string
+	Dialect sqlstore.Dialect
+
+	// DSN names a new, empty database, which is gone after the test. It calls
+	// Absent when the engine cannot be reached.
+	DSN func(t testing.TB) string
+}
+
+// Engines are those that all tests run on.
+func Engines() []Engine {
+	return []Engine{
+		{
+			Name: "sqlite", Driver: "sqlite", Dialect: sqlstore.SQLite,
+			DSN: func(t testing.TB) string { return sqlstore.SQLiteDSN(filepath.Join(t.TempDir(), "shop.db")) },
+		},
+	}
+}
+
+// Open opens a pool of at most conns connections; 0: no limit.
+func (e Engine) Open(t testing.TB, dsn string, conns int) *sql.DB {
+	t.Helper()
+	db, err := sql.Open(e.Driver, dsn)
+	require.NoError(t, err)
+	db.SetMaxOpenConns(conns)
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// Store is a migrated store over a pool.
+func (e Engine) Store(t testing.TB, db *sql.DB, options sqlstore.Options) *sqlstore.Store {
+	t.Helper()
+	store, err := sqlstore.New(db, e.Dialect, options)
+	require.NoError(t, err)
+	require.NoError(t, store.Migrate(t.Context()))
+	return store
+}
+
+// Absent skips a test whose engine or program is not installed. Where CI says
+// "true" everything must be installed, and it fails instead.
+func Absent(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is not there, and with CI=true nothing may be skipped", what)
+	}
+	t.Skipf("%s is not there", what)
+}

@@ -1,0 +1,235 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/vouch-go/vouch/storage"
+)
+
+// Apply does all of the batch or none of it. See [storage.Store].
+//
+// Outside a transaction of the caller's it is one transaction, done again when
+// the database asks. Inside, it is a savepoint: a refused batch leaves the
+// transaction as it was, and nothing is retried. When the transaction itself is
+// gone it fails with [ErrTxAborted].
+func (s *Store) Apply(ctx context.Context, b storage.Batch) error {
+	ops, err := b.Ops()
+	if err != nil || len(ops) == 0 {
+		return err
+	}
+	if s.tx != nil {
+		return s.applyInside(ctx, ops)
+	}
+	return s.retry(ctx, func() error {
+		return s.transact(ctx, func(tx *sql.Tx) error { return s.lockAndJudge(ctx, tx, ops) })
+	})
+}
+
+// savepoint is named after the library, so that it meets none of the caller's.
+const savepoint = "vouch_apply"
+
+func (s *Store) applyInside(ctx context.Context, ops []storage.Op) error {
+	if err := ctx.Err(); err != nil {
+		return s.fail(ctx, "nothing was applied", err)
+	}
+	// A savepoint that was begun must be ended, even if the context ends meanwhile.
+	calm := context.WithoutCancel(ctx)
+	if err := s.engine.open(calm, s.tx); err != nil {
+		return s.aborted(ctx, "cannot use the transaction", err)
+	}
+	if _, err := s.exec(calm, s.tx, "SAVEPOINT "+savepoint); err != nil {
+		return s.aborted(ctx, "cannot set a savepoint", err)
+	}
+	verdict := s.lockAndJudge(ctx, s.tx, ops)
+	if verdict != nil {
+		if _, err := s.exec(calm, s.tx, "ROLLBACK TO SAVEPOINT "+savepoint); err != nil {
+			return s.aborted(ctx, "cannot roll back to the savepoint", errors.Join(verdict, err))
+		}
+	}
+	if _, err := s.exec(calm, s.tx, "RELEASE SAVEPOINT "+savepoint); err != nil {
+		return s.aborted(ctx, "cannot release the savepoint", errors.Join(verdict, err))
+	}
+	return verdict
+}
+
+func (s *Store) aborted(ctx context.Context, doing string, err error) error {
+	return s.fail(ctx, doing, fmt.Errorf("%w: %w", ErrTxAborted, err))
+}
+
+func (s *Store) lockAndJudge(ctx context.Context, q querier, ops []storage.Op) error {
+	if err := s.lock(ctx, q, s.tables.docs); err != nil {
+		return err
+	}
+	return s.judge(ctx, q, ops)
+}
+
+// judge does the operations one after the other in lock order; the first whose
+// condition does not hold is the failure. No operation can change what a later
+// one is judged by, because no document and no counter occurs twice.
+func (s *Store) judge(ctx context.Context, q querier, ops []storage.Op) error {
+	before, err := s.standing(ctx, q, ops)
+	if err != nil {
+		return s.fail(ctx, "cannot read what the batch expects", err)
+	}
+	for _, op := range ops {
+		var held bool
+		switch standing := before[op.Key()]; {
+		case op.Add != nil:
+			held, err = s.add(ctx, q, *op.Add)
+		case op.Check != nil || op.Version() > 0:
+			held = standing.Version == op.Version()
+			if held && op.Check == nil {
+				held, err = s.change(ctx, q, op, standing.Lists)
+			}
+		default:
+			held, err = s.create(ctx, q, *op.Put)
+		}
+		if err != nil {
+			return s.fail(ctx, "cannot write "+target(op), err)
+		}
+		if !held {
+			return op.Failure()
+		}
+	}
+	return nil
+}
+
+func target(op storage.Op) string {
+	if op.Add != nil {
+		return fmt.Sprintf("counter %q", op.Add.Counter)
+	}
+	return "document " + op.Key().String()
+}
+
+// standing reads the versions and lists of the documents that are checked or
+// changed. A change is conditional on the version all the same: what was read is
+// only used to know which lists that version stood in, and they never change.
+func (s *Store) standing(ctx context.Context, q querier, ops []storage.Op) (map[storage.Key]storage.Doc, error) {
+	var args []any
+	for _, op := range ops {
+		if op.Check != nil || op.Version() > 0 {
+			args = append(args, op.Key().Kind, op.Key().ID)
+		}
+	}
+	if len(args) == 0 {
+		return nil, nil
+	}
+	docs := make(map[storage.Key]storage.Doc, len(args)/2)
+	statement := "SELECT kind, id, version, due, lists, '' FROM " + s.tables.docs +
+		" WHERE " + s.engine.among([]string{"kind", "id"}, len(args)/2)
+	err := s.query(ctx, q, statement, args, func(rows *sql.Rows) error {
+		doc, err := scanDoc(rows)
+		docs[doc.Key] = doc
+		return err
+	})
+	return docs, err
+}
+
+func (s *Store) create(ctx context.Context, q querier, p storage.Put) (bool, error) {
+	packed, err := pack(p.Lists)
+	if err != nil {
+		return false, err
+	}
+	inserted, err := s.engine.insert(ctx, q,
+		"INSERT INTO "+s.tables.docs+" (kind, id, version, due, lists, body) VALUES (?, ?, 1, ?, ?, ?)",
+		p.Key.Kind, p.Key.ID, nullable(p.Due), packed, string(p.Body))
+	if err != nil || !inserted {
+		return false, err
+	}
+	return true, s.enlist(ctx, q, p.Key, p.Lists)
+}
+
+// change does a Put or a Drop of an existing document, which stood in the given
+// lists at the version expected.
+func (s *Store) change(ctx context.Context, q querier, op storage.Op, lists []storage.Listing) (bool, error) {
+	key := op.Key()
+	var wanted []storage.Listing
+	statement, args := "DELETE FROM "+s.tables.docs, []any{}
+	if op.Put != nil {
+		wanted = op.Put.Lists
+		packed, err := pack(wanted)
+		if err != nil {
+			return false, err
+		}
+		statement = "UPDATE " + s.tables.docs + " SET version = version + 1, due = ?, lists = ?, body = ?"
+		args = append(args, nullable(op.Put.Due), packed, string(op.Put.Body))
+	}
+	statement += " WHERE kind = ? AND id = ? AND version = ?"
+	affected, err := s.exec(ctx, q, statement, append(args, key.Kind, key.ID, op.Version())...)
+	if err != nil || affected != 1 {
+		return false, err
+	}
+	if err := s.delist(ctx, q, key, without(lists, wanted)); err != nil {
+		return false, err
+	}
+	return true, s.enlist(ctx, q, key, without(wanted, lists))
+}
+
+func (s *Store) enlist(ctx context.Context, q querier, key storage.Key, lists []storage.Listing) error {
+	if len(lists) == 0 {
+		return nil
+	}
+	_, err := s.exec(ctx, q, "INSERT INTO "+s.tables.lists+" (kind, list, place, id) VALUES (?, ?, ?, ?)"+
+		strings.Repeat(", (?, ?, ?, ?)", len(lists)-1), rowsOf(key, lists)...)
+	return err
+}
+
+func (s *Store) delist(ctx context.Context, q querier, key storage.Key, lists []storage.Listing) error {
+	if len(lists) == 0 {
+		return nil
+	}
+	_, err := s.exec(ctx, q, "DELETE FROM "+s.tables.lists+" WHERE "+
+		s.engine.among([]string{"kind", "list", "place", "id"}, len(lists)), rowsOf(key, lists)...)
+	return err
+}
+
+func rowsOf(key storage.Key, lists []storage.Listing) []any {
+	args := make([]any, 0, 4*len(lists))
+	for _, l := range lists {
+		args = append(args, key.Kind, l.List, l.Place, key.ID)
+	}
+	return args
+}
+
+func (s *Store) add(ctx context.Context, q querier, a storage.Add) (bool, error) {
+	low, high, possible := room(a)
+	if !possible {
+		return false, nil
+	}
+	return s.engine.add(ctx, q, s.tables, a, low, high)
+}
+
+// room is the range of values from which an Add is allowed, so that the engine
+// only compares and never computes beyond int64: low <= value <= high exactly
+// when value + Delta lies in [Min, Max].
+func room(a storage.Add) (low, high int64, possible bool) {
+	low, high = a.Min, a.Max
+	switch {
+	case a.Delta > 0:
+		if high < math.MinInt64+a.Delta {
+			return 0, 0, false
+		}
+		high -= a.Delta
+		low = max(low, math.MinInt64+a.Delta) - a.Delta
+	case a.Delta < 0:
+		if low > math.MaxInt64+a.Delta {
+			return 0, 0, false
+		}
+		low -= a.Delta
+		high = min(high, math.MaxInt64+a.Delta) - a.Delta
+	}
+	return low, high, true
+}
+
+// nullable writes an instant, of which 0 means never.
+func nullable(micros int64) any {
+	if micros == 0 {
+		return nil
+	}
+	return micros
+}

@@ -1,0 +1,52 @@
+package sqlstore
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+
+	"github.com/vouch-go/vouch/storage"
+)
+
+// pack writes the lists of a document for its own row, so that they come back
+// with it, and so that the next version knows which rows of the lists table are
+// its predecessor's. JSON, for whoever looks into the table.
+func pack(lists []storage.Listing) (string, error) {
+	if len(lists) == 0 {
+		return "", nil
+	}
+	places := make(map[string]int64, len(lists))
+	for _, l := range lists {
+		places[l.List] = l.Place
+	}
+	packed, err := json.Marshal(places)
+	return string(packed), err
+}
+
+// unpack gives the lists ordered by name.
+func unpack(packed string) ([]storage.Listing, error) {
+	if packed == "" {
+		return nil, nil
+	}
+	var places map[string]int64
+	if err := json.Unmarshal([]byte(packed), &places); err != nil {
+		return nil, err
+	}
+	lists := make([]storage.Listing, 0, len(places))
+	for list, place := range places {
+		lists = append(lists, storage.Listing{List: list, Place: place})
+	}
+	slices.SortFunc(lists, func(a, b storage.Listing) int { return cmp.Compare(a.List, b.List) })
+	return lists, nil
+}
+
+// without gives the listings of a that are not in b.
+func without(a, b []storage.Listing) []storage.Listing {
+	var rest []storage.Listing
+	for _, l := range a {
+		if !slices.Contains(b, l) {
+			rest = append(rest, l)
+		}
+	}
+	return rest
+}

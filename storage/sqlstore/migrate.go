@@ -1,0 +1,211 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/vouch-go/vouch/storage"
+)
+
+// Migrations are the dialect's files, NNNN_name.up.sql, as goose and
+// golang-migrate take them, for reading and for whoever migrates by hand. They
+// are written for the default prefix; for another, replace "vouch_" by it. It
+// fails when the dialect is unknown.
+//
+// Whoever applies them with a tool of their own does not call [Store.Migrate],
+// which keeps a record of its own, but [Store.CreateViews].
+func Migrations(dialect Dialect) (fs.FS, error) {
+	engine, err := dialect.engine()
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: %w: %w", storage.ErrInvalid, err)
+	}
+	return engine.migrations()
+}
+
+// Migrate creates the tables or brings them up to this release, and creates the
+// views anew. Call it at start: several processes may do so at once, and an
+// up-to-date database is left as it is. Migrations only go forward.
+//
+// It fails with [ErrNewerSchema] when a newer release was here, with
+// [ErrChangedMigration] when an applied migration is not this release's, and
+// with storage.ErrInvalid when a view is declared wrongly.
+func (s *Store) Migrate(ctx context.Context, views ...storage.View) error {
+	if s.tx != nil {
+		return fmt.Errorf("%w: migrate with the store that New made, outside any transaction", ErrHandle)
+	}
+	if err := s.validate(views); err != nil {
+		return err
+	}
+	files, err := s.engine.migrations()
+	if err != nil {
+		return fmt.Errorf("sqlstore: cannot open the migrations: %w", err)
+	}
+	shipped, err := readMigrations(files)
+	if err != nil {
+		return err
+	}
+	return s.retry(ctx, func() error {
+		return s.engine.exclusively(ctx, s, func(q querier) error {
+			if err := s.migrate(ctx, q, shipped); err != nil {
+				return err
+			}
+			return s.createViews(ctx, q, views)
+		})
+	})
+}
+
+// CreateViews creates views anew over tables that are there already. It fails
+// with storage.ErrInvalid when one is declared wrongly.
+func (s *Store) CreateViews(ctx context.Context, views ...storage.View) error {
+	if s.tx != nil {
+		return fmt.Errorf("%w: create views with the store that New made, outside any transaction", ErrHandle)
+	}
+	if err := s.validate(views); err != nil {
+		return err
+	}
+	return s.retry(ctx, func() error {
+		return s.engine.exclusively(ctx, s, func(q querier) error { return s.createViews(ctx, q, views) })
+	})
+}
+
+func (s *Store) validate(views []storage.View) error {
+	var faults []error
+	seen := make(map[string]bool)
+	for _, v := range views {
+		faults = append(faults, v.Validate())
+		switch name := s.tables.prefix + v.Name; {
+		case slices.Contains([]string{s.tables.docs, s.tables.lists, s.tables.counters, s.tables.migrations}, name):
+			faults = append(faults, fmt.Errorf("view %q has the name of a table of the store's", v.Name))
+		case seen[name]:
+			faults = append(faults, fmt.Errorf("view %q is declared twice", v.Name))
+		default:
+			seen[name] = true
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return fmt.Errorf("sqlstore: cannot create the views: %w: %w", storage.ErrInvalid, err)
+	}
+	return nil
+}
+
+func (s *Store) createViews(ctx context.Context, q querier, views []storage.View) error {
+	for _, v := range views {
+		for _, statement := range []string{"DROP VIEW IF EXISTS " + s.tables.prefix + v.Name, s.engine.view(s.tables, v)} {
+			if _, err := q.ExecContext(ctx, statement); err != nil {
+				return s.fail(ctx, fmt.Sprintf("cannot create the view %s%s", s.tables.prefix, v.Name), err)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Store) migrate(ctx context.Context, q querier, shipped []migration) error {
+	if _, err := q.ExecContext(ctx, s.engine.history(s.tables)); err != nil {
+		return s.fail(ctx, "cannot create the table of migrations", err)
+	}
+	if err := s.lock(ctx, q, s.tables.migrations); err != nil {
+		return err
+	}
+	applied := make(map[int]string)
+	err := s.query(ctx, q, "SELECT version, checksum FROM "+s.tables.migrations, nil, func(rows *sql.Rows) error {
+		var version int
+		var checksum string
+		err := rows.Scan(&version, &checksum)
+		applied[version] = checksum
+		return err
+	})
+	if err != nil {
+		return s.fail(ctx, "cannot read the applied migrations", err)
+	}
+	missing, err := pending(shipped, applied)
+	if err != nil {
+		return err
+	}
+	for _, m := range missing {
+		for _, statement := range m.statements(s.tables.prefix) {
+			if _, err := q.ExecContext(ctx, statement); err != nil {
+				return s.fail(ctx, "cannot apply the migration "+m.name, err)
+			}
+		}
+		if _, err := s.exec(ctx, q, "INSERT INTO "+s.tables.migrations+" (version, name, checksum) VALUES (?, ?, ?)",
+			m.version, m.name, m.checksum); err != nil {
+			return s.fail(ctx, "cannot record the migration "+m.name, err)
+		}
+	}
+	return nil
+}
+
+// migration is one file.
+type migration struct {
+	version  int
+	name     string // the file's
+	checksum string // of the file as it is shipped, whatever the prefix
+	text     string
+}
+
+// statements are those of the file, one by one because not every driver takes
+// several, under the prefix.
+func (m migration) statements(prefix string) []string {
+	var statements []string
+	for _, s := range strings.Split(strings.ReplaceAll(m.text, DefaultPrefix, prefix), ";\n") {
+		if s = strings.TrimSpace(s); s != "" {
+			statements = append(statements, s)
+		}
+	}
+	return statements
+}
+
+// readMigrations reads the files in the order of their numbers.
+func readMigrations(files fs.FS) ([]migration, error) {
+	names, err := fs.Glob(files, "*.up.sql")
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: cannot list the migrations: %w", err)
+	}
+	migrations := make([]migration, 0, len(names))
+	for _, name := range names {
+		text, err := fs.ReadFile(files, name)
+		if err != nil {
+			return nil, fmt.Errorf("sqlstore: cannot read the migration %s: %w", name, err)
+		}
+		number, _, _ := strings.Cut(name, "_")
+		version, err := strconv.Atoi(number)
+		if err != nil {
+			return nil, fmt.Errorf("sqlstore: the migration %s is not named NNNN_name.up.sql: %w", name, err)
+		}
+		sum := sha256.Sum256(text)
+		migrations = append(migrations, migration{version, name, hex.EncodeToString(sum[:]), string(text)})
+	}
+	slices.SortFunc(migrations, func(a, b migration) int { return cmp.Compare(a.version, b.version) })
+	return migrations, nil
+}
+
+// pending compares what is shipped with what was applied (checksums by version)
+// and gives what is still to do.
+func pending(shipped []migration, applied map[int]string) ([]migration, error) {
+	var missing []migration
+	newest := 0
+	for _, m := range shipped {
+		newest = max(newest, m.version)
+		switch checksum, done := applied[m.version]; {
+		case !done:
+			missing = append(missing, m)
+		case checksum != m.checksum:
+			return nil, fmt.Errorf("%w: %s has the checksum %s, %s was applied", ErrChangedMigration, m.name, m.checksum, checksum)
+		}
+	}
+	for version := range applied {
+		if version > newest {
+			return nil, fmt.Errorf("%w: it is at migration %d, this release knows %d", ErrNewerSchema, version, newest)
+		}
+	}
+	return missing, nil
+}

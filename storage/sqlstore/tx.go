@@ -1,0 +1,136 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"time"
+
+	"github.com/vouch-go/vouch/storage"
+)
+
+// Tx is an open transaction of the caller's: *sql.Tx, and what sqlx, bun (its
+// Tx.Tx), ent and GORM (Statement.ConnPool) make of it. A pool or a connection
+// has no Commit and Rollback and does not compile in its place.
+type Tx interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	Commit() error
+	Rollback() error
+}
+
+// Within is the same store bound to a transaction that the caller began on the
+// same database and will end: what it applies commits or rolls back with the
+// caller's own rows. It never commits or rolls back itself. Like the
+// transaction, it is for one goroutine at a time.
+//
+// It fails with [ErrHandle] when tx is nil, or can begin a transaction and thus
+// is none, and when the store is bound already.
+func (s *Store) Within(tx Tx) (*Store, error) {
+	if s.tx != nil {
+		return nil, fmt.Errorf("%w: this store is bound to one already: bind the store that New made", ErrHandle)
+	}
+	handle := reflect.ValueOf(tx)
+	if !handle.IsValid() || handle.Kind() == reflect.Pointer && handle.IsNil() {
+		return nil, fmt.Errorf("%w: it is nil", ErrHandle)
+	}
+	// By name: libraries give BeginTx results of their own types.
+	if _, begins := handle.Type().MethodByName("BeginTx"); begins {
+		return nil, fmt.Errorf("%w: %T has BeginTx: it is a pool, a connection or a wrapper of one", ErrHandle, tx)
+	}
+	bound := *s
+	bound.tx = tx
+	return &bound, nil
+}
+
+// InTx begins a transaction, runs fn with it and with the store bound to it, and
+// commits when fn returns nil. On an error or a panic of fn it rolls back; the
+// error is fn's. On SQLite the write lock is taken first.
+//
+// When the database asks for it ([Retryable]) the whole of fn is run again, after
+// a pause that grows and varies: fn must not do anything outside the transaction
+// that may not happen twice. fn does not end the transaction.
+//
+// An error at the commit is storage.ErrOutcomeUnknown unless it is certain that
+// nothing was committed, and is not retried.
+func (s *Store) InTx(ctx context.Context, fn func(tx *sql.Tx, store *Store) error) error {
+	if s.tx != nil {
+		return fmt.Errorf("%w: this store is bound to a transaction already: use that one", ErrHandle)
+	}
+	return s.retry(ctx, func() error {
+		return s.transact(ctx, func(tx *sql.Tx) error {
+			if err := s.lock(ctx, tx, s.tables.docs); err != nil {
+				return err
+			}
+			bound, err := s.Within(tx)
+			if err != nil {
+				return err
+			}
+			return fn(tx, bound)
+		})
+	})
+}
+
+// transact runs fn in a transaction, once.
+func (s *Store) transact(ctx context.Context, fn func(*sql.Tx) error) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return s.fail(ctx, "cannot begin a transaction", err)
+	}
+	defer tx.Rollback() // after an error or a panic; does nothing after the commit
+	if err := fn(tx); err != nil {
+		if s.classify(err) == Transient && !Retryable(err) {
+			return &transient{err}
+		}
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return s.fail(ctx, "nothing was committed", err)
+	}
+	if err := tx.Commit(); err != nil {
+		if !s.classify(err).certain() {
+			err = fmt.Errorf("%w: %w", storage.ErrOutcomeUnknown, err)
+		}
+		return s.fail(ctx, "cannot commit", err)
+	}
+	return nil
+}
+
+// lock takes the write lock where reading first would make writing fail later.
+func (s *Store) lock(ctx context.Context, q querier, table string) error {
+	statement := s.engine.writeLock(table)
+	if statement == "" {
+		return nil
+	}
+	if _, err := s.exec(ctx, q, statement); err != nil {
+		return s.fail(ctx, "cannot take the write lock", err)
+	}
+	return nil
+}
+
+// retry tries again while the database asks for it and attempts are left. Inside
+// a transaction of the caller's there is one attempt.
+func (s *Store) retry(ctx context.Context, attempt func() error) error {
+	for n := 1; ; n++ {
+		err := attempt()
+		if err == nil || n >= s.attempts || s.tx != nil || !Retryable(err) {
+			return err
+		}
+		timer := time.NewTimer(backoff(n))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("%w: %w", err, ctx.Err())
+		}
+	}
+}
+
+// backoff is the pause after the n-th attempt: 5 ms doubling up to 320 ms, of
+// which a random part is waited, so that those who collided do not meet again.
+func backoff(n int) time.Duration {
+	longest := 5 * time.Millisecond << min(n-1, 6)
+	return longest/4 + rand.N(longest)
+}
