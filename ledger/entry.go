@@ -178,7 +178,7 @@ func (e Entry) check() error {
 	text("actor", e.Actor, 0, MaxText)
 	text("subject", e.Subject, 0, MaxText)
 	text("concerns", e.Concerns, 0, MaxText)
-	if year := e.At.UTC().Year(); year < 1970 || year > 9999 || e.At.UnixMicro() <= 0 {
+	if !isInstant(e.At) {
 		fault("the instant %s is not between 1970 and 9999", e.At)
 	}
 	if len(e.Details) > MaxDetails {
