@@ -57,6 +57,9 @@ type engine interface {
 	// first, before) a position, found through an index on them.
 	beyond(place, id string, newest bool, at int64, afterID string) (condition string, args []any)
 
+	// oneWriter says that the whole database has one writer at a time.
+	oneWriter() bool
+
 	// writeLock is a statement on a table with a column "version" that takes the
 	// lock without which a write after a read may fail; empty when the engine
 	// needs none.

@@ -16,7 +16,7 @@ import (
 
 // SQLiteDSN is a good data source name for the driver modernc.org/sqlite: the
 // file is created if it is not there, readers and a writer do not wait for each
-// other (WAL), a writer waits up to 10 s for another, foreign keys are checked,
+// other (WAL), a writer waits up to 5 s for another, foreign keys are checked,
 // each commit is on disk before it returns, and a transaction begins with the
 // write lock, which a read in front of a write would else forfeit.
 //
@@ -26,7 +26,7 @@ import (
 // connection a query on the pool inside a transaction waits for itself.
 func SQLiteDSN(path string) string {
 	settings := url.Values{
-		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)"},
+		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)"},
 		"_txlock": {"immediate"},
 	}
 	path = filepath.Clean(path)
@@ -73,6 +73,8 @@ func (sqlite) beyond(place, id string, newest bool, at int64, afterID string) (s
 	}
 	return "(" + place + ", " + id + ") " + comparison + " (?, ?)", []any{at, afterID}
 }
+
+func (sqlite) oneWriter() bool { return true }
 
 // writeLock matches no row. A transaction that has read and writes later is
 // refused at once, whatever its busy timeout, when another has written between.

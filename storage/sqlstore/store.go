@@ -22,7 +22,8 @@ type Options struct {
 	Prefix string
 
 	// Attempts is how often a transaction is tried in all when the database asks
-	// for it to be done again. Default 10. 1: never again.
+	// for it to be done again. No new attempt begins after 10 s. Default 10. 1:
+	// never again.
 	Attempts int
 
 	// Classify says what an error means before the dialect is asked, for drivers
@@ -39,6 +40,7 @@ type Store struct {
 	tables   tables
 	attempts int
 	classify func(error) Class
+	turns    chan struct{} // holds the turn to write; nil when the engine has many writers
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -73,6 +75,9 @@ func New(db *sql.DB, dialect Dialect, options Options) (*Store, error) {
 		return nil, fmt.Errorf("sqlstore: cannot make the store: %w: %w", storage.ErrInvalid, errors.Join(faults...))
 	}
 	s := &Store{db: db, engine: engine, tables: newTables(options.Prefix), attempts: options.Attempts}
+	if engine.oneWriter() {
+		s.turns = make(chan struct{}, 1)
+	}
 	s.classify = engine.classify
 	if own := options.Classify; own != nil {
 		s.classify = func(err error) Class {

@@ -75,6 +75,7 @@ func (s *Store) InTx(ctx context.Context, fn func(tx *sql.Tx, store *Store) erro
 
 // transact runs fn in a transaction, once.
 func (s *Store) transact(ctx context.Context, fn func(*sql.Tx) error) error {
+	defer s.turn(ctx)()
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return s.fail(ctx, "cannot begin a transaction", err)
@@ -98,6 +99,25 @@ func (s *Store) transact(ctx context.Context, fn func(*sql.Tx) error) error {
 	return nil
 }
 
+// turn lines up the writers of this program where the engine has one writer at a
+// time: SQLite lets those who wait poll, and some of them starve. It is courtesy
+// and not a lock: who has waited a second goes on, so that a transaction inside
+// a transaction gets the engine's refusal and not a deadlock of ours.
+func (s *Store) turn(ctx context.Context) (done func()) {
+	if s.turns == nil {
+		return func() {}
+	}
+	patience := time.NewTimer(time.Second)
+	defer patience.Stop()
+	select {
+	case s.turns <- struct{}{}:
+		return func() { <-s.turns }
+	case <-patience.C:
+	case <-ctx.Done():
+	}
+	return func() {}
+}
+
 // lock takes the write lock where reading first would make writing fail later.
 func (s *Store) lock(ctx context.Context, q querier, table string) error {
 	statement := s.engine.writeLock(table)
@@ -110,12 +130,17 @@ func (s *Store) lock(ctx context.Context, q querier, table string) error {
 	return nil
 }
 
+// longestRetry bounds the attempts by time too: each may wait for the engine's
+// own busy timeout, in vain when the lock is held further up in the same call.
+const longestRetry = 10 * time.Second
+
 // retry tries again while the database asks for it and attempts are left. Inside
 // a transaction of the caller's there is one attempt.
 func (s *Store) retry(ctx context.Context, attempt func() error) error {
+	begun := time.Now()
 	for n := 1; ; n++ {
 		err := attempt()
-		if err == nil || n >= s.attempts || s.tx != nil || !Retryable(err) {
+		if err == nil || n >= s.attempts || time.Since(begun) > longestRetry || s.tx != nil || !Retryable(err) {
 			return err
 		}
 		timer := time.NewTimer(backoff(n))
