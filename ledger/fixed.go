@@ -108,12 +108,13 @@ func fixedFromDecimal(d decimal.Decimal, decimals int, invalid error) (int64, er
 	if exponent < -maxFixedExponent || exponent > maxFixedExponent {
 		return 0, fmt.Errorf("%w: a decimal with exponent %d, at most ±%d is allowed", invalid, exponent, maxFixedExponent)
 	}
-	// Only below 19 digits is the coefficient certain to be what
-	// CoefficientInt64 answers: beyond int64 that wraps silently.
-	if shift := exponent + decimals; d.NumDigits() <= 18 {
-		return shiftFixed(d.CoefficientInt64(), shift, decimals, d)
+	shift := exponent + decimals
+	// Beyond int64 CoefficientInt64 wraps silently. Comparing takes no longer for
+	// a megabyte of digits, which counting them by NumDigits would.
+	if narrow := d.CoefficientInt64(); decimal.New(narrow, d.Exponent()).Equal(d) {
+		return shiftFixed(narrow, shift, decimals, d)
 	}
-	return wideFromDecimal(d, exponent+decimals, decimals, invalid)
+	return wideFromDecimal(d, shift, decimals, invalid)
 }
 
 // shiftFixed is coefficient × 10^shift.

@@ -2,15 +2,18 @@ package ledger
 
 // isoExponent is the number of decimals of a currency of ISO 4217.
 //
-// Source: the ISO 4217 maintenance agency's list one (currencies and funds),
-// with list three (withdrawn codes) for those withdrawn since 2016, which stay
-// readable because shops keep books for ten years. Codes without a minor unit
-// (precious metals, bond units, XDR, XSU, XUA, XTS, XXX) are left out: no exact
-// amount can be written in them. CLDR is no source: it gives decimals as people
-// like to see them, 0 for RSD, PKR, COP and IQD.
+// Source: the ISO 4217 maintenance agency's list one (currencies and funds), as
+// amended up to number 180 (1 January 2026), with list three (withdrawn codes)
+// for those withdrawn since 2016, which stay readable because shops keep books
+// for ten years. Codes without a minor unit (precious metals, bond units, XDR,
+// XSU, XUA, XTS, XXX) are left out: no exact amount can be written in them. CLDR
+// is no source: it gives decimals as people like to see them, 0 for RSD, PKR,
+// COP and IQD.
 //
 // testdata/iso4217.txt holds the same table, with the independent sources it was
-// checked against; change both together.
+// checked against; change both together, and remove no code that was ever here:
+// it would make books unreadable. A shop may have made a unit of a code that ISO
+// assigns later ("ABC:0"): whoever adds the code keeps that text readable.
 func isoExponent(code string) (exponent int, known bool) {
 	switch code {
 	case "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF",

@@ -57,7 +57,7 @@ func newRate(millionths int64, err error) (Rate, error) {
 	case err != nil:
 		return Rate{}, err
 	case millionths < 0 || millionths > rateMax:
-		return Rate{}, fmt.Errorf("%w: %s: want a percentage in 0..1000", ErrRate, formatFixed(millionths, rateDecimals))
+		return Rate{}, fmt.Errorf("%w: %s: want a percentage in 0..1000", ErrRate, Rate{millionths})
 	}
 	return Rate{millionths}, nil
 }

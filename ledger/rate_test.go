@@ -30,7 +30,7 @@ func ExampleParseRate() {
 	_, err = ledger.ParseRate("0.0000001")
 	fmt.Println(err)
 	// Output:
-	// ledger: not a rate: 1500.000000: want a percentage in 0..1000
+	// ledger: not a rate: 1500%: want a percentage in 0..1000
 	// ledger: too many decimals: "0.0000001" has 7, at most 6 are allowed
 }
 
@@ -130,6 +130,17 @@ func TestRateOf(t *testing.T) {
 	})
 }
 
+func TestRateOfOverflows(t *testing.T) {
+	tenfold := ledger.MustRate("1000")
+	for _, minor := range []int64{math.MaxInt64/10 + 1, math.MinInt64/10 - 1, 1<<64/10 + 1, math.MaxInt64, math.MinInt64} {
+		_, err := tenfold.Of(minor, ledger.HalfUp)
+		require.ErrorIs(t, err, ledger.ErrOverflow, "10 × %d", minor)
+	}
+	got, err := tenfold.Of(math.MinInt64/10, ledger.HalfUp)
+	require.NoError(t, err)
+	assert.Equal(t, int64(math.MinInt64/10*10), got)
+}
+
 func TestRateOfHalves(t *testing.T) {
 	half := ledger.MustRate("50")
 	for minor := int64(-9); minor <= 9; minor++ {
@@ -175,6 +186,7 @@ func FuzzParseRate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		r, err := ledger.ParseRate(text)
 		if err != nil {
+			requireOneOf(t, err, ledger.ErrRate, ledger.ErrPrecision)
 			require.True(t, r.IsZero())
 			return
 		}
