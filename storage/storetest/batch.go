@@ -290,14 +290,13 @@ func largeBatches(f *fixture) {
 	f.apply(b)
 	require.Len(f, f.list(storage.Query{Kind: "doc", List: "l", Limit: storage.MaxPage}), storage.MaxOps/2)
 
-	last := len(b.Puts) - 1 // now the first key
 	b.Adds = nil
 	for i := range b.Puts {
 		b.Puts[i].Version = 1
 	}
-	b.Puts[last].Version = 2
-	f.refused(b, conflict(storage.OpPut, key("0000")))
-	b.Puts[last].Version = 1
+	b.Puts[0].Version = 2 // the last key
+	f.refused(b, conflict(storage.OpPut, b.Puts[0].Key))
+	b.Puts[0].Version = 1
 	f.apply(b)
 	for _, doc := range f.list(storage.Query{Kind: "doc"}) {
 		require.Equal(f, int64(2), doc.Version)
