@@ -39,7 +39,7 @@ func Deliver(ctx context.Context, store storage.Store, o DeliverOptions, fn func
 	if o.Limit <= 0 {
 		o.Limit = 1000
 	}
-	d := delivery{store: store, options: o, fn: fn, begun: time.Now(), left: o.Limit, seen: make(map[string]bool)}
+	d := delivery{store: store, options: o, fn: fn, begun: time.Now(), left: o.Limit, seen: make(map[string]int64)}
 	var after storage.Cursor
 	for d.left > 0 {
 		page, err := store.List(ctx, storage.Query{
@@ -69,7 +69,7 @@ type delivery struct {
 	fn      func(context.Context, Event) error
 	begun   time.Time // by this machine's clock, to tell how long the call has taken
 	left    int
-	seen    map[string]bool // subjects
+	seen    map[string]int64 // the list of each subject met, and the instant it is put off to; 0: it is not
 	report  Report
 }
 
@@ -83,9 +83,15 @@ func (d *delivery) page(ctx context.Context, docs []storage.Doc) error {
 		if len(doc.Lists) == 0 {
 			continue // not written by Put, which the audit reports
 		}
-		if list := doc.Lists[0].List; !d.seen[list] {
-			d.seen[list] = true
-			if err := d.subject(ctx, doc); err != nil {
+		list := doc.Lists[0].List
+		if _, seen := d.seen[list]; !seen {
+			d.seen[list] = 0
+			if err := d.subject(ctx, list); err != nil {
+				return err
+			}
+		}
+		if until := d.seen[list]; until > 0 {
+			if err := d.putOffBehind(ctx, doc, until); err != nil {
 				return err
 			}
 		}
@@ -93,9 +99,9 @@ func (d *delivery) page(ctx context.Context, docs []storage.Doc) error {
 	return nil
 }
 
-// subject delivers the events of the subject that this one belongs to.
-func (d *delivery) subject(ctx context.Context, due storage.Doc) error {
-	head, err := d.first(ctx, due.Lists[0].List, 0)
+// subject delivers the events of the subject whose list this is.
+func (d *delivery) subject(ctx context.Context, list string) error {
+	head, err := d.first(ctx, list, 0)
 	if err != nil || head == nil {
 		return err
 	}
@@ -106,7 +112,7 @@ func (d *delivery) subject(ctx context.Context, due storage.Doc) error {
 	fault := faults[head.Key]
 	if head.Due > d.now() {
 		if fault.Value.Attempts > 0 {
-			return d.putOffBehind(ctx, *head, due)
+			d.seen[list] = head.Due
 		}
 		return nil // another worker is at it, or it lies ahead
 	}
@@ -190,16 +196,18 @@ func (d *delivery) putOff(ctx context.Context, doc storage.Doc, fault faultRecor
 	later.Due = fault.Value.Until
 	done, err := d.apply(ctx, storage.Batch{Puts: []storage.Put{later, put}})
 	if done {
+		d.seen[doc.Lists[0].List] = later.Due
 		d.report.fail(fault.Value.fault())
 	}
 	return err
 }
 
-// putOffBehind moves an event that is due behind one that is put off, so that
-// the events of a failing subject do not fill every page.
-func (d *delivery) putOffBehind(ctx context.Context, head, due storage.Doc) error {
-	later := storage.Put(due)
-	later.Due = head.Due
+// putOffBehind moves an event that was due behind the one that is put off, so
+// that the events of a failing subject do not fill every page. That one itself
+// has changed since the page was read.
+func (d *delivery) putOffBehind(ctx context.Context, doc storage.Doc, until int64) error {
+	later := storage.Put(doc)
+	later.Due = until
 	_, err := d.apply(ctx, storage.Batch{Puts: []storage.Put{later}})
 	return err
 }

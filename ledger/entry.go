@@ -289,7 +289,7 @@ func (b *entryBody) transfer(transfers []Transfer, floors []Floor) error {
 	for _, t := range transfers {
 		b.Transfers = append(b.Transfers, transferBody{t.From, t.To, t.Amount.Minor(), t.Amount.Currency()})
 	}
-	movements, err := b.movements()
+	movements, err := movements(transfers)
 	if err != nil {
 		return err
 	}
@@ -302,7 +302,7 @@ func (b *entryBody) transfer(transfers []Transfer, floors []Floor) error {
 	return nil
 }
 
-// movement is what an entry does to one account in one currency.
+// movement is what transfers do to one account in one currency.
 type movement struct {
 	account  Account
 	currency Currency
@@ -311,10 +311,11 @@ type movement struct {
 
 // movements are sorted by account, then currency. One whose transfers cancel out
 // has a delta of 0.
-func (b *entryBody) movements() ([]movement, error) {
+func movements(transfers []Transfer) ([]movement, error) {
 	var all []movement
-	for _, t := range b.Transfers {
-		all = append(all, movement{t.From, t.Currency, -t.Minor}, movement{t.To, t.Currency, t.Minor})
+	for _, t := range transfers {
+		minor, currency := t.Amount.Minor(), t.Amount.Currency()
+		all = append(all, movement{t.From, currency, -minor}, movement{t.To, currency, minor})
 	}
 	slices.SortStableFunc(all, movement.compare)
 	var sums []movement
