@@ -63,6 +63,7 @@ func (s *Store) listing(q storage.Query) (string, []any, error) {
 		if q.DueBefore != 0 {
 			place = "d.due"
 			q.Until = q.DueBefore
+			where("d.due IS NOT NULL") // what the index is limited to
 		}
 	}
 	if err := s.bound(q, place, row+".id", where); err != nil {

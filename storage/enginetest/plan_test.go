@@ -1,0 +1,166 @@
+package enginetest
+
+import (
+	"bytes"
+	"database/sql"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vouch-go/vouch/storage"
+	"github.com/vouch-go/vouch/storage/sqlstore"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestPlans holds how SQLite runs every statement on documents, lists and
+// counters: through an index, from where the cursor stands, without sorting.
+func TestPlans(t *testing.T) {
+	e := Engines()[0]
+	var steps []Step
+	db := e.Tap(t, e.DSN(t), 0, func(step Step) error {
+		if !step.Done && strings.Contains(step.Statement, "vouch_") {
+			steps = append(steps, step)
+		}
+		return nil
+	})
+	store := e.Store(t, db, sqlstore.Options{})
+	key := func(id string) storage.Key { return storage.Key{Kind: "coupon", ID: id} }
+	body := []byte(`{}`)
+	put := storage.Put{Key: key("b"), Lists: []storage.Listing{{List: "l", Place: 5}, {List: "m", Place: 6}}, Due: 7, Body: body}
+	again := put
+	again.Version, again.Lists = 1, []storage.Listing{{List: "l", Place: 8}}
+
+	var golden bytes.Buffer
+	var shown []Step
+	show := func(title string, do func() error) {
+		t.Helper()
+		steps = nil
+		require.NoError(t, do())
+		fmt.Fprintf(&golden, "# %s\n", title)
+		shown = append(shown, steps...)
+		for _, step := range steps {
+			fmt.Fprintf(&golden, "%s\n", step.Statement)
+			for _, line := range plan(t, db, step) {
+				fmt.Fprintf(&golden, "    %s\n", line)
+			}
+		}
+		golden.WriteByte('\n')
+	}
+	apply := func(b storage.Batch) func() error { return func() error { return store.Apply(t.Context(), b) } }
+	list := func(q storage.Query) func() error {
+		return func() error {
+			q.Kind = "coupon"
+			_, err := store.List(t.Context(), q)
+			return err
+		}
+	}
+	show("create a document", apply(storage.Batch{Puts: []storage.Put{put}}))
+	show("change it, with other lists", apply(storage.Batch{Puts: []storage.Put{again}}))
+	show("check one, drop one", apply(storage.Batch{
+		Checks: []storage.Check{{Key: key("a")}}, Drops: []storage.Drop{{Key: key("b"), Version: 2}},
+	}))
+	show("change counters", apply(storage.Batch{Adds: []storage.Add{
+		{Counter: "c", Delta: 1, Max: 9}, {Counter: "d", Delta: 0, Min: -9, Max: 9},
+	}}))
+	show("change a counter that must be there", apply(storage.Batch{Adds: []storage.Add{{Counter: "c", Delta: -1, Max: 9}}}))
+	show("get", func() error {
+		_, _, err := store.Get(t.Context(), []storage.Key{key("a"), key("b")}, "c", "d")
+		return err
+	})
+	at := storage.CursorAt(5, "b")
+	for _, newest := range []bool{false, true} {
+		order := map[bool]string{false: "oldest first", true: "newest first"}[newest]
+		show("a list, "+order, list(storage.Query{List: "l", Newest: newest}))
+		show("a list between bounds, "+order, list(storage.Query{List: "l", From: 1, Until: 9, Newest: newest}))
+		show("a list between bounds, a later page, "+order, list(storage.Query{List: "l", From: 1, Until: 9, Newest: newest, After: at}))
+		show("due, "+order, list(storage.Query{DueBefore: 9, Newest: newest}))
+		show("due, a later page, "+order, list(storage.Query{DueBefore: 9, Newest: newest, After: at}))
+		show("a kind, "+order, list(storage.Query{Newest: newest}))
+		show("a kind, a later page, "+order, list(storage.Query{Newest: newest, After: storage.CursorAt(0, "b")}))
+	}
+	show("prune", func() error {
+		_, err := store.Prune(t.Context(), time.UnixMicro(9))
+		return err
+	})
+
+	path := filepath.Join("testdata", "plans-sqlite.txt")
+	if *update {
+		require.NoError(t, os.WriteFile(path, golden.Bytes(), 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(want), golden.String())
+	require.NotContains(t, golden.String(), "USE TEMP B-TREE", "a page is sorted")
+
+	// Statistics must not talk the planner into another way.
+	plans := make([][]string, len(shown))
+	for i, step := range shown {
+		plans[i] = plan(t, db, step)
+	}
+	var many storage.Batch
+	for i := range int64(1000) {
+		many.Puts = append(many.Puts, storage.Put{
+			Key: key(fmt.Sprint(i)), Lists: []storage.Listing{{List: "l", Place: i % 5}}, Due: i % 9, Body: body,
+		})
+	}
+	require.NoError(t, store.Apply(t.Context(), many))
+	_, err = db.Exec("ANALYZE")
+	require.NoError(t, err)
+	for i, step := range shown {
+		require.Equal(t, plans[i], plan(t, db, step), step.Statement)
+	}
+}
+
+func plan(t *testing.T, db *sql.DB, step Step) []string {
+	rows, err := db.Query("EXPLAIN QUERY PLAN "+step.Statement, step.Args...)
+	require.NoError(t, err)
+	defer rows.Close()
+	var lines []string
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		require.NoError(t, rows.Scan(&id, &parent, &unused, &detail))
+		lines = append(lines, detail)
+	}
+	require.NoError(t, rows.Err())
+	return lines
+}
+
+// TestRoundTrips: reading is one statement, whatever is asked for.
+func TestRoundTrips(t *testing.T) {
+	for _, e := range Engines() {
+		t.Run(e.Name, func(t *testing.T) {
+			n := 0
+			db := e.Tap(t, e.DSN(t), 0, func(step Step) error {
+				if !step.Done {
+					n++
+				}
+				return nil
+			})
+			store := e.Store(t, db, sqlstore.Options{})
+			var keys []storage.Key
+			var counters []string
+			for i := range storage.MaxGet / 2 {
+				keys = append(keys, storage.Key{Kind: fmt.Sprint("kind", i), ID: "x"})
+				counters = append(counters, fmt.Sprint("counter", i))
+			}
+			n = 0
+			_, values, err := store.Get(t.Context(), keys, counters...)
+			require.NoError(t, err)
+			require.Len(t, values, len(counters))
+			require.Equal(t, 1, n, "statements of a Get")
+
+			n = 0
+			_, err = store.List(t.Context(), storage.Query{Kind: "kind", List: "l"})
+			require.NoError(t, err)
+			require.Equal(t, 1, n, "statements of a List")
+		})
+	}
+}

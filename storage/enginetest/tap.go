@@ -1,0 +1,109 @@
+package enginetest
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Step is something a driver is asked to do: a statement, or "BEGIN", "COMMIT",
+// "ROLLBACK".
+type Step struct {
+	Statement string
+	Args      []any
+	Done      bool // the driver has done it; otherwise it is about to
+}
+
+// Tap opens a pool like Engine.Open whose every step is shown to watch, before
+// and after. An error of watch takes the place of the step's answer; before the
+// step, the step is not taken.
+func (e Engine) Tap(t testing.TB, dsn string, conns int, watch func(Step) error) *sql.DB {
+	t.Helper()
+	plain, err := sql.Open(e.Driver, dsn)
+	require.NoError(t, err)
+	require.NoError(t, plain.Close())
+	db := sql.OpenDB(tap{plain.Driver(), dsn, watch})
+	db.SetMaxOpenConns(conns)
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+type tap struct {
+	driver driver.Driver
+	dsn    string
+	watch  func(Step) error
+}
+
+func (p tap) Driver() driver.Driver { return p.driver }
+
+func (p tap) Connect(context.Context) (driver.Conn, error) {
+	conn, err := p.driver.Open(p.dsn)
+	if err != nil {
+		return nil, err
+	}
+	return tapped{conn, p.watch}, nil
+}
+
+// tapped is a connection; what database/sql asks of it beyond this goes to the
+// driver's own.
+type tapped struct {
+	driver.Conn
+	watch func(Step) error
+}
+
+func (c tapped) ExecContext(ctx context.Context, statement string, args []driver.NamedValue) (driver.Result, error) {
+	return watched(c.watch, statement, args, func() (driver.Result, error) {
+		return c.Conn.(driver.ExecerContext).ExecContext(ctx, statement, args)
+	})
+}
+
+func (c tapped) QueryContext(ctx context.Context, statement string, args []driver.NamedValue) (driver.Rows, error) {
+	return watched(c.watch, statement, args, func() (driver.Rows, error) {
+		return c.Conn.(driver.QueryerContext).QueryContext(ctx, statement, args)
+	})
+}
+
+func (c tapped) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx, error) {
+	tx, err := watched(c.watch, "BEGIN", nil, func() (driver.Tx, error) {
+		return c.Conn.(driver.ConnBeginTx).BeginTx(ctx, options)
+	})
+	return tappedTx{tx, c.watch}, err
+}
+
+func (c tapped) IsValid() bool { return c.Conn.(driver.Validator).IsValid() }
+
+func (c tapped) ResetSession(ctx context.Context) error {
+	return c.Conn.(driver.SessionResetter).ResetSession(ctx)
+}
+
+type tappedTx struct {
+	driver.Tx
+	watch func(Step) error
+}
+
+func (tx tappedTx) Commit() error {
+	_, err := watched(tx.watch, "COMMIT", nil, func() (any, error) { return nil, tx.Tx.Commit() })
+	return err
+}
+
+func (tx tappedTx) Rollback() error {
+	_, err := watched(tx.watch, "ROLLBACK", nil, func() (any, error) { return nil, tx.Tx.Rollback() })
+	return err
+}
+
+func watched[A any](watch func(Step) error, statement string, named []driver.NamedValue, do func() (A, error)) (answer A, err error) {
+	args := make([]any, len(named))
+	for i, n := range named {
+		args[i] = n.Value
+	}
+	if err := watch(Step{statement, args, false}); err != nil {
+		return answer, err
+	}
+	if answer, err = do(); err != nil {
+		return answer, err
+	}
+	return answer, watch(Step{statement, args, true})
+}

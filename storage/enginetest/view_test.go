@@ -1,0 +1,102 @@
+package enginetest
+
+import (
+	"database/sql"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vouch-go/vouch/storage"
+	"github.com/vouch-go/vouch/storage/sqlstore"
+)
+
+var farFuture = time.Date(2999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func TestViews(t *testing.T) {
+	view := storage.View{Name: "coupons", Kind: "shop's/coupon", Columns: []storage.Column{
+		{Name: "id", From: storage.FromID},
+		{Name: "version", From: storage.FromVersion, Type: storage.Integer},
+		{Name: "due", From: storage.FromDue, Type: storage.Instant},
+		{Name: "due_micros", From: storage.FromDue, Type: storage.Integer},
+		{Name: "order", Path: []string{"order"}},
+		{Name: "amount", Path: []string{"terms", "1st"}, Type: storage.Integer},
+		{Name: "live", Path: []string{"live"}, Type: storage.Boolean},
+		{Name: "issued", Path: []string{"issued"}, Type: storage.Instant},
+	}}
+	at := time.Date(2026, 11, 20, 18, 31, 7, 987654000, time.UTC)
+	for _, e := range Engines() {
+		t.Run(e.Name, func(t *testing.T) {
+			db := e.Open(t, e.DSN(t), 0)
+			store := e.Store(t, db, sqlstore.Options{})
+			require.NoError(t, store.Migrate(t.Context(), view))
+			put := func(kind, id string, due int64, body string) storage.Put {
+				return storage.Put{Key: storage.Key{Kind: kind, ID: id}, Due: due, Body: []byte(body)}
+			}
+			require.NoError(t, store.Apply(t.Context(), storage.Batch{Puts: []storage.Put{
+				put(view.Kind, "a", at.UnixMicro(), `{"order":"Größe 🎁 'x'","terms":{"1st":9223372036854775807},"live":true,"issued":-1}`),
+				put(view.Kind, "b", 0, `{"order":12,"live":false,"terms":{},"issued":0}`),
+				put(view.Kind, "c", 1, `{"order":null,"terms":null}`),
+				put("another", "d", 1, `{"order":"not seen"}`),
+			}}))
+
+			type row struct {
+				ID, Due, Order, Issued sql.NullString
+				Version, Micros        sql.NullInt64
+				Amount                 sql.NullInt64
+				Live                   sql.NullBool
+			}
+			text := func(s string) sql.NullString { return sql.NullString{String: s, Valid: true} }
+			number := func(n int64) sql.NullInt64 { return sql.NullInt64{Int64: n, Valid: true} }
+			want := []row{
+				{
+					ID: text("a"), Version: number(1), Due: text("2026-11-20 18:31:07.987654"), Micros: number(at.UnixMicro()),
+					Order: text("Größe 🎁 'x'"), Amount: number(math.MaxInt64), Live: sql.NullBool{Bool: true, Valid: true},
+					Issued: text("1969-12-31 23:59:59.999999"),
+				},
+				{
+					ID: text("b"), Version: number(1), Order: text("12"), Live: sql.NullBool{Valid: true},
+					Issued: text("1970-01-01 00:00:00.000000"),
+				},
+				{ID: text("c"), Version: number(1), Due: text("1970-01-01 00:00:00.000001"), Micros: number(1)},
+			}
+			rows, err := db.Query(`SELECT id, version, due, due_micros, "order", amount, live, issued FROM vouch_coupons ORDER BY id`)
+			require.NoError(t, err)
+			defer rows.Close()
+			var got []row
+			for rows.Next() {
+				var r row
+				require.NoError(t, rows.Scan(&r.ID, &r.Version, &r.Due, &r.Micros, &r.Order, &r.Amount, &r.Live, &r.Issued))
+				got = append(got, r)
+			}
+			require.NoError(t, rows.Err())
+			require.Equal(t, want, got)
+		})
+	}
+}
+
+func TestViewsAreMadeAnew(t *testing.T) {
+	for _, e := range Engines() {
+		t.Run(e.Name, func(t *testing.T) {
+			db := e.Open(t, e.DSN(t), 0)
+			store := e.Store(t, db, sqlstore.Options{})
+			require.NoError(t, store.Migrate(t.Context(), coupons))
+			changed := coupons
+			changed.Columns = []storage.Column{{Name: "version", From: storage.FromVersion, Type: storage.Integer}}
+			require.NoError(t, store.Migrate(t.Context(), changed))
+			_, err := db.Exec("SELECT version FROM vouch_coupons")
+			require.NoError(t, err)
+			_, err = db.Exec("SELECT id FROM vouch_coupons")
+			require.Error(t, err)
+
+			reserved := coupons
+			reserved.Name = "docs"
+			err = store.Migrate(t.Context(), coupons, coupons, reserved, storage.View{})
+			require.ErrorIs(t, err, storage.ErrInvalid)
+			for _, fault := range []string{"declared twice", `"docs"`, "no columns"} {
+				require.ErrorContains(t, err, fault)
+			}
+		})
+	}
+}
