@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 )
@@ -32,14 +33,21 @@ type Record[T any] struct {
 // NewCodec makes the codec of a kind whose bodies have the given format, from 1.
 // T is a struct that marshals to a JSON object, whose top-level members are
 // never left out when empty (no omitempty there): that is how the codec tells
-// members it knows from others. It panics when T is anything else, which the
-// first test notices.
+// members it knows from others. "format" is not among them. It panics when T is
+// anything else, which the first test notices.
 func NewCodec[T any](format int) *Codec[T] {
 	var zero T
 	body, err := json.Marshal(zero)
 	known := make(map[string]json.RawMessage)
 	if err == nil {
 		err = json.Unmarshal(body, &known)
+	}
+	_, taken := known["format"]
+	switch {
+	case known == nil: // null
+		err = errors.New("it is not a struct")
+	case taken:
+		err = errors.New("the member \"format\" is the codec's own")
 	}
 	if err != nil || format < 1 {
 		panic(fmt.Sprintf("storage: NewCodec of %T in format %d: %v", zero, format, err))

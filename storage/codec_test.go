@@ -1,0 +1,133 @@
+package storage_test
+
+import (
+	"encoding/json"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/vouch-go/vouch/storage"
+)
+
+type note struct {
+	Text  string            `json:"text"`
+	Count int64             `json:"count"`
+	Tags  map[string]string `json:"tags"`
+}
+
+// The golden body was written by the first release; it must be read, and written
+// back the same, for ever.
+func TestCodecGoldenBody(t *testing.T) {
+	golden, err := os.ReadFile("testdata/note.json")
+	require.NoError(t, err)
+	codec := storage.NewCodec[note](2)
+	record := storage.Record[note]{Key: key("a"), Version: 3, Value: note{
+		Text: "Grüße <b>", Count: 1<<53 + 1, Tags: map[string]string{"b": "2", "a": "1"},
+	}}
+	lists := []storage.Listing{{List: "l", Place: 7}}
+	put, err := codec.Put(record, 9, lists...)
+	require.NoError(t, err)
+	assert.Equal(t, string(golden), string(put.Body))
+	assert.Equal(t, storage.Put{Key: key("a"), Version: 3, Due: 9, Lists: lists, Body: put.Body}, put)
+
+	read, err := codec.Decode(storage.Doc{Key: key("a"), Version: 3, Body: golden})
+	require.NoError(t, err)
+	assert.Equal(t, record, read)
+}
+
+func TestCodecKeepsMembersItDoesNotKnow(t *testing.T) {
+	codec := storage.NewCodec[note](1)
+	rapid.Check(t, func(t *rapid.T) {
+		given := map[string]any{"format": 1, "text": "old", "count": 1, "tags": nil}
+		unknown := rapid.MapOf(rapid.StringMatching(`[a-zé"\\]{1,8}`), rapid.OneOf(
+			rapid.Just[any](nil),
+			rapid.Map(rapid.Int(), func(i int) any { return i }),
+			rapid.Map(rapid.String(), func(s string) any { return s }),
+			rapid.Just[any](map[string]any{"text": []any{1, "format"}}),
+		)).Draw(t, "unknown")
+		for name, value := range unknown {
+			if _, known := given[name]; !known {
+				given[name] = value
+			}
+		}
+		body, err := json.Marshal(given)
+		require.NoError(t, err)
+		record, err := codec.Decode(storage.Doc{Key: key("a"), Version: 1, Body: body})
+		require.NoError(t, err)
+		record.Value.Text = "new"
+		put, err := codec.Put(record, 0)
+		require.NoError(t, err)
+		again, err := codec.Put(record, 0)
+		require.NoError(t, err)
+		require.Equal(t, put.Body, again.Body)
+
+		given["text"] = "new"
+		want, err := json.Marshal(given)
+		require.NoError(t, err)
+		require.JSONEq(t, string(want), string(put.Body))
+		_, err = (&storage.Batch{Puts: []storage.Put{put}}).Ops()
+		if err != nil { // an escaped NUL among what was drawn, which the contract refuses
+			require.ErrorIs(t, err, storage.ErrInvalid)
+		}
+	})
+}
+
+func TestCodecRefuses(t *testing.T) {
+	codec := storage.NewCodec[note](2)
+	for body, want := range map[string]error{
+		`{"format":3,"text":"x"}`:   storage.ErrNewer,
+		`{"format":3,"text":[1]}`:   storage.ErrNewer, // whatever else it holds
+		`{"text":"x"}`:              storage.ErrCorrupt,
+		`{"format":0}`:              storage.ErrCorrupt,
+		`{"format":-1}`:             storage.ErrCorrupt,
+		`{"format":"1"}`:            storage.ErrCorrupt,
+		`{"format":1.5}`:            storage.ErrCorrupt,
+		`{"format":null}`:           storage.ErrCorrupt,
+		`{"format":1,"text":7}`:     storage.ErrCorrupt,
+		`{"format":1,"count":1e30}`: storage.ErrCorrupt,
+		`{"format":1`:               storage.ErrCorrupt,
+		`[]`:                        storage.ErrCorrupt,
+		`null`:                      storage.ErrCorrupt,
+		``:                          storage.ErrCorrupt,
+	} {
+		_, err := codec.Decode(storage.Doc{Key: key("a"), Version: 1, Body: []byte(body)})
+		assert.ErrorIs(t, err, want, body)
+		assert.ErrorContains(t, err, "k/a", body)
+	}
+	record, err := codec.Decode(storage.Doc{Body: []byte(`{"format":1,"text":"older"}`)})
+	require.NoError(t, err)
+	assert.Equal(t, "older", record.Value.Text)
+}
+
+func TestCodecOfAnEmptyValue(t *testing.T) {
+	codec := storage.NewCodec[struct{}](1)
+	put, err := codec.Put(storage.Record[struct{}]{Key: key("a")}, 0)
+	require.NoError(t, err)
+	assert.Equal(t, `{"format":1}`, string(put.Body))
+	record, err := codec.Decode(storage.Doc{Key: key("a"), Body: []byte(`{"format":1,"later":true}`)})
+	require.NoError(t, err)
+	put, err = codec.Put(record, 0)
+	require.NoError(t, err)
+	assert.Equal(t, `{"format":1,"later":true}`, string(put.Body))
+}
+
+func TestCodecReportsWhatCannotBeWritten(t *testing.T) {
+	type loose struct {
+		Value any `json:"value"`
+	}
+	_, err := storage.NewCodec[loose](1).Put(storage.Record[loose]{Key: key("a"), Value: loose{Value: func() {}}}, 0)
+	require.ErrorContains(t, err, "cannot write k/a")
+}
+
+func TestNewCodecPanicsOnWhatIsNoRecord(t *testing.T) {
+	type named struct {
+		Format int `json:"format"`
+	}
+	assert.Panics(t, func() { storage.NewCodec[[]int](1) })
+	assert.Panics(t, func() { storage.NewCodec[func()](1) })
+	assert.Panics(t, func() { storage.NewCodec[note](0) })
+	assert.Panics(t, func() { storage.NewCodec[named](1) })
+}
