@@ -1,0 +1,319 @@
+package coupon
+
+import (
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/vouch-go/vouch/ledger"
+)
+
+// Limits of a cart. A cart beyond one of them is refused with [ErrCart].
+const (
+	MaxLines    = 10_000    // lines of goods, and as many of shipping
+	MaxQuantity = 1_000_000 // units in a line
+	MaxTotal    = 1 << 53   // minor units of a whole cart: exact in every language that may read it
+	MaxKey      = 100       // bytes of an id that the shop gives: line, product, seller, customer, order, …
+	maxNames    = 1_000     // categories or tags of a line, segments of a customer
+)
+
+// Cart is what a shopper is about to buy, as the shop describes it. It is plain
+// data; [Cart.Validate] lists everything that is wrong with it, and every
+// operation that takes a cart calls it.
+type Cart struct {
+	Currency ledger.Currency
+	Lines    []Line
+	Shipping []Shipping
+	Customer Customer
+
+	// Promotions names the shop's own promotions that already apply to the
+	// whole cart; those that apply to one line stand in [Line.Promotions].
+	// Prices are those after them.
+	Promotions []string
+}
+
+// Line is one position of a cart: some units of one product at one price.
+type Line struct {
+	ID         string // unique in the cart
+	Product    string
+	Seller     string
+	Categories []string
+	Tags       []string
+	Quantity   int64 // 1 to MaxQuantity
+
+	// UnitPrice is what one unit costs before any offer; 0 or more.
+	UnitPrice ledger.Money
+	// Total is the price of the whole line where that is not Quantity times
+	// UnitPrice, as for units that cost less than the smallest coin. The zero
+	// value: Quantity times UnitPrice.
+	Total ledger.Money
+	// Floor is the least that one unit may cost after all offers. The zero
+	// value: nothing.
+	Floor ledger.Money
+
+	OnSale     bool     // already reduced by its seller
+	Promotions []string // the shop's own promotions that apply to this line
+}
+
+// Shipping is one delivery that the shopper pays for.
+type Shipping struct {
+	ID     string // unique among the shipping lines
+	Seller string
+	Price  ledger.Money
+}
+
+// Customer is who buys. The zero value is a guest whom nothing is known of.
+type Customer struct {
+	// Key tells customers apart, for limits per customer and for coupons held
+	// by one. For a guest, give a key that the same person would have again (a
+	// keyed hash of the e-mail address, say), or none: then offers that must
+	// tell customers apart are refused.
+	Key      string
+	Segments []string
+}
+
+// Fault is one thing that is wrong with an input: where, and what to do.
+type Fault struct {
+	Path    string // as in "lines[3].quantity"
+	Problem string
+}
+
+// Faults is everything that is wrong with an input. It is an error that matches
+// the sentinel of its kind: [ErrCart], [ErrOffer], [ErrExclusion] or [ErrRequest].
+type Faults struct {
+	Kind   error
+	Faults []Fault
+}
+
+// maxFaults keeps a message readable and its making bounded.
+const maxFaults = 50
+
+func (f *Faults) add(path, problem string, args ...any) {
+	switch {
+	case len(f.Faults) < maxFaults:
+		f.Faults = append(f.Faults, Fault{path, fmt.Sprintf(problem, args...)})
+	case len(f.Faults) == maxFaults:
+		f.Faults = append(f.Faults, Fault{"", "and more faults"})
+	}
+}
+
+// Error lists the faults, one after the other.
+func (f *Faults) Error() string {
+	message := f.Kind.Error() + ": "
+	for i, fault := range f.Faults {
+		if i > 0 {
+			message += "; "
+		}
+		if fault.Path != "" {
+			message += fault.Path + ": "
+		}
+		message += fault.Problem
+	}
+	return message
+}
+
+// Unwrap gives the sentinel of the kind.
+func (f *Faults) Unwrap() error { return f.Kind }
+
+// orNil keeps a nil error nil.
+func (f *Faults) orNil() error {
+	if len(f.Faults) == 0 {
+		return nil
+	}
+	return f
+}
+
+// id checks a key that the shop gives; it may be empty only where that has a
+// meaning.
+func (f *Faults) id(path, id string, mayBeEmpty bool) {
+	switch {
+	case id == "" && !mayBeEmpty:
+		f.add(path, "is missing")
+	case len(id) > MaxKey:
+		f.add(path, "has %d bytes, at most %d are allowed", len(id), MaxKey)
+	case !printable(id):
+		f.add(path, "is not UTF-8 without control characters")
+	}
+}
+
+func printable(s string) bool {
+	if !utf8.ValidString(s) {
+		return false
+	}
+	for _, r := range s {
+		if r < ' ' || r == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+func (f *Faults) names(path string, names []string) {
+	if len(names) > maxNames {
+		f.add(path, "has %d entries, at most %d are allowed", len(names), maxNames)
+		return
+	}
+	for i, name := range names {
+		if name == "" || len(name) > MaxKey || !printable(name) {
+			f.id(fmt.Sprintf("%s[%d]", path, i), name, false)
+		}
+	}
+}
+
+// Validate checks the cart and fails with a [*Faults] that lists everything
+// wrong with it: no or a wrong currency, no lines or too many, a quantity or
+// price out of range, an id missing or given twice, a total of 2^53 minor units
+// or more.
+func (c *Cart) Validate() error {
+	_, err := c.open()
+	return err
+}
+
+// basket is a validated cart with its sums.
+type basket struct {
+	cart     *Cart
+	totals   []int64 // price of each line before offers, minor units
+	floors   []int64 // the least each line may cost
+	subtotal int64
+	shipping int64
+}
+
+func (c *Cart) open() (*basket, error) {
+	faults := &Faults{Kind: ErrCart}
+	if c.Currency.IsZero() {
+		faults.add("currency", "is missing")
+	}
+	switch {
+	case len(c.Lines) == 0:
+		faults.add("lines", "is empty: there is nothing to price")
+	case len(c.Lines) > MaxLines:
+		faults.add("lines", "has %d lines, at most %d are allowed: split the order", len(c.Lines), MaxLines)
+	}
+	if len(c.Shipping) > MaxLines {
+		faults.add("shipping", "has %d lines, at most %d are allowed", len(c.Shipping), MaxLines)
+	}
+	if len(c.Lines) > MaxLines || len(c.Shipping) > MaxLines {
+		return nil, faults // a list beyond its bound is not read further
+	}
+	faults.id("customer.key", c.Customer.Key, true)
+	faults.names("customer.segments", c.Customer.Segments)
+	faults.names("promotions", c.Promotions)
+
+	b := &basket{cart: c, totals: make([]int64, len(c.Lines)), floors: make([]int64, len(c.Lines))}
+	seen := make(map[string]int, len(c.Lines))
+	for i := range c.Lines {
+		line := &c.Lines[i]
+		if first, twice := seen[line.ID]; twice {
+			faults.add(fmt.Sprintf("lines[%d].id", i), "is %q, as in lines[%d]: every line needs its own", line.ID, first)
+		}
+		seen[line.ID] = i
+		b.totals[i], b.floors[i] = line.open(i, c.Currency, faults)
+		b.subtotal = boundedSum(b.subtotal, b.totals[i])
+	}
+	clear(seen)
+	for i, s := range c.Shipping {
+		if first, twice := seen[s.ID]; twice {
+			faults.add(fmt.Sprintf("shipping[%d].id", i), "is %q, as in shipping[%d]: every line needs its own", s.ID, first)
+		}
+		seen[s.ID] = i
+		faults.id(fmt.Sprintf("shipping[%d].id", i), s.ID, false)
+		faults.id(fmt.Sprintf("shipping[%d].seller", i), s.Seller, true)
+		faults.price(fmt.Sprintf("shipping[%d].price", i), s.Price, c.Currency)
+		b.shipping = boundedSum(b.shipping, s.Price.Minor())
+	}
+	if boundedSum(b.subtotal, b.shipping) >= MaxTotal {
+		faults.add("lines", "sum to 2^53 minor units or more: split the order")
+	}
+	return b, faults.orNil()
+}
+
+// open gives the line's price before offers and the least it may cost.
+func (l *Line) open(i int, currency ledger.Currency, faults *Faults) (total, floor int64) {
+	path := func(member string) string { return fmt.Sprintf("lines[%d].%s", i, member) }
+	if l.ID == "" || len(l.ID) > MaxKey || !printable(l.ID) {
+		faults.id(path("id"), l.ID, false)
+	}
+	if l.Product == "" || len(l.Product) > MaxKey || !printable(l.Product) {
+		faults.id(path("product"), l.Product, false)
+	}
+	if len(l.Seller) > MaxKey || !printable(l.Seller) {
+		faults.id(path("seller"), l.Seller, true)
+	}
+	if len(l.Categories) > 0 {
+		faults.names(path("categories"), l.Categories)
+	}
+	if len(l.Tags) > 0 {
+		faults.names(path("tags"), l.Tags)
+	}
+	if len(l.Promotions) > 0 {
+		faults.names(path("promotions"), l.Promotions)
+	}
+	if l.Quantity < 1 || l.Quantity > MaxQuantity {
+		faults.add(path("quantity"), "is %d, want 1 to %d", l.Quantity, MaxQuantity)
+		return 0, 0
+	}
+	var none ledger.Money
+	if l.Total == none {
+		if !wellPriced(l.UnitPrice, currency) {
+			faults.price(path("unit_price"), l.UnitPrice, currency)
+			return 0, 0
+		}
+		total = l.UnitPrice.Minor() * l.Quantity // below 2^53 times 10^6, or caught next
+		if l.UnitPrice.Minor() > MaxTotal/l.Quantity {
+			faults.add(path("unit_price"), "times %d units is 2^53 minor units or more", l.Quantity)
+			return 0, 0
+		}
+	} else {
+		if l.UnitPrice != none && !wellPriced(l.UnitPrice, currency) {
+			faults.price(path("unit_price"), l.UnitPrice, currency)
+		}
+		if !wellPriced(l.Total, currency) {
+			faults.price(path("total"), l.Total, currency)
+			return 0, 0
+		}
+		total = l.Total.Minor()
+	}
+	if l.Floor == none {
+		return total, 0
+	}
+	if !wellPriced(l.Floor, currency) {
+		faults.price(path("floor"), l.Floor, currency)
+		return total, 0
+	}
+	if l.Floor.Minor() > total/l.Quantity { // a floor above the price refuses every discount, and raises nothing
+		return total, total
+	}
+	return total, l.Floor.Minor() * l.Quantity
+}
+
+func wellPriced(m ledger.Money, currency ledger.Currency) bool {
+	return m.Currency() == currency && m.Minor() >= 0 && m.Minor() < MaxTotal
+}
+
+func (f *Faults) price(path string, m ledger.Money, currency ledger.Currency) {
+	switch {
+	case m.Currency().IsZero():
+		f.add(path, "is missing")
+	case m.Currency() != currency:
+		f.add(path, "is in %s, but the cart is in %s", m.Currency(), currency)
+	case m.Minor() < 0:
+		f.add(path, "is %s, want 0 or more", m)
+	case m.Minor() >= MaxTotal:
+		f.add(path, "is %s, want less than 2^53 minor units", m)
+	}
+}
+
+// boundedSum adds amounts of 0 or more and stays at MaxTotal once it is there.
+func boundedSum(a, b int64) int64 {
+	if b > MaxTotal-a {
+		return MaxTotal
+	}
+	return a + b
+}
+
+// instant checks a time that is kept as unix microseconds.
+func (f *Faults) instant(path string, at time.Time) {
+	if year := at.Year(); year < 1 || year > 9999 {
+		f.add(path, "is in the year %d, want 1 to 9999", year)
+	}
+}

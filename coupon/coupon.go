@@ -1,0 +1,203 @@
+package coupon
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/vouch-go/vouch/storage"
+)
+
+// Coupon is a code that one customer holds or anyone may use. It stays with the
+// version of the offer it was issued under.
+type Coupon struct {
+	ID      string
+	Code    Code
+	Offer   string
+	Version int
+	Name    string // the offer's, as shoppers read it
+	Holder  string // the customer's key; empty: anyone may use it
+	Issued  time.Time
+	Expires time.Time // the first instant at which it can't be used; zero: never
+
+	// Uses is how often it can be used where somebody holds it; Used are those
+	// uses. A coupon that anyone may use counts in the offer's limits instead.
+	Uses int
+	Used []Use
+
+	Revoked *Revocation // nil: not revoked
+}
+
+// Use is one order that a held coupon is used for.
+type Use struct {
+	Order string
+	// Until is when the reservation lapses by itself; zero: the order is
+	// confirmed.
+	Until time.Time
+}
+
+// Revocation says who took a coupon back, and why.
+type Revocation struct {
+	Actor  string
+	Reason string
+	At     time.Time
+}
+
+// open says how many uses are left at an instant for an order, whose own use does
+// not count against it, and whose other reservations that have lapsed do not
+// either.
+func (c *Coupon) open(order string, at time.Time) int {
+	left := c.Uses
+	for _, u := range c.Used {
+		if u.Order != order && (u.Until.IsZero() || at.Before(u.Until)) {
+			left--
+		}
+	}
+	return left
+}
+
+// refuse is nil when the coupon can be used by the customer for the order.
+func (c *Coupon) refuse(customer, order string, at time.Time) *Refusal {
+	switch {
+	case c.Holder != "" && c.Holder != customer:
+		return &Refusal{Reason: ReasonNotHolder}
+	case c.Revoked != nil:
+		return &Refusal{Reason: ReasonRevoked, At: c.Revoked.At}
+	case c.Holder != "" && c.open(order, at) < 1:
+		refusal := &Refusal{Reason: ReasonUsed, FoundUses: int64(c.Uses), NeededUses: int64(c.Uses)}
+		if last := c.Used[len(c.Used)-1]; !last.Until.IsZero() {
+			refusal.Reason, refusal.At = ReasonReserved, last.Until
+		}
+		return refusal
+	}
+	return nil
+}
+
+const (
+	kindCoupon = "coupon"
+	kindCode   = "code"
+)
+
+func couponKey(id string) storage.Key { return storage.Key{Kind: kindCoupon, ID: id} }
+
+func couponKeys(ids []string) []storage.Key {
+	keys := make([]storage.Key, len(ids))
+	for i, id := range ids {
+		keys[i] = couponKey(id)
+	}
+	return keys
+}
+
+func codeKey(c Code) storage.Key { return storage.Key{Kind: kindCode, ID: string(c)} }
+
+// couponBody is what a coupon's document keeps.
+type couponBody struct {
+	Code    Code        `json:"code"`
+	Offer   string      `json:"offer"`
+	Version int         `json:"version"`
+	Name    string      `json:"name"`
+	Holder  string      `json:"holder"`
+	Issued  int64       `json:"issued"`
+	Expires int64       `json:"expires"`
+	Uses    int         `json:"uses"`
+	Used    []useBody   `json:"used"`
+	Revoked *revokeBody `json:"revoked"`
+}
+
+type useBody struct {
+	Order string `json:"order"`
+	Until int64  `json:"until,omitempty"`
+	At    int64  `json:"at"`
+}
+
+type revokeBody struct {
+	Actor  string `json:"actor"`
+	Reason string `json:"reason"`
+	At     int64  `json:"at"`
+}
+
+// codeBody leads from a code to its coupon.
+type codeBody struct {
+	Coupon string `json:"coupon"`
+}
+
+var (
+	coupons = storage.NewCodec[couponBody](1)
+	codes   = storage.NewCodec[codeBody](1)
+)
+
+// Lists of a wallet: what can still be used, at its expiry, and what is over, at
+// the instant it was.
+func liveList(holder string) string { return "wallet/" + holder + "/live" }
+func pastList(holder string) string { return "wallet/" + holder + "/past" }
+
+// putCoupon writes a coupon: in its holder's wallet and among its offer's coupons.
+func putCoupon(r storage.Record[couponBody]) (storage.Put, error) {
+	b := &r.Value
+	lists := []storage.Listing{{List: "offer/" + b.Offer, Place: b.Issued}}
+	switch {
+	case b.Holder == "":
+	case b.Revoked != nil:
+		lists = append(lists, storage.Listing{List: pastList(b.Holder), Place: b.Revoked.At})
+	case b.spent():
+		lists = append(lists, storage.Listing{List: pastList(b.Holder), Place: b.Used[len(b.Used)-1].At})
+	default:
+		lists = append(lists, storage.Listing{List: liveList(b.Holder), Place: b.expiry()})
+	}
+	return coupons.Put(r, 0, lists...)
+}
+
+// expiry is the place of a coupon among the live ones: those that never expire
+// come last.
+func (b *couponBody) expiry() int64 {
+	if b.Expires == 0 {
+		return math.MaxInt64
+	}
+	return b.Expires
+}
+
+// spent says that every use is confirmed.
+func (b *couponBody) spent() bool {
+	return len(b.Used) >= b.Uses && !slices.ContainsFunc(b.Used, func(u useBody) bool { return u.Until != 0 })
+}
+
+// drop takes an order's use out.
+func (b *couponBody) drop(order string) {
+	b.Used = slices.DeleteFunc(slices.Clone(b.Used), func(u useBody) bool { return u.Order == order })
+}
+
+// confirm makes an order's use final.
+func (b *couponBody) confirm(order string, at time.Time) {
+	b.Used = slices.Clone(b.Used)
+	for i := range b.Used {
+		if b.Used[i].Order == order {
+			b.Used[i].Until, b.Used[i].At = 0, at.UnixMicro()
+		}
+	}
+}
+
+// lapsed are the orders whose reservations have lapsed.
+func (b *couponBody) lapsed(at time.Time) []string {
+	var orders []string
+	for _, u := range b.Used {
+		if u.Until != 0 && u.Until <= at.UnixMicro() {
+			orders = append(orders, u.Order)
+		}
+	}
+	return orders
+}
+
+// coupon is the body as callers see it.
+func (b *couponBody) coupon(id string) Coupon {
+	c := Coupon{
+		ID: id, Code: b.Code, Offer: b.Offer, Version: b.Version, Name: b.Name, Holder: b.Holder,
+		Issued: instant(b.Issued), Expires: instant(b.Expires), Uses: b.Uses,
+	}
+	for _, u := range b.Used {
+		c.Used = append(c.Used, Use{u.Order, instant(u.Until)})
+	}
+	if b.Revoked != nil {
+		c.Revoked = &Revocation{b.Revoked.Actor, b.Revoked.Reason, instant(b.Revoked.At)}
+	}
+	return c
+}

@@ -1,0 +1,334 @@
+package coupon
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/storage"
+)
+
+// Limits of issuing.
+const (
+	MaxIssue   = 100 // coupons in one call
+	maxIssueID = 80  // bytes of an issue's id, so that its coupons' ids stay within MaxKey
+	maxUses    = 100 // uses of a coupon that a customer holds
+)
+
+// IssueRequest says which coupons are made, and for whom.
+type IssueRequest struct {
+	ID     string // the idempotency key; the coupons' ids begin with it; at most 80 bytes
+	Holder string // the customer's key; empty: anyone who knows the code may use it
+	Actor  string // who asks: a member of staff, or empty for the program itself
+	Offers []IssueOffer
+}
+
+// IssueOffer is some coupons of one offer.
+type IssueOffer struct {
+	Offer   string
+	Version int    // 0: the latest
+	Count   int    // 0: one
+	Code    string // a chosen code, for exactly one coupon; empty: made ones that nobody can guess
+}
+
+// issueBody remembers what was issued under an id.
+type issueBody struct {
+	Fingerprint string   `json:"fingerprint"`
+	Coupons     []string `json:"coupons"`
+	At          int64    `json:"at"`
+}
+
+var issues = storage.NewCodec[issueBody](1)
+
+func issueKey(id string) storage.Key { return storage.Key{Kind: "issue", ID: id} }
+
+// Issue makes coupons: one, many or a set, each with a code. They can be used from
+// now until the offer ends or its life from issue is over, whichever is first.
+// Asked again under the same id for the same, it answers the coupons it made.
+//
+// It fails with a [*Faults] when the request is not valid, with [ErrNoOffer], with
+// a [*Refusal] when an offer is paused or over, with [ErrCodeTaken] when a chosen
+// code is, and with [ErrKeyReused] when the id was used for something else.
+func (s *Service) Issue(ctx context.Context, request IssueRequest, now time.Time) ([]Coupon, error) {
+	return storage.Do(ctx, s.store, func(ctx context.Context, _ *storage.Failure) (storage.Plan[[]Coupon], error) {
+		return s.PlanIssue(ctx, request, now)
+	})
+}
+
+// PlanIssue is Issue as a plan, for joining it with what the coupons are issued
+// for.
+func (s *Service) PlanIssue(ctx context.Context, request IssueRequest, now time.Time) (storage.Plan[[]Coupon], error) {
+	none := storage.Plan[[]Coupon]{}
+	if err := request.validate(now); err != nil {
+		return none, err
+	}
+	fingerprint, err := ledger.Fingerprint(request)
+	if err != nil {
+		return none, err
+	}
+	made, err := s.prepare(ctx, request, now)
+	if err != nil {
+		return none, err
+	}
+	keys := []storage.Key{issueKey(request.ID)}
+	for _, m := range made {
+		keys = append(keys, headKey(m.version.offer.ID), codeKey(m.code))
+	}
+	return plan(ctx, s, now, keys, func(w *work) ([]Coupon, error) { return w.issue(request, fingerprint, made) })
+}
+
+func (r *IssueRequest) validate(now time.Time) error {
+	faults := &Faults{Kind: ErrRequest}
+	faults.id("id", r.ID, false)
+	if len(r.ID) > maxIssueID {
+		faults.add("id", "has %d bytes, at most %d are allowed", len(r.ID), maxIssueID)
+	}
+	faults.id("holder", r.Holder, true)
+	faults.id("actor", r.Actor, true)
+	faults.instant("now", now)
+	total := 0
+	for i, o := range r.Offers {
+		path := fmt.Sprintf("offers[%d]", i)
+		if o.Count < 0 || o.Count > MaxIssue {
+			faults.add(path+".count", "is %d, want 0 (for one) to %d", o.Count, MaxIssue)
+			continue
+		}
+		if o.Version < 0 {
+			faults.add(path+".version", "is %d, want 0 for the latest or a published one", o.Version)
+		}
+		total += max(1, o.Count)
+		if o.Code == "" {
+			continue
+		}
+		if o.Count > 1 {
+			faults.add(path+".code", "is one code for %d coupons", o.Count)
+		}
+		if _, err := ChooseCode(o.Code); err != nil {
+			faults.add(path+".code", "%s", strings.TrimPrefix(err.Error(), "coupon: "))
+		}
+	}
+	if total < 1 || total > MaxIssue {
+		faults.add("offers", "asks for %d coupons, want 1 to %d in one call", total, MaxIssue)
+	}
+	return faults.orNil()
+}
+
+// prepared is a coupon to be made: its version and its code.
+type prepared struct {
+	version *Version
+	code    Code
+}
+
+// prepare finds the versions and makes the codes.
+func (s *Service) prepare(ctx context.Context, request IssueRequest, now time.Time) ([]prepared, error) {
+	var made []prepared
+	for _, o := range request.Offers {
+		number := o.Version
+		if number == 0 {
+			head, err := s.readHead(ctx, o.Offer, now)
+			if err != nil {
+				return nil, err
+			}
+			number = head.latest
+		}
+		v, err := s.version(ctx, o.Offer, number)
+		if err != nil {
+			return nil, err
+		}
+		if request.Holder != "" && v.uses() > maxUses {
+			return nil, &Faults{ErrRequest, []Fault{{"holder", fmt.Sprintf(
+				"a coupon that somebody holds is used at most %d times, and offer %q allows %d", maxUses, o.Offer, v.uses())}}}
+		}
+		for range max(1, o.Count) {
+			code, err := s.code(o.Code)
+			if err != nil {
+				return nil, err
+			}
+			made = append(made, prepared{v, code})
+		}
+	}
+	return made, nil
+}
+
+func (s *Service) code(chosen string) (Code, error) {
+	if chosen != "" {
+		return ChooseCode(chosen)
+	}
+	return NewCode(s.options.Random)
+}
+
+func (w *work) issue(request IssueRequest, fingerprint string, made []prepared) ([]Coupon, error) {
+	key := issueKey(request.ID)
+	if doc := w.docs[key]; doc != nil {
+		return w.issuedBefore(*doc, fingerprint)
+	}
+	body := issueBody{Fingerprint: fingerprint, At: w.now.UnixMicro()}
+	var answer []Coupon
+	for i, m := range made {
+		offer := &m.version.offer
+		if err := w.mayIssue(m); err != nil {
+			return nil, err
+		}
+		id := fmt.Sprintf("%s/%d", request.ID, i+1)
+		record := storage.Record[couponBody]{Key: couponKey(id), Value: couponBody{
+			Code: m.code, Offer: offer.ID, Version: offer.Version, Name: offer.Name, Holder: request.Holder,
+			Issued: w.now.UnixMicro(), Expires: micros(m.version.expires(w.now)), Uses: m.version.uses(),
+		}}
+		put, err := putCoupon(record)
+		if err != nil {
+			return nil, err
+		}
+		codePut, err := codes.Put(storage.Record[codeBody]{Key: codeKey(m.code), Value: codeBody{Coupon: id}}, 0)
+		if err != nil {
+			return nil, err
+		}
+		w.puts = append(w.puts, put, codePut)
+		body.Coupons = append(body.Coupons, id)
+		answer = append(answer, record.Value.coupon(id))
+	}
+	put, err := issues.Put(storage.Record[issueBody]{Key: key, Value: body}, 0)
+	w.puts = append(w.puts, put)
+	w.entries = append(w.entries, ledger.Entry{
+		ID: "issued/" + request.ID, Kind: "issued", At: w.now, Actor: request.Actor, Subject: request.Holder, Concerns: request.ID,
+	})
+	return answer, err
+}
+
+// mayIssue refuses a paused or ended offer and a chosen code that is taken, and
+// makes the batch depend on the offer's status.
+func (w *work) mayIssue(m prepared) error {
+	offer := &m.version.offer
+	head, err := w.head(offer.ID)
+	if err != nil {
+		return err
+	}
+	refused := &Refusal{Offer: offer.ID, Name: offer.Name}
+	expires := m.version.expires(w.now)
+	switch {
+	case head.Version == 0:
+		return fmt.Errorf("%w: %q", ErrNoOffer, offer.ID)
+	case head.Value.Paused:
+		refused.Reason = ReasonPaused
+		return refused
+	case !expires.IsZero() && !w.now.Before(expires):
+		refused.Reason, refused.At = ReasonExpired, expires
+		return refused
+	case w.docs[codeKey(m.code)] != nil:
+		return fmt.Errorf("%w: %s", ErrCodeTaken, m.code)
+	}
+	w.checks[head.Key] = head.Version
+	return nil
+}
+
+func (w *work) issuedBefore(doc storage.Doc, fingerprint string) ([]Coupon, error) {
+	record, err := issues.Decode(doc)
+	if err != nil {
+		return nil, err
+	}
+	if record.Value.Fingerprint != fingerprint {
+		return nil, fmt.Errorf("%w: issue %q was asked for with other offers or another holder: use another id", ErrKeyReused, doc.Key.ID)
+	}
+	if err := w.read(couponKeys(record.Value.Coupons)...); err != nil {
+		return nil, err
+	}
+	var answer []Coupon
+	for _, id := range record.Value.Coupons {
+		c, err := w.coupon(id)
+		if err != nil {
+			return nil, err
+		}
+		answer = append(answer, c.Value.coupon(id))
+	}
+	return answer, nil
+}
+
+// Coupon gives a coupon by id. It fails with [ErrNoCoupon].
+func (s *Service) Coupon(ctx context.Context, id string) (Coupon, error) {
+	docs, _, err := s.store.Get(ctx, []storage.Key{couponKey(id)})
+	if err != nil {
+		return Coupon{}, err
+	}
+	if len(docs) == 0 {
+		return Coupon{}, fmt.Errorf("%w: %q", ErrNoCoupon, id)
+	}
+	record, err := coupons.Decode(docs[0])
+	return record.Value.coupon(id), err
+}
+
+// WalletQuery asks for a page of a customer's coupons.
+type WalletQuery struct {
+	Past  bool           // those used up or revoked, newest first; otherwise those that can still be used, the next to expire first
+	After storage.Cursor // the Next of the page before
+	Limit int            // default 100, at most 1,000
+}
+
+// WalletPage is a page of a wallet; Next is empty on the last.
+type WalletPage struct {
+	Coupons []Coupon
+	Next    storage.Cursor
+}
+
+// Wallet gives the coupons that a customer holds. Coupons that have expired are
+// in neither list.
+func (s *Service) Wallet(ctx context.Context, customer string, q WalletQuery, now time.Time) (WalletPage, error) {
+	query := storage.Query{Kind: kindCoupon, List: liveList(customer), From: now.UnixMicro() + 1, After: q.After, Limit: q.Limit}
+	if q.Past {
+		query.List, query.From, query.Newest = pastList(customer), math.MinInt64, true
+	}
+	page, err := s.store.List(ctx, query)
+	if err != nil {
+		return WalletPage{}, err
+	}
+	wallet := WalletPage{Next: page.Next}
+	for _, doc := range page.Docs {
+		record, err := coupons.Decode(doc)
+		if err != nil {
+			return WalletPage{}, err
+		}
+		wallet.Coupons = append(wallet.Coupons, record.Value.coupon(doc.Key.ID))
+	}
+	return wallet, nil
+}
+
+// Revoke takes a coupon back, so that it can't be used any more. An order that has
+// reserved or used it keeps it: the coupon as it stands afterwards says so in Used.
+// Revoking again changes nothing. It fails with [ErrNoCoupon].
+func (s *Service) Revoke(ctx context.Context, id, actor, reason string, now time.Time) (Coupon, error) {
+	return storage.Do(ctx, s.store, func(ctx context.Context, _ *storage.Failure) (storage.Plan[Coupon], error) {
+		return s.PlanRevoke(ctx, id, actor, reason, now)
+	})
+}
+
+// PlanRevoke is Revoke as a plan, for joining it with what the coupon is taken
+// back for.
+func (s *Service) PlanRevoke(ctx context.Context, id, actor, reason string, now time.Time) (storage.Plan[Coupon], error) {
+	faults := &Faults{Kind: ErrRequest}
+	faults.id("id", id, false)
+	faults.id("actor", actor, true)
+	if len(reason) > 500 || !printable(reason) {
+		faults.add("reason", "has %d bytes, want at most 500 of text", len(reason))
+	}
+	faults.instant("now", now)
+	if err := faults.orNil(); err != nil {
+		return storage.Plan[Coupon]{}, err
+	}
+	return plan(ctx, s, now, []storage.Key{couponKey(id)}, func(w *work) (Coupon, error) {
+		c, err := w.coupon(id)
+		if err != nil {
+			return Coupon{}, err
+		}
+		if c.Value.Revoked != nil {
+			return c.Value.coupon(id), nil
+		}
+		c.Value.Revoked = &revokeBody{Actor: actor, Reason: reason, At: w.now.UnixMicro()}
+		w.changed[c.Key] = true
+		w.entries = append(w.entries, ledger.Entry{
+			ID: "revoked/" + id, Kind: "revoked", At: w.now, Actor: actor, Subject: c.Value.Holder, Concerns: id,
+			Details: map[string]string{"reason": reason},
+		})
+		return c.Value.coupon(id), nil
+	})
+}

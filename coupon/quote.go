@@ -1,0 +1,168 @@
+package coupon
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/vouch-go/vouch/ledger"
+)
+
+// Choice is what a shopper wants applied. The order of codes and coupons has no
+// effect, and one named twice counts once.
+type Choice struct {
+	Codes   []string // as typed
+	Coupons []string // ids, as a wallet shows them
+	Order   string   // the order the cart belongs to, if it has an id yet: what it has reserved does not count against it
+}
+
+// Choose asks for codes, as the shopper typed them.
+func Choose(codes ...string) Choice { return Choice{Codes: codes} }
+
+// ChooseCoupons asks for coupons by id, as a wallet shows them.
+func ChooseCoupons(ids ...string) Choice { return Choice{Coupons: ids} }
+
+// For is the same choice for an order that may have reserved something before.
+func (c Choice) For(order string) Choice {
+	c.Order = order
+	return c
+}
+
+// Quote is what a cart costs with the offers that apply: per line what comes off
+// and by which offer, every candidate that was refused and why, and the sums. It
+// is plain data; changing it changes nothing but makes redeeming it fail.
+type Quote struct {
+	Cart  Cart
+	Order string
+	At    time.Time // the instant it was made for
+
+	Lines   []QuoteLine // as in the cart
+	Applied []Applied   // in the order in which they were worked out
+	Refused []*Refusal  // in the order of offers, coupons, codes
+	Notices []string    // what a shopper may be told besides, as in "the code was given twice"
+
+	Subtotal ledger.Money // the lines before offers
+	Discount ledger.Money // what all offers take off
+	Shipping ledger.Money
+	Total    ledger.Money // subtotal - discount + shipping: what the shopper pays
+
+	candidates []Candidate // those applied, for redeeming
+}
+
+// QuoteLine is one line of the cart and what comes off it.
+type QuoteLine struct {
+	ID       string
+	Quantity int64
+	Price    ledger.Money // the line before offers
+	Off      []Off        // in the order of Quote.Applied; only what is above 0
+	Total    ledger.Money // the line after offers
+	LeftOut  []LeftOut    // offers that apply to the cart and not to this line
+}
+
+// Off is what one offer takes off one line.
+type Off struct {
+	Applied int // index in Quote.Applied
+	Amount  ledger.Money
+}
+
+// LeftOut says why an offer that applies to a cart passes over one of its lines:
+// [ReasonNoLines], [ReasonSeller] or [ReasonShopPromotion].
+type LeftOut struct {
+	Offer  string
+	Name   string
+	Reason Reason
+}
+
+// Applied is one offer that applies, with its coupon if there is one.
+type Applied struct {
+	Offer   string
+	Version int
+	Name    string
+	Coupon  string // the coupon's id; empty for an offer without one
+	Amount  ledger.Money
+}
+
+// Unit says what one unit of the line costs and what each offer takes off it:
+// units of equal cost share to the smallest coin, the earlier units carry what
+// does not divide, and the units' sums are exactly the line's. Unit counts from
+// 0; it panics beyond the quantity, like an index.
+func (l *QuoteLine) Unit(unit int64) (price, total ledger.Money, off []Off) {
+	if unit < 0 || unit >= l.Quantity {
+		panic("coupon: QuoteLine.Unit: no such unit")
+	}
+	currency := l.Price.Currency()
+	rest := l.Price.Minor()
+	price = ledger.Minor(unitShare(rest, l.Quantity, unit), currency)
+	before := price.Minor()
+	for _, o := range l.Off {
+		rest -= o.Amount.Minor()
+		after := unitShare(rest, l.Quantity, unit)
+		off = append(off, Off{o.Applied, ledger.Minor(before-after, currency)})
+		before = after
+	}
+	return price, ledger.Minor(before, currency), off
+}
+
+// unitShare is one unit's part of an amount that units share evenly, the earlier
+// ones carrying the rest. Of a smaller amount no unit's part is larger, so the
+// difference between what units cost before and after an offer is never negative.
+func unitShare(amount, units, unit int64) int64 {
+	share := amount / units
+	if unit < amount%units {
+		share++
+	}
+	return share
+}
+
+// firstUnits is the sum of the parts of the first n units.
+func firstUnits(amount, units, n int64) int64 {
+	return amount/units*n + min(n, amount%units)
+}
+
+// Missing is the smallest amount the shopper could spend more for one of the
+// refused offers to reach its minimum, and that refusal; nil when there is none.
+func (q *Quote) Missing() *Refusal {
+	var next *Refusal
+	for _, r := range q.Refused {
+		if r.Reason == ReasonMinimumSpend && (next == nil || r.Missing.Minor() < next.Missing.Minor()) {
+			next = r
+		}
+	}
+	return next
+}
+
+// Fingerprint identifies what was asked and what came out: the cart, the offer
+// versions and coupons that apply, and the amounts. It does not cover the
+// instant, the candidates that lost, nor any sentence.
+func (q *Quote) Fingerprint() string {
+	type line struct {
+		ID    string
+		Total int64
+		Off   []Off
+	}
+	lines := make([]line, len(q.Lines))
+	for i, l := range q.Lines {
+		lines[i] = line{l.ID, l.Total.Minor(), l.Off}
+	}
+	body, err := json.Marshal(struct {
+		Cart    Cart
+		Applied []Applied
+		Lines   []line
+	}{q.Cart, q.Applied, lines})
+	if err != nil { // a cart of invalid money, which never comes out of a quote
+		return ""
+	}
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
+}
+
+// sameAmounts says that two quotes come out alike: the same offers and coupons,
+// and the same amounts on every line.
+func (q *Quote) sameAmounts(other *Quote) bool {
+	return slices.Equal(q.Applied, other.Applied) && q.Total == other.Total &&
+		slices.EqualFunc(q.Lines, other.Lines, func(a, b QuoteLine) bool {
+			return a.ID == b.ID && a.Total == b.Total && slices.Equal(a.Off, b.Off)
+		})
+}

@@ -1,0 +1,266 @@
+package coupon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/vouch-go/vouch/storage"
+)
+
+// maxChoice bounds the codes and coupons asked for at once.
+const maxChoice = 50
+
+// Quote prices a cart with what the shopper chose: what applies takes off its
+// amount, and everything else is refused with a reason, in the quote. It writes
+// nothing. A code that is mistyped is refused without asking the store.
+//
+// It fails with a [*Faults] when the cart or the choice is not valid.
+func (s *Service) Quote(ctx context.Context, cart Cart, choice Choice, now time.Time) (*Quote, error) {
+	if err := cart.Validate(); err != nil {
+		return nil, err
+	}
+	if n := len(choice.Codes) + len(choice.Coupons); n > maxChoice {
+		faults := &Faults{Kind: ErrRequest}
+		faults.add("choice", "has %d codes and coupons, at most %d are allowed", n, maxChoice)
+		return nil, faults
+	}
+	chosen, err := s.find(ctx, choice)
+	if err != nil {
+		return nil, err
+	}
+	facts, own, err := s.readFacts(ctx, &cart, choice.Order, chosen)
+	if err != nil {
+		return nil, err
+	}
+	candidates, err := s.candidates(ctx, chosen, now)
+	if err != nil {
+		return nil, err
+	}
+	if facts.Used, err = s.used(ctx, &cart, candidates, own, now); err != nil {
+		return nil, err
+	}
+	return Decide(cart, candidates, facts, now)
+}
+
+// chosen is one code or coupon of a choice, on its way to a candidate.
+type chosen struct {
+	code    string // as typed
+	id      string // the coupon's, once it is known
+	coupon  *Coupon
+	refused *Refusal
+}
+
+// find leads from codes to coupons' ids.
+func (s *Service) find(ctx context.Context, choice Choice) ([]chosen, error) {
+	var all []chosen
+	var keys []storage.Key
+	byKey := make(map[storage.Key]int)
+	for _, typed := range choice.Codes {
+		code, err := ParseCode(typed)
+		if err != nil {
+			reason := ReasonNotACode
+			if errors.Is(err, ErrMistyped) {
+				reason = ReasonMistyped
+			}
+			all = append(all, chosen{code: typed, refused: &Refusal{Reason: reason}})
+			continue
+		}
+		if _, twice := byKey[codeKey(code)]; !twice {
+			keys = append(keys, codeKey(code))
+		}
+		byKey[codeKey(code)] = len(all)
+		all = append(all, chosen{code: typed, id: string(code)})
+	}
+	docs := make(map[storage.Key]*storage.Doc)
+	if err := s.get(ctx, docs, keys); err != nil {
+		return nil, err
+	}
+	for i := range all {
+		c := &all[i]
+		if c.refused != nil {
+			continue
+		}
+		doc := docs[codeKey(Code(c.id))]
+		c.id = ""
+		if doc == nil {
+			c.refused = &Refusal{Reason: ReasonUnknown}
+			continue
+		}
+		record, err := codes.Decode(*doc)
+		if err != nil {
+			return nil, err
+		}
+		c.id = record.Value.Coupon
+	}
+	for _, id := range choice.Coupons {
+		all = append(all, chosen{id: id})
+	}
+	return all, nil
+}
+
+// readFacts reads the coupons, what the cart's sellers exclude, and what the order
+// has reserved before, in one call.
+func (s *Service) readFacts(ctx context.Context, cart *Cart, order string, all []chosen) (Facts, *redemptionBody, error) {
+	facts := Facts{Order: order}
+	var keys []storage.Key
+	for _, c := range all {
+		if c.refused == nil {
+			keys = append(keys, couponKey(c.id))
+		}
+	}
+	sellers := sellersOf(cart)
+	for _, seller := range sellers {
+		keys = append(keys, exclusionsKey(seller))
+	}
+	if order != "" {
+		keys = append(keys, redemptionKey(order))
+	}
+	docs := make(map[storage.Key]*storage.Doc)
+	if err := s.get(ctx, docs, unique(keys)); err != nil {
+		return facts, nil, err
+	}
+	for i := range all {
+		if err := all[i].read(docs[couponKey(all[i].id)]); err != nil {
+			return facts, nil, err
+		}
+	}
+	for _, seller := range sellers {
+		own, err := exclusions(seller, docs[exclusionsKey(seller)])
+		if err != nil {
+			return facts, nil, err
+		}
+		facts.Exclusions = append(facts.Exclusions, own...)
+	}
+	if doc := docs[redemptionKey(order)]; doc != nil {
+		record, err := redemptions.Decode(*doc)
+		return facts, &record.Value, err
+	}
+	return facts, nil, nil
+}
+
+func (c *chosen) read(doc *storage.Doc) error {
+	if c.refused != nil {
+		return nil
+	}
+	if doc == nil {
+		c.refused = &Refusal{Reason: ReasonUnknown, Coupon: c.id}
+		return nil
+	}
+	record, err := coupons.Decode(*doc)
+	if err != nil {
+		return err
+	}
+	coupon := record.Value.coupon(c.id)
+	c.coupon = &coupon
+	return nil
+}
+
+// candidates brings together coupons, the versions they were issued under and
+// their offers' status.
+func (s *Service) candidates(ctx context.Context, all []chosen, now time.Time) ([]Candidate, error) {
+	var wanted []offerVersion
+	var offers []string
+	for _, c := range all {
+		if c.coupon != nil {
+			wanted = append(wanted, offerVersion{c.coupon.Offer, c.coupon.Version})
+			offers = append(offers, c.coupon.Offer)
+		}
+	}
+	found, err := s.readVersions(ctx, wanted)
+	if err != nil {
+		return nil, err
+	}
+	status, err := s.readHeads(ctx, offers, now)
+	if err != nil {
+		return nil, err
+	}
+	candidates := make([]Candidate, len(all))
+	for i, c := range all {
+		candidates[i] = Candidate{Coupon: c.coupon, Code: c.code, Refused: c.refused}
+		if c.coupon == nil {
+			continue
+		}
+		candidates[i].Version = found[offerVersion{c.coupon.Offer, c.coupon.Version}]
+		candidates[i].Paused = status[c.coupon.Offer].paused
+		if candidates[i].Version == nil {
+			return nil, fmt.Errorf("%w: coupon %q is under %q in version %d", ErrNoOffer, c.coupon.ID, c.coupon.Offer, c.coupon.Version)
+		}
+	}
+	return candidates, nil
+}
+
+// used reads how much of each limit is taken, less what the order itself and
+// lapsed reservations hold: those make room when it is redeemed.
+func (s *Service) used(ctx context.Context, cart *Cart, candidates []Candidate, own *redemptionBody, now time.Time) (map[string]int64, error) {
+	limits := make(map[string]int64)
+	var names []string
+	for _, c := range candidates {
+		if c.Version == nil {
+			continue
+		}
+		claims, _ := c.Version.claims(cart.Customer.Key, c.Coupon, now)
+		for _, claim := range claims {
+			if _, known := limits[claim.Counter]; !known {
+				names = append(names, claim.Counter)
+			}
+			limits[claim.Counter] = claim.Max
+		}
+	}
+	used := make(map[string]int64, len(names))
+	for chunk := range slices.Chunk(names, storage.MaxGet) {
+		_, values, err := s.store.Get(ctx, nil, chunk...)
+		if err != nil {
+			return nil, err
+		}
+		for name, value := range values {
+			used[name] = value
+		}
+	}
+	if own != nil && own.State.live() {
+		for _, claim := range own.Claims {
+			if _, known := used[claim.Counter]; known {
+				used[claim.Counter] -= claim.N
+			}
+		}
+	}
+	full := slices.DeleteFunc(names, func(name string) bool { return used[name] < limits[name] })
+	if len(full) == 0 {
+		return used, nil
+	}
+	return used, s.lapsed(ctx, now, func(b *redemptionBody) bool {
+		for _, claim := range b.Claims {
+			if _, known := used[claim.Counter]; known && (own == nil || b.Order != own.Order) {
+				used[claim.Counter] -= claim.N
+			}
+		}
+		return true
+	})
+}
+
+// lapsed goes through the reservations that have lapsed and are not expired yet,
+// until visit has enough.
+func (s *Service) lapsed(ctx context.Context, now time.Time, visit func(*redemptionBody) (more bool)) error {
+	query := storage.Query{Kind: kindRedemption, DueBefore: now.UnixMicro() + 1}
+	for {
+		page, err := s.store.List(ctx, query)
+		if err != nil {
+			return err
+		}
+		for _, doc := range page.Docs {
+			record, err := redemptions.Decode(doc)
+			if err != nil {
+				return err
+			}
+			if b := &record.Value; b.State == StateReserved && b.Until <= now.UnixMicro() && !visit(b) {
+				return nil
+			}
+		}
+		if page.Next == "" {
+			return nil
+		}
+		query.After = page.Next
+	}
+}

@@ -1,0 +1,335 @@
+package coupon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/storage"
+)
+
+// Redeem uses what a quote applies for an order, in one step: everything is
+// claimed and booked with this call. Use it where the order is paid or certain;
+// where a payment takes time, [Service.Reserve] and [Service.Confirm].
+//
+// The quote's set is judged again at this instant, with current exclusions,
+// pauses and coupons; nothing else is searched. When the amounts are the same it
+// is redeemed, whatever the quote's age. Otherwise it fails with [*QuoteChanged]
+// (and errors.As finds the [*Refusal] of what no longer applies), and with a
+// *Refusal alone when a limit was reached meanwhile. Nothing is written then, and
+// inside a caller's transaction that is still usable.
+//
+// Called again for the same order and the same quote, it answers what it recorded;
+// with another quote it fails with [ErrKeyReused]. A quote that applies nothing is
+// recorded too, so that its order can be refunded, and uses nothing up.
+func (s *Service) Redeem(ctx context.Context, order string, quote *Quote, now time.Time) (Redemption, error) {
+	return s.claim(ctx, order, quote, time.Time{}, now)
+}
+
+// Reserve holds what a quote applies for an order until its payment is decided,
+// for as long as Options.Hold says. It judges the quote as Redeem does. After it
+// the price is settled: a pause or an exclusion made later does not touch this
+// order. Reserving again for the same order replaces what it held, in one step,
+// so an order never stands in its own way; a confirmed order refuses another
+// quote with [ErrKeyReused].
+func (s *Service) Reserve(ctx context.Context, order string, quote *Quote, now time.Time) (Redemption, error) {
+	return s.claim(ctx, order, quote, now.Add(s.options.Hold).Truncate(time.Microsecond), now)
+}
+
+func (s *Service) claim(ctx context.Context, order string, quote *Quote, until, now time.Time) (Redemption, error) {
+	faults := &Faults{Kind: ErrRequest}
+	faults.id("order", order, false)
+	faults.instant("now", now)
+	if quote == nil {
+		faults.add("quote", "is missing")
+	}
+	if err := faults.orNil(); err != nil {
+		return Redemption{}, err
+	}
+	return s.carryOut(ctx, now, func(ctx context.Context, expire []string) (storage.Plan[Redemption], error) {
+		return s.planClaim(ctx, order, quote, until, now, expire)
+	})
+}
+
+// carryOut applies a plan. When a counter is at its limit it looks for a lapsed
+// reservation that still holds some of it, and plans again with that one expired
+// in the same batch; when there is none, the plan's refusal stands.
+func (s *Service) carryOut(ctx context.Context, now time.Time,
+	plan func(ctx context.Context, expire []string) (storage.Plan[Redemption], error),
+) (Redemption, error) {
+	var expire []string
+	return storage.Do(ctx, s.store, func(ctx context.Context, refused *storage.Failure) (storage.Plan[Redemption], error) {
+		if refused != nil && refused.Op == storage.OpAdd {
+			order, err := s.lapsedHolder(ctx, refused.Counter, expire, now)
+			if err != nil {
+				return storage.Plan[Redemption]{}, err
+			}
+			if order == "" {
+				return storage.Plan[Redemption]{}, s.limitReached(ctx, refused, now)
+			}
+			expire = append(expire, order)
+		}
+		return plan(ctx, expire)
+	})
+}
+
+// lapsedHolder finds a lapsed reservation that holds some of a counter, beside
+// those known.
+func (s *Service) lapsedHolder(ctx context.Context, counter string, known []string, now time.Time) (order string, err error) {
+	err = s.lapsed(ctx, now, func(b *redemptionBody) bool {
+		holds := slices.ContainsFunc(b.Claims, func(c ledger.Claim) bool { return c.Counter == counter && c.N > 0 })
+		if holds && !slices.Contains(known, b.Order) {
+			order = b.Order
+		}
+		return order == ""
+	})
+	return order, err
+}
+
+// limitReached is the refusal of a claim that its counter had no room for.
+func (s *Service) limitReached(ctx context.Context, failure *storage.Failure, now time.Time) error {
+	offer := claimOffer(failure.Counter)
+	_, values, err := s.store.Get(ctx, nil, failure.Counter)
+	if err != nil {
+		return err
+	}
+	head, err := s.readHead(ctx, offer, now)
+	if err != nil {
+		return err
+	}
+	v, err := s.version(ctx, offer, head.latest)
+	if err != nil {
+		return err
+	}
+	refused := v.limitRefusal(failure.Counter, values[failure.Counter])
+	refused.Offer, refused.Name = offer, v.offer.Name
+	return refused
+}
+
+func (s *Service) planClaim(ctx context.Context, order string, quote *Quote, until, now time.Time, expire []string) (storage.Plan[Redemption], error) {
+	keys := []storage.Key{redemptionKey(order)}
+	for _, a := range quote.Applied {
+		keys = append(keys, headKey(a.Offer))
+		if a.Coupon != "" {
+			keys = append(keys, couponKey(a.Coupon))
+		}
+	}
+	for _, seller := range sellersOf(&quote.Cart) {
+		keys = append(keys, exclusionsKey(seller))
+	}
+	for _, other := range expire {
+		keys = append(keys, redemptionKey(other))
+	}
+	return plan(ctx, s, now, keys, func(w *work) (Redemption, error) {
+		r, err := w.redemption(order)
+		if err != nil {
+			return Redemption{}, err
+		}
+		if r.Value.State.paid() && r.Value.Fingerprint == quote.Fingerprint() {
+			return r.Value.redemption(), nil // a repetition is answered before anything is judged
+		}
+		judged, err := w.judgeAgain(order, quote)
+		if err != nil {
+			return Redemption{}, err
+		}
+		if err := w.lapse(expire); err != nil {
+			return Redemption{}, err
+		}
+		body, err := w.reserve(order, judged, until)
+		if err != nil {
+			return Redemption{}, err
+		}
+		return body.redemption(), nil
+	})
+}
+
+// judgeAgain decides the quoted set at this instant, from what is read now.
+func (w *work) judgeAgain(order string, quote *Quote) (*Quote, error) {
+	facts := Facts{Order: order}
+	for _, seller := range sellersOf(&quote.Cart) {
+		own, err := exclusions(seller, w.docs[exclusionsKey(seller)])
+		if err != nil {
+			return nil, err
+		}
+		facts.Exclusions = append(facts.Exclusions, own...)
+	}
+	candidates := slices.Clone(quote.candidates)
+	for i := range candidates {
+		c := &candidates[i]
+		head, err := w.head(c.Version.offer.ID)
+		if err != nil {
+			return nil, err
+		}
+		c.Paused = head.Value.Paused
+		if c.Coupon == nil {
+			continue
+		}
+		record, err := w.coupon(c.Coupon.ID)
+		if err != nil {
+			return nil, err
+		}
+		current := record.Value.coupon(c.Coupon.ID)
+		c.Coupon = &current
+	}
+	judged, err := Decide(quote.Cart, candidates, facts, w.now)
+	if err != nil {
+		return nil, err
+	}
+	if !judged.sameAmounts(quote) {
+		return nil, &QuoteChanged{Quoted: quote, Now: judged}
+	}
+	return judged, nil
+}
+
+// Confirm makes a reservation final, because the payment came. Past its time but
+// not yet expired it still succeeds. One that expired or was released is claimed
+// again as it was, at the price that was reserved; when something of it is gone,
+// it fails with [*Lapsed], which says what to charge or to refund. Confirming
+// again answers what was recorded. It fails with [ErrNoRedemption].
+func (s *Service) Confirm(ctx context.Context, order string, now time.Time) (Redemption, error) {
+	redemption, err := s.carryOut(ctx, now, func(ctx context.Context, expire []string) (storage.Plan[Redemption], error) {
+		return s.planConfirm(ctx, order, expire, now)
+	})
+	if refused, ok := isRefusal(err); ok && !errors.Is(err, ErrLapsed) {
+		return s.lapsedAnswer(ctx, order, refused, err)
+	}
+	return redemption, err
+}
+
+// lapsedAnswer says what became of a reservation that can't be confirmed.
+func (s *Service) lapsedAnswer(ctx context.Context, order string, refused *Refusal, cause error) (Redemption, error) {
+	redemption, err := s.Redemption(ctx, order)
+	if err != nil {
+		return redemption, cause
+	}
+	return redemption, &Lapsed{Order: order, Paid: redemption.Total, Missing: redemption.Discount, Since: redemption.Ended, Why: refused}
+}
+
+// PlanConfirm is Confirm as a plan, for joining it with what else happens when an
+// order is paid. A reservation that was swept is claimed again when the plan is
+// applied: then ErrLimit means what a [*Lapsed] says.
+func (s *Service) PlanConfirm(ctx context.Context, order string, now time.Time) (storage.Plan[Redemption], error) {
+	return s.planConfirm(ctx, order, nil, now)
+}
+
+func (s *Service) planConfirm(ctx context.Context, order string, expire []string, now time.Time) (storage.Plan[Redemption], error) {
+	return s.change(ctx, order, now, func(w *work, r *storage.Record[redemptionBody]) error {
+		switch {
+		case r.Value.State == StateReserved:
+			return w.confirm(r)
+		case r.Value.State.paid():
+			return nil
+		}
+		if err := w.lapse(expire); err != nil {
+			return err
+		}
+		return w.claimAgain(r)
+	})
+}
+
+// Release gives back what an order has reserved, because its payment failed or its
+// cart was left. What was released or expired already stays so. It fails with
+// [ErrState] when the order is confirmed (refund it instead), and with
+// [ErrNoRedemption].
+func (s *Service) Release(ctx context.Context, order string, now time.Time) (Redemption, error) {
+	return s.carryOut(ctx, now, func(ctx context.Context, _ []string) (storage.Plan[Redemption], error) {
+		return s.change(ctx, order, now, func(w *work, r *storage.Record[redemptionBody]) error {
+			switch {
+			case r.Value.State == StateReserved:
+				return w.end(r, StateReleased)
+			case r.Value.State.paid():
+				return fmt.Errorf("%w: order %q is %s: refund it instead", ErrState, order, r.Value.State)
+			}
+			return nil
+		})
+	})
+}
+
+// change plans something that happens to an order's redemption.
+func (s *Service) change(ctx context.Context, order string, now time.Time, change func(*work, *storage.Record[redemptionBody]) error) (storage.Plan[Redemption], error) {
+	return plan(ctx, s, now, []storage.Key{redemptionKey(order)}, func(w *work) (Redemption, error) {
+		r, err := w.redemption(order)
+		if err != nil {
+			return Redemption{}, err
+		}
+		if r.Version == 0 {
+			return Redemption{}, fmt.Errorf("%w: order %q", ErrNoRedemption, order)
+		}
+		if err := change(w, r); err != nil {
+			return Redemption{}, err
+		}
+		return r.Value.redemption(), nil
+	})
+}
+
+// Refund gives back what units of an order paid, to the smallest coin: each unit
+// what it paid itself, so that refunds of any grouping sum to what was paid. When
+// nothing of the order is kept, the coupons and limits get their use back, where
+// their offers say so. Asked again under the same id with the same lines, it
+// answers what it recorded; with others it fails with [ErrKeyReused].
+//
+// It fails with a [*Faults] that names every line that can't come back, with
+// [ErrState] when the order is not confirmed or nothing is left, and with
+// [ErrNoRedemption].
+func (s *Service) Refund(ctx context.Context, order string, request RefundRequest, now time.Time) (Refund, error) {
+	return storage.Do(ctx, s.store, func(ctx context.Context, _ *storage.Failure) (storage.Plan[Refund], error) {
+		return s.PlanRefund(ctx, order, request, now)
+	})
+}
+
+// PlanRefund is Refund as a plan, for joining it with what else happens when
+// goods come back.
+func (s *Service) PlanRefund(ctx context.Context, order string, request RefundRequest, now time.Time) (storage.Plan[Refund], error) {
+	faults := &Faults{Kind: ErrRequest}
+	faults.id("id", request.ID, false)
+	if len(request.ID) > maxRefundID {
+		faults.add("id", "has %d bytes, at most %d are allowed", len(request.ID), maxRefundID)
+	}
+	faults.instant("now", now)
+	if err := faults.orNil(); err != nil {
+		return storage.Plan[Refund]{}, err
+	}
+	fingerprint, err := ledger.Fingerprint(request)
+	if err != nil {
+		return storage.Plan[Refund]{}, err
+	}
+	return plan(ctx, s, now, []storage.Key{redemptionKey(order)}, func(w *work) (Refund, error) {
+		r, err := w.redemption(order)
+		if err != nil {
+			return Refund{}, err
+		}
+		if r.Version == 0 {
+			return Refund{}, fmt.Errorf("%w: order %q", ErrNoRedemption, order)
+		}
+		return w.refund(r, request, fingerprint)
+	})
+}
+
+// Redemption gives what an order uses. It fails with [ErrNoRedemption].
+func (s *Service) Redemption(ctx context.Context, order string) (Redemption, error) {
+	docs, _, err := s.store.Get(ctx, []storage.Key{redemptionKey(order)})
+	if err != nil {
+		return Redemption{}, err
+	}
+	if len(docs) == 0 {
+		return Redemption{}, fmt.Errorf("%w: order %q", ErrNoRedemption, order)
+	}
+	record, err := redemptions.Decode(docs[0])
+	return record.Value.redemption(), err
+}
+
+// Sweep expires reservations that have lapsed, so that their claims show as free.
+// Redeeming does not wait for it. Run it every minute or so, in as many processes
+// as you like; limit is how many it looks at, default 1,000.
+func (s *Service) Sweep(ctx context.Context, now time.Time, limit int) (ledger.Report, error) {
+	return ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindRedemption, Now: now, Limit: limit},
+		func(ctx context.Context, doc storage.Doc) (storage.Batch, error) {
+			expired, err := plan(ctx, s, now, []storage.Key{doc.Key}, func(w *work) (struct{}, error) {
+				return struct{}{}, w.lapse([]string{doc.Key.ID})
+			})
+			return expired.Batch, err
+		})
+}

@@ -1,0 +1,201 @@
+package coupon
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/vouch-go/vouch/ledger"
+)
+
+// Reason says why an offer does not apply. The set is closed.
+type Reason string
+
+// The reasons, each with the members of [Refusal] that hold its figures.
+const (
+	ReasonNotACode      Reason = "not_a_code"      // Code is not letters and digits of a code's length
+	ReasonMistyped      Reason = "mistyped"        // Code has a wrong check character
+	ReasonUnknown       Reason = "unknown_code"    // there is no such Code or Coupon
+	ReasonNotHolder     Reason = "not_the_holder"  // the coupon is somebody else's
+	ReasonRevoked       Reason = "revoked"         // the coupon was taken back; At
+	ReasonUsed          Reason = "used"            // the coupon is used up; FoundUses, NeededUses
+	ReasonReserved      Reason = "reserved"        // another order holds the coupon until At
+	ReasonPaused        Reason = "paused"          // the offer is paused
+	ReasonNotYet        Reason = "not_yet"         // usable from At
+	ReasonExpired       Reason = "expired"         // usable until At
+	ReasonBlackout      Reason = "blackout"        // not during Blackout, which ends At
+	ReasonCustomer      Reason = "customer_needed" // the offer must tell customers apart, and the cart names none
+	ReasonSegment       Reason = "segment"         // the customer is in none of the segments
+	ReasonCurrency      Reason = "currency"        // the offer has no amount in Currency
+	ReasonNoLines       Reason = "no_lines"        // the offer counts none of the products
+	ReasonSeller        Reason = "seller_excluded" // Sellers keep theirs out of it
+	ReasonShopPromotion Reason = "shop_promotion"  // Promotions of the shop's own apply already
+	ReasonMinimumSpend  Reason = "minimum_spend"   // Found, Needed, Missing
+	ReasonLimit         Reason = "limit"           // Limit is reached; FoundUses, NeededUses
+	ReasonCombination   Reason = "not_combinable"  // with Rival, which is applied
+	ReasonNothingOff    Reason = "nothing_off"     // the lines have nothing left to take off
+)
+
+// Refusal says why one offer does not apply, as data and as two sentences: Error
+// for staff, [Refusal.Shopper] for the shopper. It is an error that matches
+// [ErrRefused].
+type Refusal struct {
+	Reason Reason
+
+	Code   string // as typed, if the offer was asked for by a code
+	Coupon string // the coupon's id, if there is one
+	Offer  string // the offer's id, if it is known
+	Name   string // the offer's name
+	Own    bool   // the coupon is held by the customer who asks
+
+	Found, Needed, Missing ledger.Money
+	FoundUses, NeededUses  int64
+	Limit                  LimitPer
+	Period                 ledger.Period
+	At                     time.Time
+	Currency               ledger.Currency
+	Blackout               string
+	Sellers                []string
+	Promotions             []string
+
+	Rival     string // id of the offer that is applied instead
+	RivalName string
+	RivalOff  ledger.Money // what the rival takes off
+}
+
+// Unwrap gives ErrRefused.
+func (r *Refusal) Unwrap() error { return ErrRefused }
+
+// Error is the sentence for staff: which offer, and why, with the figures.
+func (r *Refusal) Error() string {
+	var who []string
+	for _, part := range []struct{ what, value string }{{"offer", r.Offer}, {"coupon", r.Coupon}, {"code", r.Code}} {
+		if part.value != "" {
+			who = append(who, fmt.Sprintf("%s %q", part.what, part.value))
+		}
+	}
+	return fmt.Sprintf("%v: %s: %s", ErrRefused, strings.Join(who, ", "), r.detail())
+}
+
+func (r *Refusal) detail() string {
+	switch r.Reason {
+	case ReasonNotACode:
+		return "not a code: codes are 3 to 32 letters and digits"
+	case ReasonMistyped:
+		return "the code is mistyped: its check character does not fit"
+	case ReasonUnknown:
+		return "there is no such coupon"
+	case ReasonNotHolder:
+		return "the coupon is held by another customer"
+	case ReasonRevoked:
+		return "the coupon was revoked at " + stamp(r.At)
+	case ReasonUsed:
+		return fmt.Sprintf("the coupon is used up: %d of %d uses", r.FoundUses, r.NeededUses)
+	case ReasonReserved:
+		return "another order has reserved the coupon until " + stamp(r.At)
+	case ReasonPaused:
+		return "the offer is paused"
+	case ReasonNotYet:
+		return "it can be used from " + stamp(r.At)
+	case ReasonExpired:
+		return "it could be used until " + stamp(r.At)
+	case ReasonBlackout:
+		return fmt.Sprintf("it can't be used during %q", r.Blackout)
+	case ReasonCustomer:
+		return "it counts uses per customer, and the cart names no customer: pass a key"
+	case ReasonSegment:
+		return "the customer is in none of its segments"
+	case ReasonCurrency:
+		return fmt.Sprintf("it has no amount in %s", r.Currency)
+	case ReasonNoLines:
+		return "it counts none of the products in the cart"
+	case ReasonSeller:
+		return "excluded by " + sellers(r.Sellers)
+	case ReasonShopPromotion:
+		return "the shop's own promotions apply already: " + strings.Join(r.Promotions, ", ")
+	case ReasonMinimumSpend:
+		return fmt.Sprintf("the eligible products cost %s, needed %s: %s are missing", r.Found, r.Needed, r.Missing)
+	case ReasonLimit:
+		return fmt.Sprintf("used %d of %d times %s", r.FoundUses, r.NeededUses, r.counted())
+	case ReasonCombination:
+		return fmt.Sprintf("can't be combined with offer %q (%q), which takes off %s", r.Rival, r.RivalName, r.RivalOff)
+	case ReasonNothingOff:
+		return "nothing is left to take off"
+	}
+	return string(r.Reason)
+}
+
+func (r *Refusal) counted() string {
+	whose := map[LimitPer]string{PerOffer: "in all", PerCustomer: "by this customer", PerCoupon: "with this coupon"}[r.Limit]
+	if r.Period != ledger.Lifetime {
+		whose += " in this " + string(r.Period)
+	}
+	return whose
+}
+
+func sellers(ids []string) string {
+	if len(ids) == 1 {
+		return "seller " + ids[0]
+	}
+	return "sellers " + strings.Join(ids, ", ")
+}
+
+func stamp(at time.Time) string { return at.UTC().Format(time.RFC3339) }
+
+// Shopper is the sentence for the shopper. It gives one and the same answer for
+// codes that are unknown, somebody else's, revoked, paused, expired or used up,
+// so that it helps nobody to guess codes, and it shows no figures of other
+// people's uses. The holder of a coupon is told more of it.
+func (r *Refusal) Shopper() string {
+	switch r.Reason {
+	case ReasonNotACode, ReasonMistyped:
+		return "Please check the code: it is mistyped."
+	case ReasonMinimumSpend:
+		return fmt.Sprintf("Spend %s more on products that count for %s.", r.Missing, r.title())
+	case ReasonNoLines:
+		return fmt.Sprintf("None of the products in your cart count for %s.", r.title())
+	case ReasonSeller:
+		return fmt.Sprintf("%s can't be used here: %s does not take part.", capital(r.title()), sellers(r.Sellers))
+	case ReasonShopPromotion:
+		return fmt.Sprintf("%s can't be combined with other promotions.", capital(r.title()))
+	case ReasonCombination:
+		return fmt.Sprintf("%s can't be combined with %q.", capital(r.title()), r.RivalName)
+	case ReasonCustomer:
+		return "Please sign in to use this."
+	case ReasonNothingOff:
+		return "There is nothing left to take off."
+	case ReasonCurrency:
+		return fmt.Sprintf("%s can't be used with prices in %s.", capital(r.title()), r.Currency)
+	case ReasonBlackout:
+		return fmt.Sprintf("%s can't be used during %s.", capital(r.title()), r.Blackout)
+	case ReasonNotYet:
+		return fmt.Sprintf("%s can be used from %s.", capital(r.title()), r.At.Format("2 January 2006 15:04 MST"))
+	}
+	if r.Own {
+		switch r.Reason {
+		case ReasonExpired:
+			return fmt.Sprintf("Your coupon %q expired on %s.", r.Name, r.At.Format("2 January 2006"))
+		case ReasonUsed:
+			return fmt.Sprintf("You have already used your coupon %q.", r.Name)
+		case ReasonReserved:
+			return fmt.Sprintf("Your coupon %q is held for another order of yours until %s.", r.Name, r.At.Format("15:04 MST"))
+		case ReasonRevoked:
+			return fmt.Sprintf("Your coupon %q was taken back.", r.Name)
+		case ReasonLimit:
+			if r.Limit == PerCustomer {
+				return fmt.Sprintf("You have used %q as often as allowed.", r.Name)
+			}
+		}
+		return fmt.Sprintf("Your coupon %q can't be used at the moment.", r.Name)
+	}
+	return "This code can't be used."
+}
+
+func (r *Refusal) title() string {
+	if r.Name == "" {
+		return "this coupon"
+	}
+	return fmt.Sprintf("%q", r.Name)
+}
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

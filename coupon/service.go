@@ -1,0 +1,311 @@
+package coupon
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/storage"
+)
+
+// Options adjust a [Service]. The zero value works.
+type Options struct {
+	// Fresh is for how long a quote may rest on the status of an offer (paused or
+	// not, its latest version) that was read before. Redeeming always reads it
+	// anew. Default 1 second; negative: always read.
+	Fresh time.Duration
+
+	// Hold is how long a reservation holds its claims through a payment.
+	// Default 30 minutes; at most 30 days.
+	Hold time.Duration
+
+	// Random makes codes. Default crypto/rand.Reader.
+	Random io.Reader
+}
+
+// Service keeps offers, coupons and redemptions in a store. It is safe for
+// concurrent use, in any number of processes on one store.
+type Service struct {
+	store   storage.Store
+	options Options
+	catalog *catalog
+	bound   bool // made by In: what it reads may never be committed
+}
+
+// New makes a service over a store. Options out of range take their defaults.
+func New(store storage.Store, options Options) *Service {
+	if options.Fresh == 0 {
+		options.Fresh = time.Second
+	}
+	if options.Hold <= 0 || options.Hold > 30*24*time.Hour {
+		options.Hold = 30 * time.Minute
+	}
+	if options.Random == nil {
+		options.Random = rand.Reader
+	}
+	return &Service{store: store, options: options, catalog: newCatalog()}
+}
+
+// In is the same service on the same data seen through another store: one bound
+// to a transaction of the caller's. It is a cheap copy that shares the catalogue.
+func (s *Service) In(store storage.Store) *Service {
+	bound := *s
+	bound.store, bound.bound = store, true
+	return &bound
+}
+
+// get reads documents by key, in as many calls as the store's limit asks for; an
+// absent document is nil in the map.
+func (s *Service) get(ctx context.Context, docs map[storage.Key]*storage.Doc, keys []storage.Key) error {
+	for chunk := range slices.Chunk(keys, storage.MaxGet) {
+		found, _, err := s.store.Get(ctx, chunk)
+		if err != nil {
+			return err
+		}
+		for _, k := range chunk {
+			docs[k] = nil
+		}
+		for i := range found {
+			docs[found[i].Key] = &found[i]
+		}
+	}
+	return nil
+}
+
+// plan decides one operation: it reads what decide asks for until nothing is
+// missing. The keys given are read first, in one call.
+func plan[A any](ctx context.Context, s *Service, now time.Time, keys []storage.Key, decide func(*work) (A, error)) (storage.Plan[A], error) {
+	docs := make(map[storage.Key]*storage.Doc)
+	more := needs(unique(keys))
+	for {
+		if err := s.get(ctx, docs, more); err != nil {
+			return storage.Plan[A]{}, err
+		}
+		w := newWork(docs, now)
+		answer, err := decide(w)
+		if missing, ok := needed(err); ok {
+			more = missing
+			continue
+		}
+		if err != nil {
+			return storage.Plan[A]{Answer: answer}, err
+		}
+		batch, err := w.batch()
+		return storage.Plan[A]{Batch: batch, Answer: answer}, err
+	}
+}
+
+func unique(keys []storage.Key) []storage.Key {
+	keys = slices.Clone(keys)
+	slices.SortFunc(keys, storage.Key.Compare)
+	return slices.Compact(keys)
+}
+
+// Offers by id, and what sellers keep out of them.
+
+type headBody struct {
+	Latest int    `json:"latest"`
+	Paused bool   `json:"paused"`
+	Actor  string `json:"actor"`
+	Reason string `json:"reason"`
+	At     int64  `json:"at"`
+}
+
+type versionBody struct {
+	Offer offerDocument `json:"offer"`
+}
+
+const (
+	kindHead       = "offer"
+	kindVersion    = "offer_version"
+	kindExclusions = "exclusions"
+)
+
+var (
+	heads    = storage.NewCodec[headBody](1)
+	versions = storage.NewCodec[versionBody](1)
+)
+
+func headKey(offer string) storage.Key { return storage.Key{Kind: kindHead, ID: offer} }
+
+func versionKey(offer string, version int) storage.Key {
+	return storage.Key{Kind: kindVersion, ID: fmt.Sprintf("%s@%d", offer, version)}
+}
+
+// Publish makes the offer, or its next version: coupons issued and orders priced
+// from now on are under it. Publishing what is published already changes nothing.
+// It gives the offer with its version. It fails with a [*Faults] that lists
+// everything wrong with the offer.
+func (s *Service) Publish(ctx context.Context, offer Offer, actor string, now time.Time) (Offer, error) {
+	offer.Version = 0
+	if _, err := NewVersion(offer); err != nil {
+		return Offer{}, err
+	}
+	published, err := storage.Do(ctx, s.store, func(ctx context.Context, _ *storage.Failure) (storage.Plan[Offer], error) {
+		return plan(ctx, s, now, []storage.Key{headKey(offer.ID)}, func(w *work) (Offer, error) { return w.publish(offer, actor) })
+	})
+	s.catalog.forget(offer.ID)
+	return published, err
+}
+
+func (w *work) publish(offer Offer, actor string) (Offer, error) {
+	head, err := w.head(offer.ID)
+	if err != nil {
+		return Offer{}, err
+	}
+	if head.Version > 0 {
+		key := versionKey(offer.ID, head.Value.Latest)
+		if err := w.read(key); err != nil {
+			return Offer{}, err
+		}
+		latest, err := readVersion(w.docs[key])
+		if err != nil {
+			return Offer{}, err
+		}
+		offer.Version = head.Value.Latest
+		if same, err := latest.offer.equal(&offer); same || err != nil {
+			return offer, err
+		}
+	}
+	head.Value.Latest++
+	offer.Version = head.Value.Latest
+	document, err := newOfferDocument(&offer)
+	if err != nil {
+		return Offer{}, err
+	}
+	version, err := versions.Put(storage.Record[versionBody]{Key: versionKey(offer.ID, offer.Version), Value: versionBody{document}}, 0)
+	if err != nil {
+		return Offer{}, err
+	}
+	return offer, w.putHead(head, version, ledger.Entry{
+		ID: fmt.Sprintf("published/%s@%d", offer.ID, offer.Version), Kind: "published", At: w.now, Actor: actor, Concerns: offer.ID,
+	})
+}
+
+// head gives the record of an offer; its Version is 0 when it was never published.
+func (w *work) head(offer string) (storage.Record[headBody], error) {
+	key := headKey(offer)
+	if err := w.read(key); err != nil {
+		return storage.Record[headBody]{}, err
+	}
+	if doc := w.docs[key]; doc != nil {
+		return heads.Decode(*doc)
+	}
+	return storage.Record[headBody]{Key: key}, nil
+}
+
+func (w *work) putHead(head storage.Record[headBody], version storage.Put, entry ledger.Entry) error {
+	put, err := heads.Put(head, 0, storage.Listing{List: "offers", Place: head.Value.At})
+	if err != nil {
+		return err
+	}
+	w.puts = append(w.puts, put)
+	if version.Key != (storage.Key{}) {
+		w.puts = append(w.puts, version)
+	}
+	w.entries = append(w.entries, entry)
+	return nil
+}
+
+// Pause stops an offer at once, in all its versions: nothing is issued or redeemed
+// under it any more. A redemption begun after Pause returned is refused; orders
+// that have reserved before go on. Pausing what is paused changes nothing. It
+// fails with [ErrNoOffer].
+func (s *Service) Pause(ctx context.Context, offer, actor, reason string, now time.Time) error {
+	return s.setPaused(ctx, offer, true, actor, reason, now)
+}
+
+// Resume undoes a Pause. It fails with [ErrNoOffer].
+func (s *Service) Resume(ctx context.Context, offer, actor, reason string, now time.Time) error {
+	return s.setPaused(ctx, offer, false, actor, reason, now)
+}
+
+func (s *Service) setPaused(ctx context.Context, offer string, paused bool, actor, reason string, now time.Time) error {
+	_, err := storage.Do(ctx, s.store, func(ctx context.Context, _ *storage.Failure) (storage.Plan[struct{}], error) {
+		return plan(ctx, s, now, []storage.Key{headKey(offer)}, func(w *work) (struct{}, error) {
+			return struct{}{}, w.setPaused(offer, paused, actor, reason)
+		})
+	})
+	s.catalog.forget(offer)
+	return err
+}
+
+func (w *work) setPaused(offer string, paused bool, actor, reason string) error {
+	head, err := w.head(offer)
+	switch {
+	case err != nil:
+		return err
+	case head.Version == 0:
+		return fmt.Errorf("%w: %q", ErrNoOffer, offer)
+	case head.Value.Paused == paused:
+		return nil
+	}
+	head.Value.Paused, head.Value.Actor, head.Value.Reason, head.Value.At = paused, actor, reason, w.now.UnixMicro()
+	kind := map[bool]string{true: "paused", false: "resumed"}[paused]
+	return w.putHead(head, storage.Put{}, ledger.Entry{
+		ID: fmt.Sprintf("%s/%s/%d", kind, offer, head.Version), Kind: kind, At: w.now, Actor: actor,
+		Concerns: offer, Details: map[string]string{"reason": reason},
+	})
+}
+
+// Offer gives a published version of an offer; version 0 is the latest. It fails
+// with [ErrNoOffer].
+func (s *Service) Offer(ctx context.Context, id string, version int, now time.Time) (Offer, error) {
+	if version == 0 {
+		head, err := s.readHead(ctx, id, now)
+		if err != nil {
+			return Offer{}, err
+		}
+		version = head.latest
+	}
+	v, err := s.version(ctx, id, version)
+	if err != nil {
+		return Offer{}, err
+	}
+	return v.Offer(), nil
+}
+
+func (s *Service) readHead(ctx context.Context, id string, now time.Time) (offerHead, error) {
+	found, err := s.readHeads(ctx, []string{id}, now)
+	if err == nil && found[id].latest == 0 {
+		err = fmt.Errorf("%w: %q", ErrNoOffer, id)
+	}
+	return found[id], err
+}
+
+// version gives one version from the catalogue, or reads it.
+func (s *Service) version(ctx context.Context, id string, version int) (*Version, error) {
+	found, err := s.readVersions(ctx, []offerVersion{{id, version}})
+	if err == nil && found[offerVersion{id, version}] == nil {
+		err = fmt.Errorf("%w: %q in version %d", ErrNoOffer, id, version)
+	}
+	return found[offerVersion{id, version}], err
+}
+
+func readVersion(doc *storage.Doc) (*Version, error) {
+	if doc == nil {
+		return nil, ErrNoOffer
+	}
+	record, err := versions.Decode(*doc)
+	if err != nil {
+		return nil, err
+	}
+	offer, err := record.Value.Offer.offer()
+	if err != nil {
+		return nil, err
+	}
+	return NewVersion(offer)
+}
+
+// isRefusal says that an error is an answer about the shopper's choice, not a
+// failure of the store.
+func isRefusal(err error) (*Refusal, bool) {
+	var refused *Refusal
+	ok := errors.As(err, &refused)
+	return refused, ok
+}

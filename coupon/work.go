@@ -1,0 +1,414 @@
+package coupon
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/storage"
+)
+
+// work is one operation being decided: the documents it has read, those it has
+// changed, and what it does to counters and the book. It is pure: the shell reads
+// what is asked for ([needs]), and applies the batch that comes out.
+type work struct {
+	now         time.Time
+	docs        map[storage.Key]*storage.Doc // as read; nil: read, and absent
+	coupons     map[string]*storage.Record[couponBody]
+	redemptions map[string]*storage.Record[redemptionBody]
+	changed     map[storage.Key]bool
+	checks      map[storage.Key]int64
+	claims      map[string]*claimChange
+	entries     []ledger.Entry
+	puts        []storage.Put
+}
+
+// claimChange is what the operation does to one counter.
+type claimChange struct {
+	delta int64
+	max   int64
+	until int64
+}
+
+// needs is the error of an operation that must read more before it can decide.
+type needs []storage.Key
+
+func (n needs) Error() string { return fmt.Sprintf("coupon: not read: %v", []storage.Key(n)) }
+
+func newWork(docs map[storage.Key]*storage.Doc, now time.Time) *work {
+	return &work{
+		now: now, docs: docs,
+		coupons:     make(map[string]*storage.Record[couponBody]),
+		redemptions: make(map[string]*storage.Record[redemptionBody]),
+		changed:     make(map[storage.Key]bool),
+		checks:      make(map[storage.Key]int64),
+		claims:      make(map[string]*claimChange),
+	}
+}
+
+// read fails with needs when one of the documents was not read yet.
+func (w *work) read(keys ...storage.Key) error {
+	var missing needs
+	for _, k := range keys {
+		if _, known := w.docs[k]; !known && !slices.Contains(missing, k) {
+			missing = append(missing, k)
+		}
+	}
+	if len(missing) > 0 {
+		return missing
+	}
+	return nil
+}
+
+// redemption gives an order's redemption; its Version is 0 when there is none.
+func (w *work) redemption(order string) (*storage.Record[redemptionBody], error) {
+	return lookup(w, w.redemptions, redemptions, redemptionKey(order))
+}
+
+// coupon gives a coupon's record; it fails with ErrNoCoupon when there is none.
+func (w *work) coupon(id string) (*storage.Record[couponBody], error) {
+	record, err := lookup(w, w.coupons, coupons, couponKey(id))
+	if err == nil && record.Version == 0 {
+		err = fmt.Errorf("%w: %q", ErrNoCoupon, id)
+	}
+	return record, err
+}
+
+func lookup[T any](w *work, records map[string]*storage.Record[T], codec *storage.Codec[T], key storage.Key) (*storage.Record[T], error) {
+	if record, known := records[key.ID]; known {
+		return record, nil
+	}
+	if err := w.read(key); err != nil {
+		return nil, err
+	}
+	record := &storage.Record[T]{Key: key}
+	if doc := w.docs[key]; doc != nil {
+		decoded, err := codec.Decode(*doc)
+		if err != nil {
+			return nil, err
+		}
+		record = &decoded
+	}
+	records[key.ID] = record
+	return record, nil
+}
+
+// take and give change a counter by a claim. Both on one counter cancel out, so
+// that an order which claims anew never blocks itself.
+func (w *work) take(c ledger.Claim) { w.claim(c, c.N) }
+
+func (w *work) give(c ledger.Claim) {
+	if c.Open(w.now) {
+		w.claim(c, -c.N)
+	}
+}
+
+func (w *work) claim(c ledger.Claim, delta int64) {
+	change, known := w.claims[c.Counter]
+	if !known {
+		change = &claimChange{max: math.MaxInt64}
+		w.claims[c.Counter] = change
+	}
+	change.delta += delta
+	change.until = max(change.until, c.Until)
+	if delta > 0 {
+		change.max = min(change.max, c.Max)
+	}
+}
+
+// end takes a reservation back: it becomes released or expired, and what it holds
+// of coupons and counters is given back.
+func (w *work) end(r *storage.Record[redemptionBody], state State) error {
+	if err := w.read(couponKeys(r.Value.held())...); err != nil {
+		return err
+	}
+	r.Value.State, r.Value.Ended = state, w.now.UnixMicro()
+	w.changed[r.Key] = true
+	return w.restore(r)
+}
+
+// restore gives back what a redemption holds of coupons and counters.
+func (w *work) restore(r *storage.Record[redemptionBody]) error {
+	for _, id := range r.Value.held() {
+		c, err := w.coupon(id)
+		if err != nil {
+			return err
+		}
+		c.Value.drop(r.Value.Order)
+		w.changed[c.Key] = true
+	}
+	kept := slices.Clone(r.Value.Claims)
+	for i := range kept {
+		w.give(kept[i])
+		kept[i].N = 0
+	}
+	r.Value.Claims = kept
+	return nil
+}
+
+// lapse expires the reservations of the given orders, those that have lapsed.
+func (w *work) lapse(orders []string) error {
+	for _, order := range orders {
+		r, err := w.redemption(order)
+		if err != nil {
+			return err
+		}
+		if r.Value.State != StateReserved || w.now.UnixMicro() < r.Value.Until {
+			continue
+		}
+		if err := w.end(r, StateExpired); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hold puts an order's use into the coupons it applies that somebody holds. A use
+// whose reservation has lapsed makes room, and its redemption expires with it.
+func (w *work) hold(order string, ids []string, until int64) error {
+	for _, id := range ids {
+		c, err := w.coupon(id)
+		if err != nil {
+			return err
+		}
+		c.Value.drop(order)
+		if len(c.Value.Used) >= c.Value.Uses {
+			if err := w.lapse(c.Value.lapsed(w.now)); err != nil {
+				return err
+			}
+		}
+		if public := c.Value.coupon(id); public.open(order, w.now) < 1 {
+			return public.refuse(public.Holder, order, w.now)
+		}
+		c.Value.Used = append(c.Value.Used, useBody{Order: order, Until: until, At: w.now.UnixMicro()})
+		w.changed[c.Key] = true
+	}
+	return nil
+}
+
+// batch is what writes the operation. Every changed document is put at the
+// version read; claims that only give back, or cancel out, are never refused for
+// their maximum.
+func (w *work) batch() (storage.Batch, error) {
+	b := storage.Batch{Puts: w.puts}
+	for _, order := range slices.Sorted(maps.Keys(w.redemptions)) {
+		if r := w.redemptions[order]; w.changed[r.Key] {
+			put, err := putRedemption(*r)
+			if err != nil {
+				return b, err
+			}
+			b.Puts = append(b.Puts, put)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(w.coupons)) {
+		if c := w.coupons[id]; w.changed[c.Key] {
+			put, err := putCoupon(*c)
+			if err != nil {
+				return b, err
+			}
+			b.Puts = append(b.Puts, put)
+		}
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(w.checks), storage.Key.Compare) {
+		if !w.changed[key] {
+			b.Checks = append(b.Checks, storage.Check{Key: key, Version: w.checks[key]})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.claims)) {
+		change := w.claims[name]
+		if change.delta == 0 {
+			continue
+		}
+		add := storage.Add{Counter: name, Delta: change.delta, Min: 0, Max: math.MaxInt64, Until: change.until}
+		if change.delta > 0 {
+			add.Max = change.max
+		}
+		b.Adds = append(b.Adds, add)
+	}
+	batches := []storage.Batch{b}
+	for _, e := range w.entries {
+		entry, err := e.Batch()
+		if err != nil {
+			return b, err
+		}
+		batches = append(batches, entry)
+	}
+	return storage.Join(batches...)
+}
+
+// reserve makes or replaces an order's redemption from a quote that was judged
+// again just now; until is when the reservation lapses, the zero time to confirm
+// it in one step. It gives the body that is recorded.
+func (w *work) reserve(order string, q *Quote, until time.Time) (*redemptionBody, error) {
+	r, err := w.redemption(order)
+	if err != nil {
+		return nil, err
+	}
+	body := newRedemptionBody(order, q, q.claims(w.now))
+	if r.Version > 0 {
+		recorded, err := r.Value.again(&body, until)
+		if recorded || err != nil {
+			return &r.Value, err
+		}
+		if r.Value.State == StateReserved {
+			if err := w.end(r, StateReleased); err != nil {
+				return nil, err
+			}
+		}
+	}
+	body.At, body.State, body.Until = w.now.UnixMicro(), StateReserved, micros(until)
+	r.Value = body
+	w.changed[r.Key] = true
+	if err := w.watch(&body); err != nil {
+		return nil, err
+	}
+	for _, c := range body.Claims {
+		w.take(c)
+	}
+	if err := w.hold(order, body.held(), body.Until); err != nil {
+		return nil, err
+	}
+	if until.IsZero() {
+		if err := w.confirm(r); err != nil {
+			return nil, err
+		}
+	}
+	return &r.Value, nil
+}
+
+// watch makes the batch depend on what was read of the offers and coupons that
+// apply: one paused or revoked since is refused.
+func (w *work) watch(b *redemptionBody) error {
+	for _, a := range b.Applied {
+		keys := []storage.Key{headKey(a.Offer)}
+		if a.Coupon != "" {
+			keys = append(keys, couponKey(a.Coupon))
+		}
+		if err := w.read(keys...); err != nil {
+			return err
+		}
+		for _, k := range keys {
+			if doc := w.docs[k]; doc != nil {
+				w.checks[k] = doc.Version
+			}
+		}
+	}
+	return nil
+}
+
+// again says that what is recorded answers the request already. It fails when the
+// recorded redemption can't be replaced.
+func (b *redemptionBody) again(asked *redemptionBody, until time.Time) (recorded bool, err error) {
+	same := b.Fingerprint == asked.Fingerprint
+	switch b.State {
+	case StateReserved:
+		return same && b.Until == micros(until), nil
+	case StateReleased, StateExpired:
+		return false, nil
+	}
+	if same {
+		return true, nil
+	}
+	return false, fmt.Errorf("%w: order %q is %s with another cart or choice: refund it, or use another order id", ErrKeyReused, b.Order, b.State)
+}
+
+// confirm makes a reservation final and books its discounts.
+func (w *work) confirm(r *storage.Record[redemptionBody]) error {
+	if err := w.read(couponKeys(r.Value.held())...); err != nil {
+		return err
+	}
+	b := &r.Value
+	b.State, b.Until, b.Ended, b.Confirmed = StateConfirmed, 0, 0, w.now.UnixMicro()
+	w.changed[r.Key] = true
+	for _, id := range b.held() {
+		c, err := w.coupon(id)
+		if err != nil {
+			return err
+		}
+		c.Value.confirm(b.Order, w.now)
+		w.changed[c.Key] = true
+	}
+	if len(b.Applied) == 0 {
+		return nil
+	}
+	entry := ledger.Entry{ID: redeemedEntry(b.Order), Kind: "redeemed", At: w.now, Subject: b.Customer, Concerns: b.Order}
+	for _, a := range b.Applied {
+		entry.Transfers = append(entry.Transfers, ledger.Transfer{
+			From: promotionsAccount, To: discountsAccount(a.Offer), Amount: ledger.Minor(a.Amount, b.Currency),
+		})
+	}
+	w.entries = append(w.entries, entry)
+	return nil
+}
+
+// claimAgain confirms what was released or expired before: everything is claimed
+// as it was, or not at all. A refused coupon comes as a *Refusal.
+func (w *work) claimAgain(r *storage.Record[redemptionBody]) error {
+	b := &r.Value
+	if err := w.read(couponKeys(b.held())...); err != nil {
+		return err
+	}
+	for _, a := range b.Applied {
+		if !a.Held {
+			continue
+		}
+		c, err := w.coupon(a.Coupon)
+		if err != nil {
+			return err
+		}
+		public := c.Value.coupon(a.Coupon)
+		if refused := public.refuse(b.Customer, b.Order, w.now); refused != nil {
+			refused.Coupon, refused.Offer, refused.Name, refused.Own = a.Coupon, a.Offer, a.Name, true
+			return refused
+		}
+	}
+	if err := w.hold(b.Order, b.held(), 0); err != nil {
+		return err
+	}
+	b.Claims = b.Claimed
+	for _, c := range b.Claims {
+		if c.Open(w.now) {
+			w.take(c)
+		}
+	}
+	return w.confirm(r)
+}
+
+// claims are all limited counters that the quote's offers take from, summed.
+func (q *Quote) claims(at time.Time) []ledger.Claim {
+	var sums []ledger.Claim
+	for _, c := range q.candidates {
+		claims, _ := c.Version.claims(q.Cart.Customer.Key, c.Coupon, at)
+		for _, claim := range claims {
+			i := slices.IndexFunc(sums, func(s ledger.Claim) bool { return s.Counter == claim.Counter })
+			if i < 0 {
+				sums = append(sums, claim)
+				continue
+			}
+			sums[i].N += claim.N
+			sums[i].Max = min(sums[i].Max, claim.Max)
+		}
+	}
+	slices.SortFunc(sums, func(a, b ledger.Claim) int { return cmp.Compare(a.Counter, b.Counter) })
+	return sums
+}
+
+// Accounts of the book. What an offer takes off flows from who pays for it to the
+// offer's discounts.
+const promotionsAccount ledger.Account = "promotions/platform"
+
+func discountsAccount(offer string) ledger.Account { return ledger.Account("discounts/" + offer) }
+
+func redeemedEntry(order string) string { return "redeemed/" + order }
+
+// needed gives the keys an operation still has to read, if that is what err says.
+func needed(err error) (needs, bool) {
+	var more needs
+	ok := errors.As(err, &more)
+	return more, ok
+}
