@@ -215,7 +215,7 @@ func (w *work) restoreUses(r *storage.Record[redemptionBody]) (bool, error) {
 }
 
 func (w *work) bookRefund(b *redemptionBody, made *refundBody, off []int64) {
-	entry := ledger.Entry{ID: "refunded/" + b.Order + "/" + made.ID, Kind: "refunded", At: w.now, Subject: b.Customer, Concerns: b.Order}
+	entry := ledger.Entry{ID: refundedEntry(b.Order, made.ID), Kind: "refunded", At: w.now, Subject: b.Customer, Concerns: b.Order}
 	for i, amount := range off {
 		if amount > 0 {
 			entry.Transfers = append(entry.Transfers, ledger.Transfer{

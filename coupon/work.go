@@ -406,6 +406,8 @@ func discountsAccount(offer string) ledger.Account { return ledger.Account("disc
 
 func redeemedEntry(order string) string { return "redeemed/" + order }
 
+func refundedEntry(order, refund string) string { return "refunded/" + order + "/" + refund }
+
 // needed gives the keys an operation still has to read, if that is what err says.
 func needed(err error) (needs, bool) {
 	var more needs

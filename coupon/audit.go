@@ -1,0 +1,270 @@
+package coupon
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/storage"
+)
+
+// The findings of [Audit], beside those of the ledger.
+const (
+	FoundSums   ledger.Finding = "redemption sums" // lines, offers and totals of a redemption do not add up
+	FoundUse    ledger.Finding = "coupon use"      // a coupon and a redemption disagree about a use
+	FoundBooked ledger.Finding = "booked discount" // the book says another discount than the redemption
+)
+
+// Kinds are the kinds of documents that hold claims, for [ledger.Audit].
+func Kinds() []string { return []string{kindRedemption} }
+
+// Audit checks what is kept of coupons and redemptions against itself and against
+// the book: everything [ledger.Audit] checks, for redemptions; that the lines,
+// offers and totals of each redemption add up; that each coupon that somebody
+// holds is used by exactly the orders that say so, and not more often than it may
+// be; and that the book says the same discounts and refunds. Extra kinds are
+// passed on to ledger.Audit.
+//
+// On a quiet store its report is exact. While others write, what looks wrong is
+// read again until it stands still.
+func Audit(ctx context.Context, store storage.Store, kinds ...string) (ledger.AuditReport, error) {
+	report, err := ledger.Audit(ctx, store, append(Kinds(), kinds...)...)
+	if err != nil {
+		return report, err
+	}
+	a := auditor{store: store, book: ledger.New(store, ledger.Options{})}
+	for kind, check := range map[string]checker{kindRedemption: a.redemption, kindCoupon: a.coupon} {
+		if err := a.each(ctx, kind, check); err != nil {
+			return report, err
+		}
+	}
+	slices.SortFunc(a.found, func(x, y ledger.Discrepancy) int { return cmp.Compare(x.Where, y.Where) })
+	report.Documents += a.documents
+	report.Discrepancies = append(report.Discrepancies, a.found...)
+	return report, nil
+}
+
+type auditor struct {
+	store     storage.Store
+	book      *ledger.Book
+	documents int
+	found     []ledger.Discrepancy
+}
+
+// checker says what is wrong with a document, and which versions of which
+// documents that rests on.
+type checker func(ctx context.Context, doc storage.Doc) (wrong []ledger.Discrepancy, rests map[storage.Key]int64, err error)
+
+func (a *auditor) each(ctx context.Context, kind string, check checker) error {
+	query := storage.Query{Kind: kind, Limit: storage.MaxPage}
+	for {
+		page, err := a.store.List(ctx, query)
+		if err != nil {
+			return err
+		}
+		for _, doc := range page.Docs {
+			a.documents++
+			if err := a.one(ctx, doc, check); err != nil {
+				return err
+			}
+		}
+		if page.Next == "" {
+			return nil
+		}
+		query.After = page.Next
+	}
+}
+
+// one checks a document, and again while what it rests on still moves.
+func (a *auditor) one(ctx context.Context, doc storage.Doc, check checker) error {
+	var before map[storage.Key]int64
+	for {
+		wrong, rests, err := check(ctx, doc)
+		if err != nil || len(wrong) == 0 {
+			return err
+		}
+		if before != nil && sameVersions(before, rests) {
+			a.found = append(a.found, wrong...)
+			return nil
+		}
+		before = rests
+		docs, _, err := a.store.Get(ctx, []storage.Key{doc.Key})
+		if err != nil || len(docs) == 0 {
+			return err
+		}
+		doc = docs[0]
+	}
+}
+
+func sameVersions(a, b map[storage.Key]int64) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for k, v := range a {
+		if b[k] != v {
+			return false
+		}
+	}
+	return true
+}
+
+func (a *auditor) read(ctx context.Context, doc storage.Doc, keys []storage.Key) (map[storage.Key]storage.Doc, map[storage.Key]int64, error) {
+	rests := map[storage.Key]int64{doc.Key: doc.Version}
+	found := make(map[storage.Key]storage.Doc)
+	for chunk := range slices.Chunk(unique(keys), storage.MaxGet) {
+		docs, _, err := a.store.Get(ctx, chunk)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, d := range docs {
+			found[d.Key], rests[d.Key] = d, d.Version
+		}
+	}
+	return found, rests, nil
+}
+
+func (a *auditor) redemption(ctx context.Context, doc storage.Doc) ([]ledger.Discrepancy, map[storage.Key]int64, error) {
+	record, err := redemptions.Decode(doc)
+	if err != nil {
+		return nil, nil, nil // ledger.Audit has it as unreadable
+	}
+	b := &record.Value
+	found, rests, err := a.read(ctx, doc, couponKeys(b.held()))
+	if err != nil {
+		return nil, nil, err
+	}
+	wrong := b.checkSums()
+	for _, id := range b.held() {
+		uses := 0
+		if c, err := coupons.Decode(found[couponKey(id)]); err == nil {
+			for _, u := range c.Value.Used {
+				if u.Order == b.Order {
+					uses++
+				}
+			}
+		}
+		switch {
+		case b.State.live() && uses != 1:
+			wrong = append(wrong, ledger.Discrepancy{Finding: FoundUse, Where: b.Order, Found: int64(uses), Want: 1, Note: "coupon " + id})
+		case (b.State == StateReleased || b.State == StateExpired) && uses != 0:
+			wrong = append(wrong, ledger.Discrepancy{Finding: FoundUse, Where: b.Order, Found: int64(uses), Want: 0, Note: "coupon " + id})
+		}
+	}
+	if b.Confirmed == 0 || len(b.Applied) == 0 {
+		return wrong, rests, nil
+	}
+	booked, err := a.booked(ctx, b)
+	if err != nil {
+		return nil, nil, err
+	}
+	if want := b.Discount - b.returnedDiscount(); booked != want {
+		wrong = append(wrong, ledger.Discrepancy{Finding: FoundBooked, Where: b.Order, Found: booked, Want: want})
+	}
+	return wrong, rests, nil
+}
+
+// booked is the discount the book has for an order, less what refunds took back.
+func (a *auditor) booked(ctx context.Context, b *redemptionBody) (int64, error) {
+	ids := []string{redeemedEntry(b.Order)}
+	for _, r := range b.Refunds {
+		if r.Discount > 0 {
+			ids = append(ids, refundedEntry(b.Order, r.ID))
+		}
+	}
+	var sum int64
+	for _, id := range ids {
+		entry, _, err := a.book.Entry(ctx, id)
+		if err != nil {
+			return 0, err
+		}
+		for _, t := range entry.Transfers {
+			switch promotionsAccount {
+			case t.From:
+				sum += t.Amount.Minor()
+			case t.To:
+				sum -= t.Amount.Minor()
+			}
+		}
+	}
+	return sum, nil
+}
+
+func (b *redemptionBody) returnedDiscount() int64 {
+	var sum int64
+	for _, r := range b.Refunds {
+		sum += r.Discount
+	}
+	return sum
+}
+
+// checkSums compares every sum that a redemption keeps with its parts.
+func (b *redemptionBody) checkSums() []ledger.Discrepancy {
+	var wrong []ledger.Discrepancy
+	compare := func(what string, found, want int64) {
+		if found != want {
+			wrong = append(wrong, ledger.Discrepancy{Finding: FoundSums, Where: b.Order, Found: found, Want: want, Note: what})
+		}
+	}
+	var subtotal, shipping, refunded, discount int64
+	off := make([]int64, len(b.Applied))
+	for i := range b.Lines {
+		line := &b.Lines[i]
+		subtotal += line.Price
+		for _, o := range line.Off {
+			if o.Applied >= 0 && o.Applied < len(off) {
+				off[o.Applied] += o.Amount
+			}
+		}
+		if total := line.total(); total < 0 {
+			compare("line "+line.ID+" below zero", total, 0)
+		}
+		compare("returned units of line "+line.ID, line.Returned, min(max(line.Returned, 0), line.Quantity))
+	}
+	for i, a := range b.Applied {
+		compare("lines of offer "+a.Offer, off[i], a.Amount)
+		discount += a.Amount
+	}
+	for _, d := range b.Deliveries {
+		shipping += d.Price
+	}
+	for _, r := range b.Refunds {
+		refunded += r.Amount
+	}
+	compare("subtotal", b.Subtotal, subtotal)
+	compare("discount", b.Discount, discount)
+	compare("shipping", b.Shipping, shipping)
+	compare("total", b.Total, subtotal-discount+shipping)
+	compare("refunded", b.Refunded, refunded)
+	compare("refunded beyond the total", b.Refunded, min(b.Refunded, b.Total))
+	return wrong
+}
+
+func (a *auditor) coupon(ctx context.Context, doc storage.Doc) ([]ledger.Discrepancy, map[storage.Key]int64, error) {
+	record, err := coupons.Decode(doc)
+	if err != nil {
+		wrong := ledger.Discrepancy{Finding: ledger.FoundUnreadable, Where: doc.Key.String(), Note: err.Error()}
+		return []ledger.Discrepancy{wrong}, map[storage.Key]int64{doc.Key: doc.Version}, nil
+	}
+	b := &record.Value
+	var keys []storage.Key
+	for _, u := range b.Used {
+		keys = append(keys, redemptionKey(u.Order))
+	}
+	found, rests, err := a.read(ctx, doc, keys)
+	if err != nil {
+		return nil, nil, err
+	}
+	var wrong []ledger.Discrepancy
+	if len(b.Used) > b.Uses {
+		wrong = append(wrong, ledger.Discrepancy{Finding: FoundUse, Where: doc.Key.ID, Found: int64(len(b.Used)), Want: int64(b.Uses), Note: "more uses than allowed"})
+	}
+	for _, u := range b.Used {
+		r, err := redemptions.Decode(found[redemptionKey(u.Order)])
+		if err != nil || !slices.Contains(r.Value.held(), doc.Key.ID) || (r.Value.State == StateReserved) != (u.Until != 0) {
+			wrong = append(wrong, ledger.Discrepancy{Finding: FoundUse, Where: doc.Key.ID, Note: fmt.Sprintf("used by order %q, whose redemption is %q", u.Order, r.Value.State)})
+		}
+	}
+	return wrong, rests, nil
+}
