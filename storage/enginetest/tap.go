@@ -18,8 +18,8 @@ type Step struct {
 }
 
 // Tap opens a pool like Engine.Open whose every step is shown to watch, before
-// and after. An error of watch takes the place of the step's answer; before the
-// step, the step is not taken.
+// and after. An error of watch takes the place of the step's answer (before the
+// step, the step is not taken), and the connection is closed after its use.
 func (e Engine) Tap(t testing.TB, dsn string, conns int, watch func(Step) error) *sql.DB {
 	t.Helper()
 	plain, err := sql.Open(e.Driver, dsn)
@@ -44,66 +44,72 @@ func (p tap) Connect(context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tapped{conn, p.watch}, nil
+	return &tapped{Conn: conn, watch: p.watch}, nil
 }
 
-// tapped is a connection; what database/sql asks of it beyond this goes to the
-// driver's own.
+// tapped is a connection. What it does not do itself goes to the driver's own.
 type tapped struct {
 	driver.Conn
-	watch func(Step) error
+	watch  func(Step) error
+	failed bool
 }
 
-func (c tapped) ExecContext(ctx context.Context, statement string, args []driver.NamedValue) (driver.Result, error) {
-	return watched(c.watch, statement, args, func() (driver.Result, error) {
+func (c *tapped) ExecContext(ctx context.Context, statement string, args []driver.NamedValue) (driver.Result, error) {
+	return watched(c, statement, args, func() (driver.Result, error) {
 		return c.Conn.(driver.ExecerContext).ExecContext(ctx, statement, args)
 	})
 }
 
-func (c tapped) QueryContext(ctx context.Context, statement string, args []driver.NamedValue) (driver.Rows, error) {
-	return watched(c.watch, statement, args, func() (driver.Rows, error) {
+func (c *tapped) QueryContext(ctx context.Context, statement string, args []driver.NamedValue) (driver.Rows, error) {
+	return watched(c, statement, args, func() (driver.Rows, error) {
 		return c.Conn.(driver.QueryerContext).QueryContext(ctx, statement, args)
 	})
 }
 
-func (c tapped) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx, error) {
-	tx, err := watched(c.watch, "BEGIN", nil, func() (driver.Tx, error) {
+func (c *tapped) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx, error) {
+	tx, err := watched(c, "BEGIN", nil, func() (driver.Tx, error) {
 		return c.Conn.(driver.ConnBeginTx).BeginTx(ctx, options)
 	})
-	return tappedTx{tx, c.watch}, err
+	return tappedTx{tx, c}, err
 }
 
-func (c tapped) IsValid() bool { return c.Conn.(driver.Validator).IsValid() }
+// IsValid keeps a connection that failed out of the pool.
+func (c *tapped) IsValid() bool { return !c.failed && c.Conn.(driver.Validator).IsValid() }
 
-func (c tapped) ResetSession(ctx context.Context) error {
+func (c *tapped) ResetSession(ctx context.Context) error {
 	return c.Conn.(driver.SessionResetter).ResetSession(ctx)
 }
 
 type tappedTx struct {
 	driver.Tx
-	watch func(Step) error
+	conn *tapped
 }
 
 func (tx tappedTx) Commit() error {
-	_, err := watched(tx.watch, "COMMIT", nil, func() (any, error) { return nil, tx.Tx.Commit() })
+	_, err := watched(tx.conn, "COMMIT", nil, func() (any, error) { return nil, tx.Tx.Commit() })
 	return err
 }
 
 func (tx tappedTx) Rollback() error {
-	_, err := watched(tx.watch, "ROLLBACK", nil, func() (any, error) { return nil, tx.Tx.Rollback() })
+	_, err := watched(tx.conn, "ROLLBACK", nil, func() (any, error) { return nil, tx.Tx.Rollback() })
 	return err
 }
 
-func watched[A any](watch func(Step) error, statement string, named []driver.NamedValue, do func() (A, error)) (answer A, err error) {
+func watched[A any](c *tapped, statement string, named []driver.NamedValue, do func() (A, error)) (answer A, err error) {
 	args := make([]any, len(named))
 	for i, n := range named {
 		args[i] = n.Value
 	}
-	if err := watch(Step{statement, args, false}); err != nil {
+	watch := func(done bool) error {
+		err := c.watch(Step{statement, args, done})
+		c.failed = c.failed || err != nil
+		return err
+	}
+	if err := watch(false); err != nil {
 		return answer, err
 	}
 	if answer, err = do(); err != nil {
 		return answer, err
 	}
-	return answer, watch(Step{statement, args, true})
+	return answer, watch(true)
 }

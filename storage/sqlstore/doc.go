@@ -32,7 +32,9 @@
 //
 // Settings belong into the DSN, where they reach every connection of the pool.
 // Without busy_timeout a second writer is refused at once, and Apply and InTx
-// fall back on trying again. A transaction of the shop's that reads first and
+// fall back on trying again. SQLite waits for another program's lock without
+// looking at the context: a cancelled call returns when busy_timeout is over. A
+// transaction of the shop's that reads first and
 // writes later is refused, whatever the timeout, when another has written in
 // between: begin it with the write lock (_txlock=immediate, as in SQLiteDSN), or
 // use InTx. ":memory:" is one database per connection: use a file, or set

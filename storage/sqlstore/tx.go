@@ -140,7 +140,10 @@ func (s *Store) retry(ctx context.Context, attempt func() error) error {
 	begun := time.Now()
 	for n := 1; ; n++ {
 		err := attempt()
-		if err == nil || n >= s.attempts || time.Since(begun) > longestRetry || s.tx != nil || !Retryable(err) {
+		if err == nil || s.tx != nil || ctx.Err() != nil || !Retryable(err) {
+			return err
+		}
+		if n >= s.attempts || time.Since(begun) > longestRetry {
 			return err
 		}
 		timer := time.NewTimer(backoff(n))

@@ -1,0 +1,105 @@
+package enginetest
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"github.com/vouch-go/vouch/storage"
+	"github.com/vouch-go/vouch/storage/sqlstore"
+)
+
+// A shop writes its order and redeems a coupon in one transaction: both are
+// there, or none of them is. The coupon may be used once.
+func Example_inTx() {
+	ctx := context.Background()
+	db, store, closeShop := openShop()
+	defer closeShop()
+
+	for _, order := range []string{"1001", "1002"} {
+		err := store.InTx(ctx, func(tx *sql.Tx, store *sqlstore.Store) error {
+			if _, err := tx.ExecContext(ctx, "INSERT INTO orders (id) VALUES (?)", order); err != nil {
+				return err
+			}
+			return store.Apply(ctx, storage.Batch{Adds: []storage.Add{{Counter: "coupon/JANE", Delta: 1, Max: 1}}})
+		})
+		fmt.Println(order, err)
+	}
+	orders, err := count(db)
+	fmt.Println("orders:", orders, err)
+	// Output:
+	// 1001 <nil>
+	// 1002 storage: a counter would leave its bounds: add "coupon/JANE"
+	// orders: 1 <nil>
+}
+
+// A shop that has its own way of running a transaction binds the store to it. A
+// refusal leaves the transaction as it was: here the order is kept without the
+// coupon.
+func Example_within() {
+	ctx := context.Background()
+	db, store, closeShop := openShop()
+	defer closeShop()
+
+	order := func(id string) error {
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		if _, err := tx.ExecContext(ctx, "INSERT INTO orders (id) VALUES (?)", id); err != nil {
+			return err
+		}
+		bound, err := store.Within(tx)
+		if err != nil {
+			return err
+		}
+		err = bound.Apply(ctx, storage.Batch{Adds: []storage.Add{{Counter: "coupon/JANE", Delta: 1, Max: 1}}})
+		if errors.Is(err, storage.ErrLimit) {
+			fmt.Println(id, "without the coupon")
+		} else if err != nil {
+			return err
+		}
+		return tx.Commit()
+	}
+	fmt.Println(order("1001"), order("1002"))
+	orders, err := count(db)
+	fmt.Println("orders:", orders, err)
+	// Output:
+	// 1002 without the coupon
+	// <nil> <nil>
+	// orders: 2 <nil>
+}
+
+func count(db *sql.DB) (n int, err error) {
+	return n, db.QueryRow("SELECT count(*) FROM orders").Scan(&n)
+}
+
+func openShop() (*sql.DB, *sqlstore.Store, func()) {
+	folder, err := os.MkdirTemp("", "shop")
+	if err != nil {
+		log.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", sqlstore.SQLiteDSN(filepath.Join(folder, "shop.db")))
+	if err != nil {
+		log.Fatal(err)
+	}
+	store, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := store.Migrate(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := db.Exec("CREATE TABLE orders (id TEXT PRIMARY KEY) STRICT"); err != nil {
+		log.Fatal(err)
+	}
+	return db, store, func() {
+		db.Close()
+		os.RemoveAll(folder)
+	}
+}

@@ -1,0 +1,95 @@
+package sqlstore
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/vouch-go/vouch/storage"
+)
+
+// edgy draws int64 values, most of them near what arithmetic may leave.
+func edgy() *rapid.Generator[int64] {
+	return rapid.OneOf(rapid.Int64(), rapid.Int64Range(-3, 3),
+		rapid.Int64Range(math.MaxInt64-3, math.MaxInt64), rapid.Int64Range(math.MinInt64, math.MinInt64+3))
+}
+
+func TestRoomAllowsWhatTheContractAllows(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a := storage.Add{Delta: edgy().Draw(t, "delta"), Min: edgy().Draw(t, "min"), Max: edgy().Draw(t, "max")}
+		a.Min, a.Max = min(a.Min, a.Max), max(a.Min, a.Max)
+		low, high, possible := room(a)
+		values := []int64{edgy().Draw(t, "value"), 0}
+		if possible {
+			values = append(values, low, high, max(low, math.MinInt64+1)-1, min(high, math.MaxInt64-1)+1)
+		}
+		for _, value := range values {
+			_, allowed := a.After(value)
+			require.Equal(t, allowed, possible && low <= value && value <= high,
+				"%+v from %d: room %d..%d, %t", a, value, low, high, possible)
+		}
+	})
+}
+
+func TestListsSurvivePacking(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		places := rapid.MapOfN(rapid.StringN(1, -1, storage.MaxList), edgy(), 0, storage.MaxLists).Draw(t, "lists")
+		var lists []storage.Listing
+		for list, place := range places {
+			lists = append(lists, storage.Listing{List: list, Place: place})
+		}
+		packed, err := pack(lists)
+		require.NoError(t, err)
+		back, err := unpack(packed)
+		require.NoError(t, err)
+		require.ElementsMatch(t, lists, back)
+		require.IsNonDecreasing(t, names(back))
+	})
+}
+
+func names(lists []storage.Listing) []string {
+	names := make([]string, len(lists))
+	for i, l := range lists {
+		names[i] = l.List
+	}
+	return names
+}
+
+func FuzzUnpack(f *testing.F) {
+	for _, seed := range []string{"", `{"l":5}`, `{"l":1e3}`, `{"l":9223372036854775808}`, "[]", "null"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, packed string) {
+		lists, err := unpack(packed)
+		if err != nil {
+			return
+		}
+		again, err := pack(lists)
+		require.NoError(t, err)
+		back, err := unpack(again)
+		require.NoError(t, err)
+		require.ElementsMatch(t, lists, back)
+	})
+}
+
+func TestPending(t *testing.T) {
+	one, two := migration{version: 1, checksum: "a"}, migration{version: 2, checksum: "b"}
+	shipped := []migration{one, two}
+	for name, c := range map[string]struct {
+		applied map[int]string
+		want    []migration
+		err     error
+	}{
+		"a new database":      {nil, shipped, nil},
+		"one release behind":  {map[int]string{1: "a"}, []migration{two}, nil},
+		"up to date":          {map[int]string{1: "a", 2: "b"}, nil, nil},
+		"migrated by a newer": {map[int]string{1: "a", 2: "b", 3: "c"}, nil, ErrNewerSchema},
+		"changed":             {map[int]string{1: "x"}, nil, ErrChangedMigration},
+	} {
+		got, err := pending(shipped, c.applied)
+		require.ErrorIs(t, err, c.err, name)
+		require.Equal(t, c.want, got, name)
+	}
+}

@@ -1,0 +1,134 @@
+package sqlstore_test
+
+import (
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vouch-go/vouch/storage"
+	"github.com/vouch-go/vouch/storage/sqlstore"
+)
+
+func ExampleSQLiteDSN() {
+	fmt.Println(strings.Split(sqlstore.SQLiteDSN("data/my shop.db"), "?")[0])
+	// Output: file:data/my%20shop.db
+}
+
+func ExampleMigrations() {
+	files, err := sqlstore.Migrations(sqlstore.SQLite)
+	if err != nil {
+		panic(err)
+	}
+	names, err := fs.Glob(files, "*")
+	if err != nil {
+		panic(err)
+	}
+	for _, name := range names {
+		fmt.Println(name)
+	}
+	// Output: 0001_documents.up.sql
+}
+
+func TestNew(t *testing.T) {
+	_, err := sqlstore.New(nil, "oracle", sqlstore.Options{Prefix: "Vouch-", Attempts: -1})
+	require.ErrorIs(t, err, storage.ErrInvalid)
+	for _, fault := range []string{"the database is nil", `dialect "oracle"`, `prefix "Vouch-"`, "-1 attempts"} {
+		require.ErrorContains(t, err, fault)
+	}
+	for prefix, valid := range map[string]bool{
+		"": true, "v": true, "shop_7_": true, strings.Repeat("a", 24): true,
+		strings.Repeat("a", 25): false, "7": false, "_v": false, "é": false, "a b": false, "a;": false, "a\n": false,
+	} {
+		_, err := sqlstore.New(new(sql.DB), sqlstore.SQLite, sqlstore.Options{Prefix: prefix})
+		require.Equal(t, valid, err == nil, "prefix %q: %v", prefix, err)
+	}
+	_, err = sqlstore.Migrations("oracle")
+	require.ErrorIs(t, err, storage.ErrInvalid)
+}
+
+// TestReleasedMigrationsNeverChange: a change to a file that somebody has
+// applied is refused by Migrate. Write a new file instead.
+func TestReleasedMigrationsNeverChange(t *testing.T) {
+	var sums strings.Builder
+	for _, m := range migrations(t) {
+		fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256([]byte(m.text)), m.name)
+	}
+	want, err := os.ReadFile("testdata/sqlite.sha256")
+	require.NoError(t, err)
+	require.Equal(t, string(want), sums.String())
+}
+
+// TestMigrationsFitOtherTools: goose wants its annotation and takes a semicolon
+// at the end of a line as the end of a statement; golang-migrate goes by the
+// name; neither may find a transaction begun in the file; the prefix is replaced
+// in the text.
+func TestMigrationsFitOtherTools(t *testing.T) {
+	for i, m := range migrations(t) {
+		require.Regexp(t, fmt.Sprintf(`^%04d_[a-z0-9_]+\.up\.sql$`, i+1), m.name)
+		require.True(t, strings.HasPrefix(m.text, "-- +goose Up\n"), m.name)
+		require.Equal(t, 1, strings.Count(m.text, "+goose"), m.name)
+		require.True(t, strings.HasSuffix(m.text, ";\n"), m.name)
+		require.NotRegexp(t, `(?i)\b(begin|commit|rollback)\b`, m.text)
+		for _, line := range strings.Split(m.text, "\n") {
+			if object, created := strings.CutPrefix(line, "CREATE TABLE "); created {
+				require.True(t, strings.HasPrefix(object, sqlstore.DefaultPrefix), line)
+			}
+			if object, created := strings.CutPrefix(line, "CREATE INDEX "); created {
+				require.True(t, strings.HasPrefix(object, sqlstore.DefaultPrefix), line)
+			}
+		}
+	}
+}
+
+type migration struct{ name, text string }
+
+func migrations(t *testing.T) []migration {
+	files, err := sqlstore.Migrations(sqlstore.SQLite)
+	require.NoError(t, err)
+	names, err := fs.Glob(files, "*")
+	require.NoError(t, err)
+	require.NotEmpty(t, names)
+	var all []migration
+	for _, name := range names {
+		text, err := fs.ReadFile(files, name)
+		require.NoError(t, err)
+		all = append(all, migration{name, string(text)})
+	}
+	return all
+}
+
+// coded is a driver's error as modernc.org/sqlite makes them.
+type coded int
+
+func (c coded) Code() int   { return int(c) }
+func (coded) Error() string { return "the driver's words" }
+
+func TestRetryable(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"nil":                     {nil, false},
+		"busy":                    {coded(5), true},
+		"busy snapshot":           {coded(517), true},
+		"locked":                  {coded(6), true},
+		"locked, shared cache":    {coded(262), true},
+		"wrapped":                 {fmt.Errorf("shop: %w", coded(5)), true},
+		"the transaction is gone": {errors.Join(sqlstore.ErrTxAborted, coded(5)), true},
+		"gone for good":           {sqlstore.ErrTxAborted, false},
+		"unique":                  {coded(2067), false},
+		"read-only":               {coded(8), false},
+		"unknown outcome":         {fmt.Errorf("%w: %w", storage.ErrOutcomeUnknown, coded(5)), false},
+		"conflict":                {storage.ErrConflict, false},
+		"another":                 {errors.New("database is locked"), false},
+	} {
+		require.Equal(t, c.want, sqlstore.Retryable(c.err), name)
+	}
+}
