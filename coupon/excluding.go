@@ -55,7 +55,7 @@ func (s *Service) changeExclusions(ctx context.Context, seller, kind, id, actor 
 	change func([]exclusionDocument) ([]exclusionDocument, error),
 ) error {
 	key := exclusionsKey(seller)
-	_, err := storage.Do(ctx, s.store, func(ctx context.Context, _ *storage.Failure) (storage.Plan[struct{}], error) {
+	_, err := do(ctx, s, now, func(ctx context.Context) (storage.Plan[struct{}], error) {
 		return plan(ctx, s, now, []storage.Key{key}, func(w *work) (struct{}, error) {
 			record := storage.Record[exclusionsBody]{Key: key}
 			if doc := w.docs[key]; doc != nil {

@@ -53,7 +53,7 @@ func issueKey(id string) storage.Key { return storage.Key{Kind: "issue", ID: id}
 // a [*Refusal] when an offer is paused or over, with [ErrCodeTaken] when a chosen
 // code is, and with [ErrKeyReused] when the id was used for something else.
 func (s *Service) Issue(ctx context.Context, request IssueRequest, now time.Time) ([]Coupon, error) {
-	return storage.Do(ctx, s.store, func(ctx context.Context, _ *storage.Failure) (storage.Plan[[]Coupon], error) {
+	return do(ctx, s, now, func(ctx context.Context) (storage.Plan[[]Coupon], error) {
 		return s.PlanIssue(ctx, request, now)
 	})
 }
@@ -297,7 +297,7 @@ func (s *Service) Wallet(ctx context.Context, customer string, q WalletQuery, no
 // reserved or used it keeps it: the coupon as it stands afterwards says so in Used.
 // Revoking again changes nothing. It fails with [ErrNoCoupon].
 func (s *Service) Revoke(ctx context.Context, id, actor, reason string, now time.Time) (Coupon, error) {
-	return storage.Do(ctx, s.store, func(ctx context.Context, _ *storage.Failure) (storage.Plan[Coupon], error) {
+	return do(ctx, s, now, func(ctx context.Context) (storage.Plan[Coupon], error) {
 		return s.PlanRevoke(ctx, id, actor, reason, now)
 	})
 }

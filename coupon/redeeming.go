@@ -62,6 +62,9 @@ func (s *Service) carryOut(ctx context.Context, now time.Time,
 ) (Redemption, error) {
 	var expire []string
 	return storage.Do(ctx, s.store, func(ctx context.Context, refused *storage.Failure) (storage.Plan[Redemption], error) {
+		if err := closedMonth(refused, now); err != nil {
+			return storage.Plan[Redemption]{}, err
+		}
 		if refused != nil && refused.Op == storage.OpAdd {
 			order, err := s.lapsedHolder(ctx, refused.Counter, expire, now)
 			if err != nil {
@@ -275,7 +278,7 @@ func (s *Service) change(ctx context.Context, order string, now time.Time, chang
 // [ErrState] when the order is not confirmed or nothing is left, and with
 // [ErrNoRedemption].
 func (s *Service) Refund(ctx context.Context, order string, request RefundRequest, now time.Time) (Refund, error) {
-	return storage.Do(ctx, s.store, func(ctx context.Context, _ *storage.Failure) (storage.Plan[Refund], error) {
+	return do(ctx, s, now, func(ctx context.Context) (storage.Plan[Refund], error) {
 		return s.PlanRefund(ctx, order, request, now)
 	})
 }

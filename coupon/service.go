@@ -100,6 +100,25 @@ func plan[A any](ctx context.Context, s *Service, now time.Time, keys []storage.
 	}
 }
 
+// do carries a plan out, and again when what it rests on has changed.
+func do[A any](ctx context.Context, s *Service, now time.Time, plan func(context.Context) (storage.Plan[A], error)) (A, error) {
+	return storage.Do(ctx, s.store, func(ctx context.Context, refused *storage.Failure) (storage.Plan[A], error) {
+		if err := closedMonth(refused, now); err != nil {
+			return storage.Plan[A]{}, err
+		}
+		return plan(ctx)
+	})
+}
+
+// closedMonth is the error of an operation dated in a month whose books are
+// closed, which no second attempt helps.
+func closedMonth(refused *storage.Failure, now time.Time) error {
+	if refused == nil || refused.Key != ledger.MonthKey(now) {
+		return nil
+	}
+	return fmt.Errorf("%w: the operation is dated %s: check the clock", ledger.ErrClosed, stamp(now))
+}
+
 func unique(keys []storage.Key) []storage.Key {
 	keys = slices.Clone(keys)
 	slices.SortFunc(keys, storage.Key.Compare)
@@ -146,7 +165,7 @@ func (s *Service) Publish(ctx context.Context, offer Offer, actor string, now ti
 	if _, err := NewVersion(offer); err != nil {
 		return Offer{}, err
 	}
-	published, err := storage.Do(ctx, s.store, func(ctx context.Context, _ *storage.Failure) (storage.Plan[Offer], error) {
+	published, err := do(ctx, s, now, func(ctx context.Context) (storage.Plan[Offer], error) {
 		return plan(ctx, s, now, []storage.Key{headKey(offer.ID)}, func(w *work) (Offer, error) { return w.publish(offer, actor) })
 	})
 	s.catalog.forget(offer.ID)
@@ -226,7 +245,7 @@ func (s *Service) Resume(ctx context.Context, offer, actor, reason string, now t
 }
 
 func (s *Service) setPaused(ctx context.Context, offer string, paused bool, actor, reason string, now time.Time) error {
-	_, err := storage.Do(ctx, s.store, func(ctx context.Context, _ *storage.Failure) (storage.Plan[struct{}], error) {
+	_, err := do(ctx, s, now, func(ctx context.Context) (storage.Plan[struct{}], error) {
 		return plan(ctx, s, now, []storage.Key{headKey(offer)}, func(w *work) (struct{}, error) {
 			return struct{}{}, w.setPaused(offer, paused, actor, reason)
 		})
