@@ -209,6 +209,13 @@ func migrateCancelled(t *testing.T, e Engine) {
 	require.ErrorIs(t, store.Apply(t.Context(), claim("1")), sqlstore.ErrNotMigrated)
 }
 
+func TestSQLiteEncoding(t *testing.T) {
+	e := Engines()[0]
+	store, err := sqlstore.New(e.Open(t, e.DSN(t)+"&_pragma=encoding('UTF-16')", 0), e.Dialect, sqlstore.Options{})
+	require.NoError(t, err)
+	require.ErrorContains(t, store.Migrate(t.Context()), "UTF-16")
+}
+
 func viewOverTable(t *testing.T, e Engine) {
 	db := e.Open(t, e.DSN(t), 0)
 	_, err := db.Exec("CREATE TABLE vouch_coupons (mine INTEGER)")

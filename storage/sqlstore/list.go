@@ -20,15 +20,24 @@ func (s *Store) List(ctx context.Context, q storage.Query) (storage.Page, error)
 		return storage.Page{}, err
 	}
 	var page storage.Page
+	err = s.retry(ctx, func() (err error) {
+		page, err = s.page(ctx, q.Limit, statement, args)
+		return err
+	})
+	return page, err
+}
+
+func (s *Store) page(ctx context.Context, limit int, statement string, args []any) (storage.Page, error) {
+	var page storage.Page
 	var last storage.Cursor
 	more := false
-	err = s.query(ctx, s.reader(), statement, args, func(rows *sql.Rows) error {
+	err := s.query(ctx, s.reader(), statement, args, func(rows *sql.Rows) error {
 		var place int64
 		doc, err := scanDoc(rows, &place)
 		if err != nil {
 			return err
 		}
-		if len(page.Docs) == q.Limit {
+		if len(page.Docs) == limit {
 			more = true
 			return nil
 		}

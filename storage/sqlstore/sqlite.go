@@ -53,7 +53,16 @@ func (sqlite) history(t tables) string {
 // exclusively needs no more than a transaction: a file has one writer, and
 // tables are created and dropped like rows.
 func (sqlite) exclusively(ctx context.Context, s *Store, fn func(querier) error) error {
-	return s.transact(ctx, func(tx *sql.Tx) error { return fn(tx) })
+	return s.transact(ctx, func(tx *sql.Tx) error {
+		var encoding string
+		if err := tx.QueryRowContext(ctx, "PRAGMA encoding").Scan(&encoding); err != nil {
+			return s.fail(ctx, "cannot read the encoding", err)
+		}
+		if encoding != "UTF-8" { // keys would be in another order
+			return fmt.Errorf("sqlstore: the database is in %s: only one in UTF-8 compares keys as bytes", encoding)
+		}
+		return fn(tx)
+	})
 }
 
 func (sqlite) bind(query string) string { return query }

@@ -95,6 +95,16 @@ func (s *Store) Get(ctx context.Context, keys []storage.Key, counters ...string)
 	if err := storage.ValidateGet(keys, counters); err != nil {
 		return nil, nil, err
 	}
+	var docs []storage.Doc
+	var values map[string]int64
+	err := s.retry(ctx, func() (err error) {
+		docs, values, err = s.get(ctx, keys, counters)
+		return err
+	})
+	return docs, values, err
+}
+
+func (s *Store) get(ctx context.Context, keys []storage.Key, counters []string) ([]storage.Doc, map[string]int64, error) {
 	values := make(map[string]int64, len(counters))
 	for _, name := range counters {
 		values[name] = 0
