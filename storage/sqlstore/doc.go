@@ -66,6 +66,9 @@
 //   - The rows of docs are found through an index on (kind, id). A table ordered
 //     by its key (WITHOUT ROWID) lost: bodies of 1 to 2 KB make its pages
 //     overflow.
+//   - On SQLite the writers of one program take turns. Leaving it to SQLite, where
+//     they poll for the lock, lost: 32 callers changed one counter a quarter as
+//     often, and the unlucky waited ten times as long.
 //   - The prefix is replaced in the text of the migrations, and their checksum is
 //     of the text as shipped. Templates lost: the files would not run as they are.
 //   - InTx and Within are methods. Functions that take a pool or a transaction

@@ -53,21 +53,21 @@ func (s *Store) page(ctx context.Context, limit int, statement string, args []an
 	return page, nil
 }
 
-// listing writes the statement of a validated query. It asks for one document
-// more than the page holds, which says whether there is a next page.
+// listing writes the statement of a validated query, ordered by (place, id). A
+// whole kind has no places, and the constant 0 stands for them. It asks for one
+// document more than the page holds, which says whether there is a next page.
 func (s *Store) listing(q storage.Query) (string, []any, error) {
 	from, row, place := s.tables.docs+" d", "d", "0"
 	conditions, args := []string{}, []any{}
 	where := func(condition string, values ...any) {
 		conditions, args = append(conditions, condition), append(args, values...)
 	}
-	switch {
-	case q.List != "":
+	if q.List != "" {
 		// CROSS JOIN: SQLite keeps the order of the tables.
 		from, row, place = s.tables.lists+" l CROSS JOIN "+s.tables.docs+" d", "l", "l.place"
 		where("l.kind = ?", q.Kind)
 		where("l.list = ?", q.List)
-	default:
+	} else {
 		where("d.kind = ?", q.Kind)
 		if q.DueBefore != 0 {
 			place = "d.due"
