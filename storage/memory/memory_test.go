@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -66,6 +67,50 @@ func TestPruneDeletesWhatMayBeDiscarded(t *testing.T) {
 	_, counters, err := store.Get(ctx, nil, "never", "before", "now", "later", "prolonged")
 	require.NoError(t, err)
 	assert.Equal(t, map[string]int64{"never": 1, "before": 0, "now": 0, "later": 1, "prolonged": 1}, counters)
+}
+
+func TestReadsSeeABatchWhollyOrNotAtAll(t *testing.T) {
+	store := memory.New()
+	assert.Zero(t, tornReads(t, store, store.Apply))
+
+	twin := memory.New()
+	assert.NotZero(t, tornReads(t, twin, func(ctx context.Context, b storage.Batch) error {
+		for _, add := range b.Adds {
+			if err := twin.Apply(ctx, storage.Batch{Adds: []storage.Add{add}}); err != nil {
+				return err
+			}
+			runtime.Gosched()
+		}
+		return nil
+	}))
+}
+
+// tornReads moves an amount between two counters back and forth, reads them all
+// the while, and counts the sums that are not 0.
+func tornReads(t *testing.T, store storage.Store, apply func(context.Context, storage.Batch) error) int {
+	ctx, done := context.Background(), make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range 2000 {
+			delta := int64(1 - i%2*2)
+			assert.NoError(t, apply(ctx, storage.Batch{Adds: []storage.Add{
+				{Counter: "a", Delta: delta, Min: -1, Max: 1}, {Counter: "b", Delta: -delta, Min: -1, Max: 1},
+			}}))
+			runtime.Gosched()
+		}
+	}()
+	for torn := 0; ; runtime.Gosched() {
+		_, values, err := store.Get(ctx, nil, "a", "b")
+		assert.NoError(t, err)
+		if values["a"]+values["b"] != 0 {
+			torn++
+		}
+		select {
+		case <-done:
+			return torn
+		default:
+		}
+	}
 }
 
 // A long listing is cut into many runs; the suite's listings are short.
