@@ -30,8 +30,7 @@ type Features struct {
 }
 
 // Run runs every subtest against stores made by open, which gives a new, empty
-// store each time and registers its own clean-up with t. A subtest that needs
-// room for many operations makes a few hundred of them.
+// store each time and registers its own clean-up with t.
 func Run(t *testing.T, open func(t *testing.T) storage.Store, features Features) {
 	for _, test := range []struct {
 		name string
@@ -222,7 +221,7 @@ func accepted(t assert.TestingT, errs []error, reason error) int {
 
 func key(id string) storage.Key { return storage.Key{Kind: "doc", ID: id} }
 
-// put writes a small body that names the version it was written over.
+// put writes the document if it is at the version, and lists it nowhere.
 func put(k storage.Key, version int64) storage.Put {
 	return storage.Put{Key: k, Version: version, Body: []byte(`{"format":1}`)}
 }
