@@ -43,7 +43,7 @@ const (
 	Text    ColumnType = iota
 	Integer            // int64: minor units, counts, unix microseconds
 	Boolean
-	Instant // int64 unix microseconds, shown as the engine's UTC timestamp
+	Instant // int64 unix microseconds, shown as the engine's UTC timestamp; 0 as NULL
 )
 
 var (

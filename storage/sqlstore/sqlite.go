@@ -186,6 +186,7 @@ func sqliteColumn(c storage.Column) string {
 	case storage.Instant:
 		// UTC with microseconds, in integers: %f would round to milliseconds. The
 		// remainder is taken twice so that instants before 1970 count upwards too.
+		value = "NULLIF(" + value + ", 0)"
 		micros := "(((" + value + ") % 1000000 + 1000000) % 1000000)"
 		return "strftime('%Y-%m-%d %H:%M:%S', ((" + value + ") - " + micros + ") / 1000000, 'unixepoch') || printf('.%06d', " + micros + ")"
 	}
