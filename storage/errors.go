@@ -64,5 +64,11 @@ func (f *Failure) Error() string {
 	return fmt.Sprintf("%v: %s %s", f.Err, f.Op, f.Key)
 }
 
-// Unwrap gives ErrConflict or ErrLimit.
-func (f *Failure) Unwrap() error { return f.Err }
+// Unwrap gives ErrConflict or ErrLimit; nil of a nil Failure, which [Do] hands to
+// a plan the first time.
+func (f *Failure) Unwrap() error {
+	if f == nil {
+		return nil
+	}
+	return f.Err
+}

@@ -1,0 +1,71 @@
+package storage_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/vouch-go/vouch/storage"
+	"github.com/vouch-go/vouch/storage/memory"
+)
+
+func TestDoDecidesAgainAfterARefusal(t *testing.T) {
+	ctx, store := context.Background(), memory.New()
+	var refusals []*storage.Failure
+	version, err := storage.Do(ctx, store, func(ctx context.Context, refused *storage.Failure) (storage.Plan[int64], error) {
+		refusals = append(refusals, refused)
+		docs, _, err := store.Get(ctx, []storage.Key{key("a")})
+		if err != nil {
+			return storage.Plan[int64]{}, err
+		}
+		read := int64(0)
+		if len(docs) > 0 {
+			read = docs[0].Version
+		}
+		if len(refusals) < 3 { // another is faster, twice
+			require.NoError(t, store.Apply(ctx, storage.Batch{Puts: []storage.Put{put("a", read)}}))
+		}
+		return storage.Plan[int64]{Batch: storage.Batch{Puts: []storage.Put{put("a", read)}}, Answer: read + 1}, nil
+	})
+	require.NoError(t, err)
+	assert.Equal(t, int64(3), version)
+	lost := &storage.Failure{Op: storage.OpPut, Key: key("a"), Err: storage.ErrConflict}
+	assert.Equal(t, []*storage.Failure{nil, lost, lost}, refusals)
+}
+
+func TestDoGivesUp(t *testing.T) {
+	full := storage.Plan[string]{Batch: storage.Batch{Adds: []storage.Add{{Counter: "c", Delta: 1}}}, Answer: "taken"}
+	soldOut := errors.New("sold out")
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	for name, c := range map[string]struct {
+		ctx      context.Context
+		plan     func(refused *storage.Failure) (storage.Plan[string], error)
+		want     error
+		attempts int
+	}{
+		"the plan refuses at once": {context.Background(), func(*storage.Failure) (storage.Plan[string], error) { return full, soldOut }, soldOut, 1},
+		"the plan gives up on a limit": {context.Background(), func(refused *storage.Failure) (storage.Plan[string], error) {
+			if errors.Is(refused, storage.ErrLimit) {
+				return full, soldOut
+			}
+			return full, nil
+		}, soldOut, 2},
+		"refused each time": {context.Background(), func(*storage.Failure) (storage.Plan[string], error) { return full, nil }, storage.ErrLimit, 20},
+		"the store fails":   {cancelled, func(*storage.Failure) (storage.Plan[string], error) { return full, nil }, context.Canceled, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			attempts := 0
+			answer, err := storage.Do(c.ctx, memory.New(), func(_ context.Context, refused *storage.Failure) (storage.Plan[string], error) {
+				attempts++
+				return c.plan(refused)
+			})
+			require.ErrorIs(t, err, c.want)
+			assert.Empty(t, answer)
+			assert.Equal(t, c.attempts, attempts)
+		})
+	}
+}
