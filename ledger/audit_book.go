@@ -67,9 +67,6 @@ func (b *entryBody) audit(doc storage.Doc) error {
 	if err := e.check(); err != nil {
 		return err
 	}
-	if doc.Version != 1 {
-		return fmt.Errorf("it was changed: it is at version %d, and an entry is written once", doc.Version)
-	}
 	if doc.Key != partKey(e.ID, b.Part) || b.Part > b.Parts {
 		return fmt.Errorf("it is part %d of %d, under another id", b.Part, b.Parts)
 	}
@@ -89,6 +86,9 @@ func (b *entryBody) audit(doc storage.Doc) error {
 		}) {
 			return fmt.Errorf("its claim of %d on %q is not what its transfers do", c.N, c.Counter)
 		}
+	}
+	if doc.Version != 1 {
+		return fmt.Errorf("it was changed: it is at version %d, and an entry is written once", doc.Version)
 	}
 	return nil
 }

@@ -63,7 +63,7 @@ func (b *Book) Post(ctx context.Context, e Entry) (Entry, error) {
 // recorded is the entry as it was posted before, or why it was refused.
 func (b *Book) recorded(ctx context.Context, e Entry, refusal error) (Entry, error) {
 	if !errors.Is(refusal, storage.ErrConflict) {
-		return Entry{}, b.explain(ctx, refusal, e)
+		return Entry{}, b.Explain(ctx, refusal, e)
 	}
 	found, exists, err := readEntry(ctx, b.store, e.ID)
 	switch {
@@ -74,12 +74,13 @@ func (b *Book) recorded(ctx context.Context, e Entry, refusal error) (Entry, err
 	case exists:
 		return Entry{}, fmt.Errorf("%w: entry %q", ErrKeyReused, e.ID)
 	}
-	return Entry{}, b.explain(ctx, refusal, e)
+	return Entry{}, b.Explain(ctx, refusal, e)
 }
 
-// explain puts a store's refusal of entries into the book's words. Any other
-// error stays as it is.
-func (b *Book) explain(ctx context.Context, refusal error, entries ...Entry) error {
+// Explain puts a store's refusal of a batch in which these entries were into the
+// book's words: an [*InsufficientError], or ErrClosed. Any other error stays as
+// it is.
+func (b *Book) Explain(ctx context.Context, refusal error, entries ...Entry) error {
 	var failure *storage.Failure
 	if !errors.As(refusal, &failure) {
 		return refusal

@@ -33,7 +33,7 @@ func (b *Book) Hold(ctx context.Context, r HoldRequest, now time.Time) (Hold, er
 			return recordedHold(docs[0], r)
 		}
 	}
-	return Hold{}, b.explain(ctx, refusal, plan.Answer.opening())
+	return Hold{}, b.Explain(ctx, refusal, plan.Answer.opening())
 }
 
 func recordedHold(doc storage.Doc, r HoldRequest) (Hold, error) {
@@ -86,7 +86,7 @@ func (b *Book) endHold(ctx context.Context, id string, decide func(storage.Doc) 
 		if refusal == nil {
 			return plan.Answer, nil
 		}
-		refusal = b.explain(ctx, refusal, plan.Answer.ending())
+		refusal = b.Explain(ctx, refusal, plan.Answer.ending())
 		if !errors.Is(refusal, storage.ErrConflict) {
 			break
 		}

@@ -43,7 +43,7 @@ func ExampleClaim() {
 }
 
 func TestClaimBounds(t *testing.T) {
-	ctx, store := context.Background(), memory.New()
+	ctx, store := context.Background(), audited(t)
 	apply := func(a storage.Add) error { return store.Apply(ctx, storage.Batch{Adds: []storage.Add{a}}) }
 	claim := ledger.Claim{Counter: "budget", N: 500, Max: 1200}
 	require.NoError(t, apply(claim.Take()))

@@ -211,8 +211,8 @@ func (t Transfer) check() error {
 	return errors.Join(faults...)
 }
 
-// entryBody is a document of an entry: the whole of it, or a part that has all of
-// it but for some of the transfers.
+// entryBody is a document of an entry: the whole of it, or a part with some of
+// the transfers, of which the first has the details.
 type entryBody struct {
 	Kind      string            `json:"kind"`
 	At        int64             `json:"at"` // unix microseconds
@@ -273,7 +273,10 @@ func (e Entry) parts(floors []Floor) ([]storage.Record[entryBody], error) {
 	for i := range parts {
 		body := entryBody{
 			Kind: e.Kind, At: e.At.UnixMicro(), Actor: e.Actor, Subject: e.Subject, Concerns: e.Concerns,
-			Details: e.Details, Part: i + 1, Parts: len(parts),
+			Part: i + 1, Parts: len(parts),
+		}
+		if i == 0 { // the others are found through it
+			body.Details = e.Details
 		}
 		if i < len(groups) {
 			if err := body.transfer(groups[i], floors); err != nil {

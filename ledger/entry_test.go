@@ -17,7 +17,6 @@ import (
 
 	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/storage"
-	"github.com/vouch-go/vouch/storage/memory"
 )
 
 var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -190,6 +189,20 @@ func TestEntryOfManyAccounts(t *testing.T) {
 	assert.Equal(t, "jane", statement.Lines[0].Entry.Subject)
 }
 
+// A text that only looks like an escaped NUL is a text.
+func TestEntryKeepsAnyText(t *testing.T) {
+	ctx, book := context.Background(), ledger.New(audited(t), ledger.Options{})
+	for i, text := range []string{`\u0000`, `\\u0000`, "<&>\u2028", "'\"`", "\x01"} {
+		e := ledger.Entry{ID: fmt.Sprint(i), Kind: "note", At: noon, Subject: text, Details: map[string]string{"note": text}}
+		posted, err := book.Post(ctx, e)
+		require.NoError(t, err, "%q", text)
+		read, _, err := book.Entry(ctx, e.ID)
+		require.NoError(t, err)
+		assert.Equal(t, posted, read)
+		assert.Equal(t, text, read.Subject)
+	}
+}
+
 func TestEntryOfTooManyTransfers(t *testing.T) {
 	entry := ledger.Entry{ID: "x", Kind: "sale", At: noon}
 	for i := range ledger.MaxTransfers {
@@ -201,7 +214,7 @@ func TestEntryOfTooManyTransfers(t *testing.T) {
 	require.ErrorIs(t, err, storage.ErrInvalid, "with a floor under each of 1,000 accounts the store refuses it")
 	batch, err = entry.Batch()
 	require.NoError(t, err)
-	require.NoError(t, memory.New().Apply(context.Background(), batch))
+	require.NoError(t, audited(t).Apply(context.Background(), batch))
 	entry.Transfers = append(entry.Transfers, transfer("one", "more", "1.00"))
 	_, err = entry.Batch()
 	require.ErrorIs(t, err, ledger.ErrInvalid)
