@@ -168,9 +168,9 @@ func (a *auditor) redemption(ctx context.Context, doc storage.Doc) ([]ledger.Dis
 // booked is the discount the book has for an order, less what refunds took back.
 func (a *auditor) booked(ctx context.Context, b *redemptionBody) (int64, error) {
 	ids := []string{redeemedEntry(b.Order)}
-	for _, r := range b.Refunds {
+	for i, r := range b.Refunds {
 		if r.Discount > 0 {
-			ids = append(ids, refundedEntry(b.Order, r.ID))
+			ids = append(ids, refundedEntry(b.Order, i+1))
 		}
 	}
 	var sum int64

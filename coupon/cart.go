@@ -204,22 +204,26 @@ func (c *Cart) open() (*basket, error) {
 	for i := range c.Lines {
 		line := &c.Lines[i]
 		if first, twice := seen[line.ID]; twice {
-			faults.add(fmt.Sprintf("lines[%d].id", i), "is %q, as in lines[%d]: every line needs its own", line.ID, first)
+			faults.add(fmt.Sprintf("lines[%d].id", i), "is %.40q, as in lines[%d]: every line needs its own", line.ID, first)
+		} else {
+			seen[line.ID] = i
 		}
-		seen[line.ID] = i
 		b.totals[i], b.floors[i] = line.open(i, c.Currency, faults)
 		b.subtotal = boundedSum(b.subtotal, b.totals[i])
 	}
 	clear(seen)
 	for i, s := range c.Shipping {
 		if first, twice := seen[s.ID]; twice {
-			faults.add(fmt.Sprintf("shipping[%d].id", i), "is %q, as in shipping[%d]: every line needs its own", s.ID, first)
+			faults.add(fmt.Sprintf("shipping[%d].id", i), "is %.40q, as in shipping[%d]: every line needs its own", s.ID, first)
+		} else {
+			seen[s.ID] = i
 		}
-		seen[s.ID] = i
 		faults.id(fmt.Sprintf("shipping[%d].id", i), s.ID, false)
 		faults.id(fmt.Sprintf("shipping[%d].seller", i), s.Seller, true)
 		faults.price(fmt.Sprintf("shipping[%d].price", i), s.Price, c.Currency)
-		b.shipping = boundedSum(b.shipping, s.Price.Minor())
+		if wellPriced(s.Price, c.Currency) {
+			b.shipping = boundedSum(b.shipping, s.Price.Minor())
+		}
 	}
 	if boundedSum(b.subtotal, b.shipping) >= MaxTotal {
 		faults.add("lines", "sum to 2^53 minor units or more: split the order")
@@ -248,42 +252,43 @@ func (l *Line) open(i int, currency ledger.Currency, faults *Faults) (total, flo
 	if len(l.Promotions) > 0 {
 		faults.names(path("promotions"), l.Promotions)
 	}
-	if l.Quantity < 1 || l.Quantity > MaxQuantity {
-		faults.add(path("quantity"), "is %d, want 1 to %d", l.Quantity, MaxQuantity)
-		return 0, 0
-	}
+	total = l.price(path, currency, faults)
 	var none ledger.Money
-	if l.Total == none {
-		if !wellPriced(l.UnitPrice, currency) {
-			faults.price(path("unit_price"), l.UnitPrice, currency)
-			return 0, 0
-		}
-		total = l.UnitPrice.Minor() * l.Quantity // below 2^53 times 10^6, or caught next
-		if l.UnitPrice.Minor() > MaxTotal/l.Quantity {
-			faults.add(path("unit_price"), "times %d units is 2^53 minor units or more", l.Quantity)
-			return 0, 0
-		}
-	} else {
-		if l.UnitPrice != none && !wellPriced(l.UnitPrice, currency) {
-			faults.price(path("unit_price"), l.UnitPrice, currency)
-		}
-		if !wellPriced(l.Total, currency) {
-			faults.price(path("total"), l.Total, currency)
-			return 0, 0
-		}
-		total = l.Total.Minor()
-	}
-	if l.Floor == none {
+	switch {
+	case l.Floor == none:
 		return total, 0
-	}
-	if !wellPriced(l.Floor, currency) {
+	case !wellPriced(l.Floor, currency):
 		faults.price(path("floor"), l.Floor, currency)
 		return total, 0
-	}
-	if l.Floor.Minor() > total/l.Quantity { // a floor above the price refuses every discount, and raises nothing
+	case l.Quantity < 1 || l.Floor.Minor() > total/l.Quantity: // a floor above the price refuses every discount, and raises nothing
 		return total, total
 	}
 	return total, l.Floor.Minor() * l.Quantity
+}
+
+// price is what the line costs before offers, in minor units; 0 when that can't
+// be said.
+func (l *Line) price(path func(string) string, currency ledger.Currency, faults *Faults) int64 {
+	var none ledger.Money
+	countable := l.Quantity >= 1 && l.Quantity <= MaxQuantity
+	if !countable {
+		faults.add(path("quantity"), "is %d, want 1 to %d", l.Quantity, MaxQuantity)
+	}
+	if (l.UnitPrice != none || l.Total == none) && !wellPriced(l.UnitPrice, currency) {
+		faults.price(path("unit_price"), l.UnitPrice, currency)
+		countable = false
+	}
+	switch {
+	case l.Total != none && !wellPriced(l.Total, currency):
+		faults.price(path("total"), l.Total, currency)
+	case l.Total != none:
+		return l.Total.Minor()
+	case countable && l.UnitPrice.Minor() > MaxTotal/l.Quantity:
+		faults.add(path("unit_price"), "times %d units is 2^53 minor units or more", l.Quantity)
+	case countable:
+		return l.UnitPrice.Minor() * l.Quantity
+	}
+	return 0
 }
 
 func wellPriced(m ledger.Money, currency ledger.Currency) bool {
@@ -294,6 +299,7 @@ func (f *Faults) price(path string, m ledger.Money, currency ledger.Currency) {
 	switch {
 	case m.Currency().IsZero():
 		f.add(path, "is missing")
+	case currency.IsZero(): // said once, of the cart
 	case m.Currency() != currency:
 		f.add(path, "is in %s, but the cart is in %s", m.Currency(), currency)
 	case m.Minor() < 0:
@@ -313,7 +319,7 @@ func boundedSum(a, b int64) int64 {
 
 // instant checks a time that is kept as unix microseconds.
 func (f *Faults) instant(path string, at time.Time) {
-	if year := at.Year(); year < 1 || year > 9999 {
-		f.add(path, "is in the year %d, want 1 to 9999", year)
+	if year := at.UTC().Year(); year < 1970 || year > 9999 || at.UnixMicro() <= 0 {
+		f.add(path, "is %s, want an instant between 1970 and 9999", at.UTC().Format(time.RFC3339))
 	}
 }

@@ -23,7 +23,7 @@ type offerVersion struct {
 }
 
 // offerHead is an offer's status as it was read; latest is 0 when there is no such
-// offer.
+// offer, which is not kept.
 type offerHead struct {
 	latest int
 	paused bool
@@ -75,8 +75,10 @@ func (s *Service) readHeads(ctx context.Context, offers []string, now time.Time)
 	}
 	if !s.bound { // what a transaction sees may be rolled back
 		s.catalog.mu.Lock()
-		for key := range docs {
-			s.catalog.heads[key.ID] = found[key.ID]
+		for key, doc := range docs {
+			if doc != nil { // an id that does not exist costs no memory
+				s.catalog.heads[key.ID] = found[key.ID]
+			}
 		}
 		s.catalog.mu.Unlock()
 	}

@@ -64,13 +64,24 @@ func (c *Coupon) refuse(customer, order string, at time.Time) *Refusal {
 	case c.Revoked != nil:
 		return &Refusal{Reason: ReasonRevoked, At: c.Revoked.At}
 	case c.Holder != "" && c.open(order, at) < 1:
-		refusal := &Refusal{Reason: ReasonUsed, FoundUses: int64(c.Uses), NeededUses: int64(c.Uses)}
-		if last := c.Used[len(c.Used)-1]; !last.Until.IsZero() {
-			refusal.Reason, refusal.At = ReasonReserved, last.Until
+		if until := c.reserved(order, at); !until.IsZero() {
+			return &Refusal{Reason: ReasonReserved, At: until}
 		}
-		return refusal
+		return &Refusal{Reason: ReasonUsed, FoundUses: int64(c.Uses), NeededUses: int64(c.Uses)}
 	}
 	return nil
+}
+
+// reserved is when the first of the reservations that other orders have made ends;
+// zero when there is none.
+func (c *Coupon) reserved(order string, at time.Time) time.Time {
+	var first time.Time
+	for _, u := range c.Used {
+		if u.Order != order && at.Before(u.Until) && (first.IsZero() || u.Until.Before(first)) {
+			first = u.Until
+		}
+	}
+	return first
 }
 
 const (

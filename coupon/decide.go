@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/vouch-go/vouch/ledger"
@@ -31,7 +30,9 @@ type Facts struct {
 // order of candidates has no effect.
 //
 // Candidates that can't be combined are taken by priority, then by what each
-// would take off alone, then by id; the losers are refused with the winner's name.
+// would take off alone, then by id; the losers are refused with the winner's name,
+// and so are those for which the ones taken before use up a limit. A candidate
+// given twice counts once, with a notice.
 // Those that apply are worked out by priority, then id, each on what the ones
 // before left. An offer that would take nothing off is refused, and uses nothing
 // up. It fails with a [*Faults] when the cart is not valid.
@@ -42,13 +43,13 @@ func Decide(cart Cart, candidates []Candidate, facts Facts, at time.Time) (*Quot
 	}
 	d := &decision{basket: b, facts: &facts, at: at}
 	for _, c := range candidates {
-		if twin := d.find(&c); twin != nil {
-			d.notice(&c, twin)
-			continue
+		if c.Version == nil && c.Refused == nil {
+			c.Refused = &Refusal{Reason: ReasonUnknown}
 		}
 		d.entries = append(d.entries, &entry{Candidate: c})
 	}
-	slices.SortFunc(d.entries, (*entry).compareID)
+	slices.SortStableFunc(d.entries, (*entry).compareTwins)
+	d.entries = slices.CompactFunc(d.entries, d.repeats)
 	d.exclusions = make(map[string][]*Exclusion)
 	for i := range facts.Exclusions {
 		e := &facts.Exclusions[i]
@@ -78,8 +79,11 @@ type entry struct {
 	lines  []int    // indices of the eligible lines
 	left   []Reason // per line of the cart why it is left out; "" when eligible
 	alone  int64    // what it would take off alone
-	amount int64    // what it takes off
-	shares []int64  // of amount, by lines
+	claims []ledger.Claim
+	amount int64   // what it takes off
+	shares []int64 // of amount, by lines
+	lost   bool    // refused because of those that apply
+	rival  *entry  // the one it can't be combined with
 }
 
 func (e *entry) offerID() string {
@@ -90,10 +94,13 @@ func (e *entry) offerID() string {
 }
 
 func (e *entry) couponID() string {
-	if e.Coupon == nil {
-		return ""
+	switch {
+	case e.Coupon != nil:
+		return e.Coupon.ID
+	case e.Version == nil:
+		return e.Refused.Coupon
 	}
-	return e.Coupon.ID
+	return ""
 }
 
 func (e *entry) compareID(other *entry) int {
@@ -105,24 +112,39 @@ func (e *entry) compareID(other *entry) int {
 
 func (e *entry) priority() int { return e.Version.offer.Priority }
 
-// find gives the entry that a candidate repeats: the same coupon, or the same
-// offer without one.
-func (d *decision) find(c *Candidate) *entry {
-	for _, e := range d.entries {
-		same := e.Version != nil && c.Version != nil && e.Version.offer.ID == c.Version.offer.ID && (e.Coupon == nil) == (c.Coupon == nil)
-		if same && (c.Coupon == nil || c.Coupon.ID == e.Coupon.ID) || e.Version == nil && c.Version == nil && e.Code == c.Code && e.Refused.Coupon == c.Refused.Coupon {
-			return e
-		}
-	}
-	return nil
+// compareTwins brings together candidates of the same coupon or offer, the one
+// that stays first: the latest version, and one asked for by a code.
+func (e *entry) compareTwins(other *entry) int {
+	return cmp.Or(
+		cmp.Compare(e.offerID(), other.offerID()),
+		cmp.Compare(e.couponID(), other.couponID()),
+		cmp.Compare(other.version(), e.version()),
+		cmp.Compare(min(1, len(other.Code)), min(1, len(e.Code))),
+		cmp.Compare(e.Code, other.Code))
 }
 
-func (d *decision) notice(c *Candidate, twin *entry) {
-	name := c.Code
-	if twin.Version != nil {
-		name = twin.Version.offer.Name
+func (e *entry) version() int {
+	if e.Version == nil {
+		return 0
 	}
-	d.notices = append(d.notices, fmt.Sprintf("%q was given more than once; it counts once", name))
+	return e.Version.offer.Version
+}
+
+// repeats says that an entry is for the same coupon, the same offer without one, or
+// the same unknown code as the one kept before it.
+func (d *decision) repeats(kept, e *entry) bool {
+	if kept.offerID() != e.offerID() || kept.couponID() != e.couponID() || kept.offerID()+kept.couponID() == "" && kept.Code != e.Code {
+		return false
+	}
+	name := e.Code
+	if kept.Version != nil {
+		name = kept.Version.offer.Name
+	}
+	notice := fmt.Sprintf("%.100q was given more than once; it counts once", name)
+	if !slices.Contains(d.notices, notice) {
+		d.notices = append(d.notices, notice)
+	}
+	return true
 }
 
 // judge says why the candidate can't apply to this cart by itself; nil when it can.
@@ -139,7 +161,7 @@ func (d *decision) judge(e *entry) *Refusal {
 	refused.Code, refused.Offer = e.Code, cmp.Or(e.offerID(), refused.Offer)
 	refused.Coupon = cmp.Or(e.couponID(), refused.Coupon)
 	if e.Version != nil {
-		refused.Name = e.Version.offer.Name
+		refused.Name, refused.At = e.Version.offer.Name, e.Version.local(refused.At)
 	}
 	refused.Own = e.Coupon != nil && e.Coupon.Holder != "" && e.Coupon.Holder == d.cart.Customer.Key
 	return refused
@@ -190,29 +212,19 @@ func (d *decision) judgeLimits(e *entry) *Refusal {
 	if !ok {
 		return &Refusal{Reason: ReasonCustomer}
 	}
+	e.claims = claims
+	return d.full(claims, nil)
+}
+
+// full is the refusal of the first claim that its counter has no room for, with
+// what the offers that apply already take from it.
+func (d *decision) full(claims []ledger.Claim, taken map[string]int64) *Refusal {
 	for _, claim := range claims {
-		if used := d.facts.Used[claim.Counter]; used+claim.N > claim.Max {
-			return e.Version.limitRefusal(claim.Counter, used)
+		if used := d.facts.Used[claim.Counter] + taken[claim.Counter]; used > claim.Max-claim.N {
+			return limitReached(claim, used)
 		}
 	}
 	return nil
-}
-
-// limitRefusal is the refusal of the limit behind one of the offer's counters.
-func (v *Version) limitRefusal(counter string, used int64) *Refusal {
-	per := PerOffer
-	switch {
-	case strings.Contains(counter, "/customer/"):
-		per = PerCustomer
-	case strings.Contains(counter, "/coupon/"):
-		per = PerCoupon
-	}
-	for _, l := range v.offer.Limits {
-		if l.Per == per && used+1 > l.Uses {
-			return &Refusal{Reason: ReasonLimit, Limit: per, Period: l.Period, FoundUses: used, NeededUses: l.Uses}
-		}
-	}
-	return &Refusal{Reason: ReasonLimit, Limit: per, FoundUses: used}
 }
 
 // pickLines finds the lines that count for the offer, and refuses it when none do.
@@ -264,8 +276,8 @@ func (d *decision) combine() {
 		}
 		empty.Refused = d.judgeAs(empty, &Refusal{Reason: ReasonNothingOff})
 		for _, e := range d.entries {
-			if e.Refused != nil && e.Refused.Reason == ReasonCombination {
-				e.Refused = nil
+			if e.lost {
+				e.Refused, e.rival, e.lost = nil, nil, false
 			}
 		}
 	}
@@ -287,26 +299,31 @@ func (d *decision) pick() []*entry {
 	slices.SortStableFunc(order, func(a, b *entry) int {
 		return cmp.Or(cmp.Compare(b.priority(), a.priority()), cmp.Compare(b.alone, a.alone), a.compareID(b))
 	})
+	taken := make(map[string]int64)
 	for _, e := range order {
-		rival := slices.IndexFunc(applied, func(other *entry) bool {
-			return !e.Version.offer.consents(&other.Version.offer) || !other.Version.offer.consents(&e.Version.offer)
-		})
-		if rival < 0 {
-			applied = append(applied, e)
+		if rival := slices.IndexFunc(applied, e.clashes); rival >= 0 {
+			e.lost, e.rival = true, applied[rival]
+			e.Refused = d.judgeAs(e, &Refusal{Reason: ReasonCombination, Rival: e.rival.offerID(), RivalName: e.rival.Version.offer.Name})
 			continue
 		}
-		won := applied[rival]
-		e.Refused = d.judgeAs(e, &Refusal{
-			Reason:    ReasonCombination,
-			Rival:     won.offerID(),
-			RivalName: won.Version.offer.Name,
-			RivalOff:  ledger.Minor(won.alone, d.cart.Currency),
-		})
+		if refused := d.full(e.claims, taken); refused != nil {
+			e.lost, e.Refused = true, d.judgeAs(e, refused)
+			continue
+		}
+		for _, claim := range e.claims {
+			taken[claim.Counter] += claim.N
+		}
+		applied = append(applied, e)
 	}
 	slices.SortStableFunc(applied, func(a, b *entry) int {
 		return cmp.Or(cmp.Compare(b.priority(), a.priority()), a.compareID(b))
 	})
 	return applied
+}
+
+// clashes says that one of the two does not consent to the other.
+func (e *entry) clashes(other *entry) bool {
+	return !e.Version.offer.consents(&other.Version.offer) || !other.Version.offer.consents(&e.Version.offer)
 }
 
 // price works out the amounts of the offers that apply, each on what those before
@@ -371,6 +388,9 @@ func (d *decision) quote() *Quote {
 		}
 	}
 	for _, e := range d.entries {
+		if e.rival != nil {
+			e.Refused.RivalOff = money(e.rival.amount)
+		}
 		if e.Refused != nil {
 			q.Refused = append(q.Refused, e.Refused)
 		}

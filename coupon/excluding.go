@@ -29,49 +29,60 @@ var sellerExclusions = storage.NewCodec[exclusionsBody](1)
 func exclusionsKey(seller string) storage.Key { return storage.Key{Kind: kindExclusions, ID: seller} }
 
 // Exclude takes a seller's products out of offers. One of the same id replaces
-// the former. It fails with a [*Faults], also when the seller has 100 exclusions
-// already.
+// the former; the same one again changes nothing. It fails with a [*Faults], also
+// when the seller has 100 exclusions already.
 func (s *Service) Exclude(ctx context.Context, e Exclusion, actor string, now time.Time) error {
 	if err := e.Validate(); err != nil {
 		return err
 	}
-	return s.changeExclusions(ctx, e.Seller, "excluded", e.ID, actor, now, func(all []exclusionDocument) ([]exclusionDocument, error) {
-		if len(all) >= maxExclusions {
+	document := exclusionDocument{e.ID, e.Products, e.Offers, e.Labels, newIntervalDocument(e.Interval)}
+	return s.changeExclusions(ctx, e.Seller, "excluded", e.ID, actor, now, func(all []exclusionDocument, i int) ([]exclusionDocument, error) {
+		switch {
+		case i >= 0:
+			all[i] = document
+			return all, nil
+		case len(all) >= maxExclusions:
 			return nil, &Faults{ErrExclusion, []Fault{{"seller", fmt.Sprintf("%q has %d exclusions: take some back", e.Seller, len(all))}}}
 		}
-		return append(all, exclusionDocument{e.ID, e.Products, e.Offers, e.Labels, newIntervalDocument(e.Interval)}), nil
+		return append(all, document), nil
 	})
 }
 
 // Include takes an exclusion back. Taking back what is not there changes nothing.
 func (s *Service) Include(ctx context.Context, seller, exclusion, actor string, now time.Time) error {
-	return s.changeExclusions(ctx, seller, "included", exclusion, actor, now, func(all []exclusionDocument) ([]exclusionDocument, error) {
-		return all, nil
+	return s.changeExclusions(ctx, seller, "included", exclusion, actor, now, func(all []exclusionDocument, i int) ([]exclusionDocument, error) {
+		if i < 0 {
+			return all, nil
+		}
+		return slices.Delete(all, i, i+1), nil
 	})
 }
 
-// changeExclusions hands over a seller's exclusions less the one of the id.
+// changeExclusions hands over a copy of a seller's exclusions, and where the one of
+// the id stands (-1: nowhere); it writes what comes back, if that is another.
 func (s *Service) changeExclusions(ctx context.Context, seller, kind, id, actor string, now time.Time,
-	change func([]exclusionDocument) ([]exclusionDocument, error),
+	change func(all []exclusionDocument, i int) ([]exclusionDocument, error),
 ) error {
+	faults := &Faults{Kind: ErrRequest}
+	faults.id("seller", seller, false)
+	faults.id("id", id, false)
+	if err := faults.orNil(); err != nil {
+		return err
+	}
 	key := exclusionsKey(seller)
 	_, err := do(ctx, s, now, func(ctx context.Context) (storage.Plan[struct{}], error) {
-		return plan(ctx, s, now, []storage.Key{key}, func(w *work) (struct{}, error) {
+		return plan(ctx, s, now, []storage.Key{key}, func(w *work) (none struct{}, err error) {
 			record := storage.Record[exclusionsBody]{Key: key}
 			if doc := w.docs[key]; doc != nil {
-				decoded, err := sellerExclusions.Decode(*doc)
-				if err != nil {
-					return struct{}{}, err
+				if record, err = sellerExclusions.Decode(*doc); err != nil {
+					return none, err
 				}
-				record = decoded
 			}
-			others := slices.DeleteFunc(slices.Clone(record.Value.Exclusions), func(x exclusionDocument) bool { return x.ID == id })
-			if kind == "included" && len(others) == len(record.Value.Exclusions) {
-				return struct{}{}, nil
-			}
-			changed, err := change(others)
-			if err != nil {
-				return struct{}{}, err
+			before := record.Value.Exclusions
+			i := slices.IndexFunc(before, func(x exclusionDocument) bool { return x.ID == id })
+			changed, err := change(slices.Clone(before), i)
+			if err != nil || slices.EqualFunc(before, changed, exclusionDocument.equal) {
+				return none, err
 			}
 			record.Value.Exclusions = changed
 			put, err := sellerExclusions.Put(record, 0)
@@ -80,10 +91,16 @@ func (s *Service) changeExclusions(ctx context.Context, seller, kind, id, actor 
 				ID: fmt.Sprintf("%s/%s/%d", kind, seller, record.Version), Kind: kind, At: now, Actor: actor,
 				Subject: seller, Concerns: id,
 			})
-			return struct{}{}, err
+			return none, err
 		})
 	})
 	return err
+}
+
+func (d exclusionDocument) equal(other exclusionDocument) bool {
+	mine, others := d.interval(), other.interval()
+	return d.ID == other.ID && mine.From.Equal(others.From) && mine.Until.Equal(others.Until) &&
+		slices.Equal(d.Products, other.Products) && slices.Equal(d.Offers, other.Offers) && slices.Equal(d.Labels, other.Labels)
 }
 
 // exclusions reads those of a document; nil has none.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,7 +66,7 @@ func (s *Service) PlanIssue(ctx context.Context, request IssueRequest, now time.
 	if err := request.validate(now); err != nil {
 		return none, err
 	}
-	fingerprint, err := ledger.Fingerprint(request)
+	fingerprint, err := request.fingerprint()
 	if err != nil {
 		return none, err
 	}
@@ -90,6 +91,7 @@ func (r *IssueRequest) validate(now time.Time) error {
 	faults.id("actor", r.Actor, true)
 	faults.instant("now", now)
 	total := 0
+	var chosen []Code
 	for i, o := range r.Offers {
 		path := fmt.Sprintf("offers[%d]", i)
 		if o.Count < 0 || o.Count > MaxIssue {
@@ -106,14 +108,28 @@ func (r *IssueRequest) validate(now time.Time) error {
 		if o.Count > 1 {
 			faults.add(path+".code", "is one code for %d coupons", o.Count)
 		}
-		if _, err := ChooseCode(o.Code); err != nil {
+		code, err := ChooseCode(o.Code)
+		switch {
+		case err != nil:
 			faults.add(path+".code", "%s", strings.TrimPrefix(err.Error(), "coupon: "))
+		case slices.Contains(chosen, code):
+			faults.add(path+".code", "%s is asked for twice", code)
 		}
+		chosen = append(chosen, code)
 	}
 	if total < 1 || total > MaxIssue {
 		faults.add("offers", "asks for %d coupons, want 1 to %d in one call", total, MaxIssue)
 	}
 	return faults.orNil()
+}
+
+// fingerprint is the same for one coupon, said or not.
+func (r IssueRequest) fingerprint() (string, error) {
+	r.Offers = slices.Clone(r.Offers)
+	for i := range r.Offers {
+		r.Offers[i].Count = max(1, r.Offers[i].Count)
+	}
+	return ledger.Fingerprint(r)
 }
 
 // prepared is a coupon to be made: its version and its code.

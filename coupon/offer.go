@@ -198,9 +198,9 @@ func (i Interval) Contains(at time.Time) bool {
 // fails with [ErrOffer].
 func Days(first, last, zone string) (Interval, error) {
 	faults := &Faults{Kind: ErrOffer}
-	location, err := time.LoadLocation(zone)
+	location, err := loadZone(zone)
 	if err != nil || zone == "" {
-		faults.add("zone", "%q is not a time zone of the IANA database", zone)
+		faults.add("zone", "%.80q is not a time zone of the IANA database", zone)
 		return Interval{}, faults
 	}
 	day := func(path, text string, later int) time.Time {
@@ -217,17 +217,12 @@ func Days(first, last, zone string) (Interval, error) {
 	return interval, faults.orNil()
 }
 
-// startOfDay is the first instant of a local day. Where clocks skip midnight,
-// time.Date names an instant of the day before or a later one of the day.
+// startOfDay is the first instant of a local day: where the day ends that noon
+// was in a day before, as [ledger.Period] counts days.
 func startOfDay(year int, month time.Month, day int, zone *time.Location) time.Time {
-	at := time.Date(year, month, day, 0, 0, 0, 0, zone)
-	want := time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Day()
-	if at.Day() != want { // named before the gap: the day begins where the gap ends
-		_, at = at.ZoneBounds()
-	} else if start, _ := at.ZoneBounds(); at.Hour() > 0 && !start.IsZero() {
-		at = start
-	}
-	return at
+	noon := time.Date(year, month, day, 12, 0, 0, 0, zone)
+	_, start := ledger.Day.At(noon.Add(-24*time.Hour), zone)
+	return start
 }
 
 // Schedule says when an offer can be used.
@@ -236,7 +231,7 @@ type Schedule struct {
 	Blackouts []Blackout
 
 	// Life is how long an issued coupon can be used, from its issue; 0: as long
-	// as the offer itself. At most 100 years.
+	// as the offer itself. Whole seconds, at most 100 years.
 	Life time.Duration
 
 	// Zone is where days, weeks, months and years of limits begin, as named by
@@ -328,15 +323,19 @@ func (s InSegment) refuse(c *Cart, _ int64) *Refusal {
 
 var offerID = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
-// maxListed bounds the entries of a scope's list; real coupons name 14,477 products.
-const maxListed = 100_000
+// Limits of an offer.
+const (
+	maxListed     = 100_000 // entries of a scope's list; real coupons name 14,477 products
+	maxConditions = 20
+	maxBlackouts  = 100
+)
 
 // Validate checks the offer and fails with a [*Faults] that lists everything
 // wrong with it.
 func (o *Offer) Validate() error {
 	faults := &Faults{Kind: ErrOffer}
 	if !offerID.MatchString(o.ID) {
-		faults.add("id", "is %q, want %s", o.ID, offerID)
+		faults.add("id", "is %.80q, want %s", o.ID, offerID)
 	}
 	if o.Version < 0 {
 		faults.add("version", "is %d; publishing sets it", o.Version)
@@ -344,10 +343,13 @@ func (o *Offer) Validate() error {
 	if o.Name == "" || len(o.Name) > 200 || !printable(o.Name) {
 		faults.add("name", "is %.40q, want 1 to 200 bytes of text: shoppers read it", o.Name)
 	}
-	if o.Benefit == nil {
+	switch b := o.Benefit.(type) {
+	case nil:
 		faults.add("benefit", "is missing")
-	} else {
-		o.Benefit.check(faults)
+	case PercentOff, AmountOff:
+		b.check(faults)
+	default:
+		faults.add("benefit", "is a %T, want a PercentOff or an AmountOff", b)
 	}
 	faults.labels("labels", o.Labels)
 	faults.labels("combine.with", o.Combine.With)
@@ -358,12 +360,19 @@ func (o *Offer) Validate() error {
 		faults.add("priority", "is %d, want -1000 to 1000", o.Priority)
 	}
 	o.Scope.check(faults)
-	for i, c := range o.Conditions {
-		if c == nil {
-			faults.add(fmt.Sprintf("conditions[%d]", i), "is missing")
-			continue
+	if len(o.Conditions) > maxConditions {
+		faults.add("conditions", "has %d entries, at most %d are allowed", len(o.Conditions), maxConditions)
+	}
+	for i, c := range o.Conditions[:min(len(o.Conditions), maxConditions)] {
+		path := fmt.Sprintf("conditions[%d]", i)
+		switch c.(type) {
+		case nil:
+			faults.add(path, "is missing")
+		case MinimumSpend, InSegment:
+			c.check(path, faults)
+		default:
+			faults.add(path, "is a %T, want a MinimumSpend or an InSegment", c)
 		}
-		c.check(fmt.Sprintf("conditions[%d]", i), faults)
 	}
 	o.Schedule.check(faults)
 	o.checkLimits(faults)
@@ -417,7 +426,10 @@ func (l *Lists) check(path string, faults *Faults) {
 
 func (s *Schedule) check(faults *Faults) {
 	s.Interval.check("schedule", faults)
-	for i, b := range s.Blackouts {
+	if len(s.Blackouts) > maxBlackouts {
+		faults.add("schedule.blackouts", "has %d entries, at most %d are allowed", len(s.Blackouts), maxBlackouts)
+	}
+	for i, b := range s.Blackouts[:min(len(s.Blackouts), maxBlackouts)] {
 		path := fmt.Sprintf("schedule.blackouts[%d]", i)
 		if b.Name == "" || len(b.Name) > MaxKey || !printable(b.Name) {
 			faults.id(path+".name", b.Name, false)
@@ -427,19 +439,19 @@ func (s *Schedule) check(faults *Faults) {
 		}
 		b.Interval.check(path, faults)
 	}
-	if s.Life < 0 || s.Life > 100*365*24*time.Hour {
-		faults.add("schedule.life", "is %s, want 0 to 100 years", s.Life)
+	if s.Life < 0 || s.Life > 100*365*24*time.Hour || s.Life%time.Second != 0 {
+		faults.add("schedule.life", "is %s, want 0 to 100 years in whole seconds", s.Life)
 	}
-	if _, err := s.location(); err != nil {
-		faults.add("schedule.zone", "%q is not a time zone of the IANA database", s.Zone)
+	if _, err := loadZone(s.Zone); err != nil {
+		faults.add("schedule.zone", "%.80q is not a time zone of the IANA database", s.Zone)
 	}
 }
 
-func (s *Schedule) location() (*time.Location, error) {
-	if s.Zone == "Local" { // the machine's own zone would make two machines disagree
-		return nil, fmt.Errorf("coupon: the zone %q depends on the machine", s.Zone)
+func loadZone(name string) (*time.Location, error) {
+	if name == "Local" { // the machine's own zone would make two machines disagree
+		return nil, fmt.Errorf("coupon: the zone %q depends on the machine", name)
 	}
-	return time.LoadLocation(s.Zone)
+	return time.LoadLocation(name)
 }
 
 func (i Interval) check(path string, faults *Faults) {
@@ -467,7 +479,7 @@ func (o *Offer) checkLimits(faults *Faults) {
 			faults.add(path+".uses", "is %d, want at least 1", l.Uses)
 		}
 		if !l.Period.Valid() {
-			faults.add(path+".period", "is %q, which is not defined", l.Period)
+			faults.add(path+".period", "is %.40q, which is not defined", l.Period)
 		}
 		if l.Per == PerCoupon && l.Period != ledger.Lifetime {
 			faults.add(path+".period", "is %q, but the uses of a coupon are counted once and for all", l.Period)

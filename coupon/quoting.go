@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
+	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/storage"
 )
 
@@ -22,10 +24,8 @@ func (s *Service) Quote(ctx context.Context, cart Cart, choice Choice, now time.
 	if err := cart.Validate(); err != nil {
 		return nil, err
 	}
-	if n := len(choice.Codes) + len(choice.Coupons); n > maxChoice {
-		faults := &Faults{Kind: ErrRequest}
-		faults.add("choice", "has %d codes and coupons, at most %d are allowed", n, maxChoice)
-		return nil, faults
+	if err := choice.validate(now); err != nil {
+		return nil, err
 	}
 	chosen, err := s.find(ctx, choice)
 	if err != nil {
@@ -43,6 +43,20 @@ func (s *Service) Quote(ctx context.Context, cart Cart, choice Choice, now time.
 		return nil, err
 	}
 	return Decide(cart, candidates, facts, now)
+}
+
+func (c *Choice) validate(now time.Time) error {
+	faults := &Faults{Kind: ErrRequest}
+	faults.instant("now", now)
+	faults.id("choice.order", c.Order, true)
+	if n := len(c.Codes) + len(c.Coupons); n > maxChoice {
+		faults.add("choice", "has %d codes and coupons, at most %d are allowed", n, maxChoice)
+		return faults
+	}
+	for i, id := range c.Coupons {
+		faults.id(fmt.Sprintf("choice.coupons[%d]", i), id, false)
+	}
+	return faults.orNil()
 }
 
 // chosen is one code or coupon of a choice, on its way to a candidate.
@@ -102,7 +116,7 @@ func (s *Service) find(ctx context.Context, choice Choice) ([]chosen, error) {
 }
 
 // readFacts reads the coupons, what the cart's sellers exclude, and what the order
-// has reserved before, in one call.
+// has reserved before, in one call; nothing when no coupon is left to judge.
 func (s *Service) readFacts(ctx context.Context, cart *Cart, order string, all []chosen) (Facts, *redemptionBody, error) {
 	facts := Facts{Order: order}
 	var keys []storage.Key
@@ -110,6 +124,9 @@ func (s *Service) readFacts(ctx context.Context, cart *Cart, order string, all [
 		if c.refused == nil {
 			keys = append(keys, couponKey(c.id))
 		}
+	}
+	if len(keys) == 0 {
+		return facts, nil, nil
 	}
 	sellers := sellersOf(cart)
 	for _, seller := range sellers {
@@ -195,20 +212,20 @@ func (s *Service) candidates(ctx context.Context, all []chosen, now time.Time) (
 // used reads how much of each limit is taken, less what the order itself and
 // lapsed reservations hold: those make room when it is redeemed.
 func (s *Service) used(ctx context.Context, cart *Cart, candidates []Candidate, own *redemptionBody, now time.Time) (map[string]int64, error) {
-	limits := make(map[string]int64)
-	var names []string
+	wanted := make(map[string]ledger.Claim)
 	for _, c := range candidates {
 		if c.Version == nil {
 			continue
 		}
 		claims, _ := c.Version.claims(cart.Customer.Key, c.Coupon, now)
 		for _, claim := range claims {
-			if _, known := limits[claim.Counter]; !known {
-				names = append(names, claim.Counter)
+			if sum, known := wanted[claim.Counter]; known {
+				claim.N, claim.Max = claim.N+sum.N, min(claim.Max, sum.Max)
 			}
-			limits[claim.Counter] = claim.Max
+			wanted[claim.Counter] = claim
 		}
 	}
+	names := slices.Sorted(maps.Keys(wanted))
 	used := make(map[string]int64, len(names))
 	for chunk := range slices.Chunk(names, storage.MaxGet) {
 		_, values, err := s.store.Get(ctx, nil, chunk...)
@@ -226,8 +243,7 @@ func (s *Service) used(ctx context.Context, cart *Cart, candidates []Candidate, 
 			}
 		}
 	}
-	full := slices.DeleteFunc(names, func(name string) bool { return used[name] < limits[name] })
-	if len(full) == 0 {
+	if !slices.ContainsFunc(names, func(name string) bool { return used[name] > wanted[name].Max-wanted[name].N }) {
 		return used, nil
 	}
 	return used, s.lapsed(ctx, now, func(b *redemptionBody) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -61,6 +62,7 @@ func (s *Service) carryOut(ctx context.Context, now time.Time,
 	plan func(ctx context.Context, expire []string) (storage.Plan[Redemption], error),
 ) (Redemption, error) {
 	var expire []string
+	var last storage.Plan[Redemption]
 	return storage.Do(ctx, s.store, func(ctx context.Context, refused *storage.Failure) (storage.Plan[Redemption], error) {
 		if err := closedMonth(refused, now); err != nil {
 			return storage.Plan[Redemption]{}, err
@@ -71,45 +73,57 @@ func (s *Service) carryOut(ctx context.Context, now time.Time,
 				return storage.Plan[Redemption]{}, err
 			}
 			if order == "" {
-				return storage.Plan[Redemption]{}, s.limitReached(ctx, refused, now)
+				return storage.Plan[Redemption]{}, s.limitReached(ctx, refused.Counter, last)
 			}
 			expire = append(expire, order)
 		}
-		return plan(ctx, expire)
+		decided, err := plan(ctx, expire)
+		last = decided
+		return decided, err
 	})
 }
+
+// maxHolders bounds among how many lapsed reservations one is chosen.
+const maxHolders = 100
 
 // lapsedHolder finds a lapsed reservation that holds some of a counter, beside
-// those known.
-func (s *Service) lapsedHolder(ctx context.Context, counter string, known []string, now time.Time) (order string, err error) {
-	err = s.lapsed(ctx, now, func(b *redemptionBody) bool {
+// those known. It picks any, so that many who need one at once seldom want the
+// same.
+func (s *Service) lapsedHolder(ctx context.Context, counter string, known []string, now time.Time) (string, error) {
+	var holders []string
+	err := s.lapsed(ctx, now, func(b *redemptionBody) bool {
 		holds := slices.ContainsFunc(b.Claims, func(c ledger.Claim) bool { return c.Counter == counter && c.N > 0 })
 		if holds && !slices.Contains(known, b.Order) {
-			order = b.Order
+			holders = append(holders, b.Order)
 		}
-		return order == ""
+		return len(holders) < maxHolders
 	})
-	return order, err
+	if err != nil || len(holders) == 0 {
+		return "", err
+	}
+	return holders[rand.IntN(len(holders))], nil
 }
 
-// limitReached is the refusal of a claim that its counter had no room for.
-func (s *Service) limitReached(ctx context.Context, failure *storage.Failure, now time.Time) error {
-	offer := claimOffer(failure.Counter)
-	_, values, err := s.store.Get(ctx, nil, failure.Counter)
+// limitReached is the refusal of a plan whose claim its counter had no room for.
+func (s *Service) limitReached(ctx context.Context, counter string, refused storage.Plan[Redemption]) error {
+	_, values, err := s.store.Get(ctx, nil, counter)
 	if err != nil {
 		return err
 	}
-	head, err := s.readHead(ctx, offer, now)
-	if err != nil {
-		return err
+	claim := ledger.Claim{Counter: counter}
+	for _, add := range refused.Batch.Adds {
+		if add.Counter == counter {
+			claim.Max = add.Max
+		}
 	}
-	v, err := s.version(ctx, offer, head.latest)
-	if err != nil {
-		return err
+	reached := limitReached(claim, values[counter])
+	reached.Offer = claimOffer(counter)
+	for _, a := range refused.Answer.Applied {
+		if a.Offer == reached.Offer {
+			reached.Name, reached.Coupon = a.Name, a.Coupon
+		}
 	}
-	refused := v.limitRefusal(failure.Counter, values[failure.Counter])
-	refused.Offer, refused.Name = offer, v.offer.Name
-	return refused
+	return reached
 }
 
 func (s *Service) planClaim(ctx context.Context, order string, quote *Quote, until, now time.Time, expire []string) (storage.Plan[Redemption], error) {
@@ -253,6 +267,12 @@ func (s *Service) Release(ctx context.Context, order string, now time.Time) (Red
 
 // change plans something that happens to an order's redemption.
 func (s *Service) change(ctx context.Context, order string, now time.Time, change func(*work, *storage.Record[redemptionBody]) error) (storage.Plan[Redemption], error) {
+	faults := &Faults{Kind: ErrRequest}
+	faults.id("order", order, false)
+	faults.instant("now", now)
+	if err := faults.orNil(); err != nil {
+		return storage.Plan[Redemption]{}, err
+	}
 	return plan(ctx, s, now, []storage.Key{redemptionKey(order)}, func(w *work) (Redemption, error) {
 		r, err := w.redemption(order)
 		if err != nil {
@@ -287,15 +307,13 @@ func (s *Service) Refund(ctx context.Context, order string, request RefundReques
 // goods come back.
 func (s *Service) PlanRefund(ctx context.Context, order string, request RefundRequest, now time.Time) (storage.Plan[Refund], error) {
 	faults := &Faults{Kind: ErrRequest}
+	faults.id("order", order, false)
 	faults.id("id", request.ID, false)
-	if len(request.ID) > maxRefundID {
-		faults.add("id", "has %d bytes, at most %d are allowed", len(request.ID), maxRefundID)
-	}
 	faults.instant("now", now)
 	if err := faults.orNil(); err != nil {
 		return storage.Plan[Refund]{}, err
 	}
-	fingerprint, err := ledger.Fingerprint(request)
+	fingerprint, err := request.fingerprint()
 	if err != nil {
 		return storage.Plan[Refund]{}, err
 	}

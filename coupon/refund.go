@@ -9,16 +9,18 @@ import (
 	"github.com/vouch-go/vouch/storage"
 )
 
-// maxRefundID bounds a refund's id in bytes, so that with its order's it fits
-// into an entry's.
-const maxRefundID = 64
-
 // RefundRequest says what of an order comes back.
 type RefundRequest struct {
-	ID         string     // the idempotency key, unique per order; at most 64 bytes
+	ID         string     // the idempotency key, unique per order
 	Lines      []Returned // units of lines
 	Shipping   []string   // ids of deliveries whose price is given back
 	Everything bool       // whatever was not returned yet, shipping too; with it, no lines and no shipping are named
+}
+
+// fingerprint is the same for no lines and an empty list of them.
+func (r RefundRequest) fingerprint() (string, error) {
+	r.Lines, r.Shipping = slices.Concat(r.Lines), slices.Concat(r.Shipping)
+	return ledger.Fingerprint(r)
 }
 
 // Returned is some units of one line.
@@ -110,10 +112,14 @@ func (b *redemptionBody) giveBack(request RefundRequest) (refundBody, []int64, e
 	}
 	var made refundBody
 	off := make([]int64, len(b.Applied))
+	index := make(map[string]int, len(lines))
+	for i := range lines {
+		index[lines[i].ID] = i
+	}
 	for i, returned := range request.Lines {
-		at := slices.IndexFunc(lines, func(l lineBody) bool { return l.ID == returned.Line })
-		if at < 0 {
-			faults.add(fmt.Sprintf("lines[%d].line", i), "order %q has no line %q", b.Order, returned.Line)
+		at, known := index[returned.Line]
+		if !known {
+			faults.add(fmt.Sprintf("lines[%d].line", i), "order %q has no line %.80q", b.Order, returned.Line)
 			continue
 		}
 		line := &lines[at]
@@ -128,7 +134,7 @@ func (b *redemptionBody) giveBack(request RefundRequest) (refundBody, []int64, e
 	for i, id := range request.Shipping {
 		at := slices.IndexFunc(deliveries, func(d deliveryBody) bool { return d.ID == id })
 		if at < 0 || deliveries[at].Returned {
-			faults.add(fmt.Sprintf("shipping[%d]", i), "order %q has no delivery %q that was not given back", b.Order, id)
+			faults.add(fmt.Sprintf("shipping[%d]", i), "order %q has no delivery %.80q that was not given back", b.Order, id)
 			continue
 		}
 		deliveries[at].Returned = true
@@ -202,20 +208,16 @@ func (w *work) restoreUses(r *storage.Record[redemptionBody]) (bool, error) {
 		w.changed[c.Key] = true
 		restored = true
 	}
-	claims := slices.Clone(b.Claims)
-	for i := range claims {
-		if !never(claimOffer(claims[i].Counter)) {
-			w.give(claims[i])
-			claims[i].N = 0
-			restored = true
-		}
-	}
-	b.Claims = claims
+	b.Claims = w.giveAll(b.Claims, func(c ledger.Claim) bool {
+		back := !never(claimOffer(c.Counter))
+		restored = restored || back
+		return back
+	})
 	return restored, nil
 }
 
 func (w *work) bookRefund(b *redemptionBody, made *refundBody, off []int64) {
-	entry := ledger.Entry{ID: refundedEntry(b.Order, made.ID), Kind: "refunded", At: w.now, Subject: b.Customer, Concerns: b.Order}
+	entry := ledger.Entry{ID: refundedEntry(b.Order, len(b.Refunds)), Kind: "refunded", At: w.now, Subject: b.Customer, Concerns: b.Order}
 	for i, amount := range off {
 		if amount > 0 {
 			entry.Transfers = append(entry.Transfers, ledger.Transfer{

@@ -71,7 +71,7 @@ func (r *Refusal) Error() string {
 	var who []string
 	for _, part := range []struct{ what, value string }{{"offer", r.Offer}, {"coupon", r.Coupon}, {"code", r.Code}} {
 		if part.value != "" {
-			who = append(who, fmt.Sprintf("%s %q", part.what, part.value))
+			who = append(who, fmt.Sprintf("%s %.100q", part.what, part.value))
 		}
 	}
 	return fmt.Sprintf("%v: %s: %s", ErrRefused, strings.Join(who, ", "), r.detail())
@@ -155,7 +155,11 @@ func (r *Refusal) Shopper() string {
 	case ReasonNoLines:
 		return fmt.Sprintf("None of the products in your cart count for %s.", r.title())
 	case ReasonSeller:
-		return fmt.Sprintf("%s can't be used here: %s does not take part.", capital(r.title()), sellers(r.Sellers))
+		take := "does"
+		if len(r.Sellers) > 1 {
+			take = "do"
+		}
+		return fmt.Sprintf("%s can't be used here: %s %s not take part.", capital(r.title()), sellers(r.Sellers), take)
 	case ReasonShopPromotion:
 		return fmt.Sprintf("%s can't be combined with other promotions.", capital(r.title()))
 	case ReasonCombination:
@@ -174,7 +178,8 @@ func (r *Refusal) Shopper() string {
 	if r.Own {
 		switch r.Reason {
 		case ReasonExpired:
-			return fmt.Sprintf("Your coupon %q expired on %s.", r.Name, r.At.Format("2 January 2006"))
+			last := r.At.Add(-1) // At is the first instant at which it could not be used
+			return fmt.Sprintf("Your coupon %q could be used until %s.", r.Name, last.Format("2 January 2006"))
 		case ReasonUsed:
 			return fmt.Sprintf("You have already used your coupon %q.", r.Name)
 		case ReasonReserved:

@@ -80,6 +80,10 @@ func (s *Service) get(ctx context.Context, docs map[storage.Key]*storage.Doc, ke
 // plan decides one operation: it reads what decide asks for until nothing is
 // missing. The keys given are read first, in one call.
 func plan[A any](ctx context.Context, s *Service, now time.Time, keys []storage.Key, decide func(*work) (A, error)) (storage.Plan[A], error) {
+	faults := &Faults{Kind: ErrRequest}
+	if faults.instant("now", now); len(faults.Faults) > 0 {
+		return storage.Plan[A]{}, faults
+	}
 	docs := make(map[storage.Key]*storage.Doc)
 	more := needs(unique(keys))
 	for {

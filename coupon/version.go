@@ -31,16 +31,40 @@ func NewVersion(o Offer) (*Version, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	zone, err := o.Schedule.location()
+	zone, err := loadZone(o.Schedule.Zone)
 	if err != nil {
 		return nil, err
 	}
-	o.Labels = slices.Clone(o.Labels)
-	o.Conditions = slices.Clone(o.Conditions)
-	o.Limits = slices.Clone(o.Limits)
-	o.Schedule.Blackouts = slices.Clone(o.Schedule.Blackouts)
-	o.Combine.With = slices.Clone(o.Combine.With)
+	o = o.clone()
 	return &Version{offer: o, zone: zone, in: newSets(o.Scope.In), out: newSets(o.Scope.Out)}, nil
+}
+
+// clone shares no list with the offer.
+func (o *Offer) clone() Offer {
+	c := *o
+	c.Labels, c.Combine.With = slices.Clone(o.Labels), slices.Clone(o.Combine.With)
+	c.Scope.In, c.Scope.Out = o.Scope.In.clone(), o.Scope.Out.clone()
+	c.Limits, c.Schedule.Blackouts = slices.Clone(o.Limits), slices.Clone(o.Schedule.Blackouts)
+	switch b := o.Benefit.(type) {
+	case PercentOff:
+		c.Benefit = PercentOff{b.Rate, slices.Clone(b.Max)}
+	case AmountOff:
+		c.Benefit = AmountOff{slices.Clone(b.Amounts)}
+	}
+	c.Conditions = slices.Clone(o.Conditions)
+	for i, condition := range c.Conditions {
+		switch condition := condition.(type) {
+		case MinimumSpend:
+			c.Conditions[i] = MinimumSpend{slices.Clone(condition.Amounts)}
+		case InSegment:
+			c.Conditions[i] = InSegment{slices.Clone(condition.Any)}
+		}
+	}
+	return c
+}
+
+func (l Lists) clone() Lists {
+	return Lists{slices.Clone(l.Products), slices.Clone(l.Categories), slices.Clone(l.Sellers), slices.Clone(l.Tags)}
 }
 
 // Offer gives the offer as it was published. Its lists must not be changed.
@@ -112,6 +136,15 @@ func (v *Version) refuseTime(c *Coupon, at time.Time) *Refusal {
 	return nil
 }
 
+// local gives an instant as clocks in the offer's zone show it; the zero time
+// stays.
+func (v *Version) local(at time.Time) time.Time {
+	if at.IsZero() {
+		return at
+	}
+	return at.In(v.zone)
+}
+
 // expires is when a coupon issued at the instant stops being usable; the zero time
 // when never.
 func (v *Version) expires(issued time.Time) time.Time {
@@ -175,4 +208,29 @@ func (v *Version) uses() int {
 func claimOffer(counter string) string {
 	offer, _, _ := strings.Cut(strings.TrimPrefix(counter, "uses/"), "/")
 	return offer
+}
+
+// claimLimit is the limit that a counter named by claims stands for: whose uses it
+// counts, and in which period. The labels of periods differ in length.
+func claimLimit(counter string) (LimitPer, ledger.Period) {
+	_, rest, _ := strings.Cut(strings.TrimPrefix(counter, "uses/"), "/")
+	head, rest, _ := strings.Cut(rest, "/")
+	period := ledger.Lifetime
+	if head != "" && head[0] >= '0' && head[0] <= '9' {
+		period = map[int]ledger.Period{10: ledger.Day, 8: ledger.Week, 7: ledger.Month, 4: ledger.Year}[len(head)]
+		head, _, _ = strings.Cut(rest, "/")
+	}
+	switch head {
+	case "customer":
+		return PerCustomer, period
+	case "coupon":
+		return PerCoupon, period
+	}
+	return PerOffer, period
+}
+
+// limitReached is the refusal of a claim that its counter has no room for.
+func limitReached(claim ledger.Claim, used int64) *Refusal {
+	per, period := claimLimit(claim.Counter)
+	return &Refusal{Reason: ReasonLimit, Limit: per, Period: period, FoundUses: used, NeededUses: claim.Max}
 }

@@ -98,14 +98,21 @@ func lookup[T any](w *work, records map[string]*storage.Record[T], codec *storag
 	return record, nil
 }
 
-// take and give change a counter by a claim. Both on one counter cancel out, so
-// that an order which claims anew never blocks itself.
+// take raises a counter by a claim, giveAll lowers it. Both on one counter cancel
+// out, so that an order which claims anew never blocks itself.
 func (w *work) take(c ledger.Claim) { w.claim(c, c.N) }
 
-func (w *work) give(c ledger.Claim) {
-	if c.Open(w.now) {
-		w.claim(c, -c.N)
+// giveAll gives those claims back that are chosen, and answers what is held then.
+// A claim whose counter is over stays as it is: the store may have discarded it.
+func (w *work) giveAll(claims []ledger.Claim, chosen func(ledger.Claim) bool) []ledger.Claim {
+	held := slices.Clone(claims)
+	for i, c := range claims {
+		if c.N > 0 && c.Open(w.now) && chosen(c) {
+			w.claim(c, -c.N)
+			held[i].N = 0
+		}
 	}
+	return held
 }
 
 func (w *work) claim(c ledger.Claim, delta int64) {
@@ -142,12 +149,7 @@ func (w *work) restore(r *storage.Record[redemptionBody]) error {
 		c.Value.drop(r.Value.Order)
 		w.changed[c.Key] = true
 	}
-	kept := slices.Clone(r.Value.Claims)
-	for i := range kept {
-		w.give(kept[i])
-		kept[i].N = 0
-	}
-	r.Value.Claims = kept
+	r.Value.Claims = w.giveAll(r.Value.Claims, func(ledger.Claim) bool { return true })
 	return nil
 }
 
@@ -370,10 +372,11 @@ func (w *work) claimAgain(r *storage.Record[redemptionBody]) error {
 	if err := w.hold(b.Order, b.held(), 0); err != nil {
 		return err
 	}
-	b.Claims = b.Claimed
-	for _, c := range b.Claims {
-		if c.Open(w.now) {
+	b.Claims = slices.Clone(b.Claims)
+	for i, c := range b.Claimed {
+		if b.Claims[i].N == 0 && c.Open(w.now) {
 			w.take(c)
+			b.Claims[i] = c
 		}
 	}
 	return w.confirm(r)
@@ -404,9 +407,14 @@ const promotionsAccount ledger.Account = "promotions/platform"
 
 func discountsAccount(offer string) ledger.Account { return ledger.Account("discounts/" + offer) }
 
-func redeemedEntry(order string) string { return "redeemed/" + order }
+// Entries of an order. Refunds are counted from 1, and the order's id stands in the
+// middle: at the end, an id that a shop chose could make the entries of two orders
+// one, or look like a part of a large entry.
+func redeemedEntry(order string) string { return "order/" + order + "/redeemed" }
 
-func refundedEntry(order, refund string) string { return "refunded/" + order + "/" + refund }
+func refundedEntry(order string, number int) string {
+	return fmt.Sprintf("order/%s/refunded/%d", order, number)
+}
 
 // needed gives the keys an operation still has to read, if that is what err says.
 func needed(err error) (needs, bool) {
