@@ -88,9 +88,9 @@ func sound(t *testing.T) *memory.Store {
 	}
 	_, err := book.Post(ctx, large)
 	require.NoError(t, err)
-	closeAll(t, book, noon.AddDate(0, 2, 0))
 	_, err = book.Post(ctx, ledger.Entry{ID: "after", Kind: "sale", At: noon.AddDate(0, 2, 0), Transfers: []ledger.Transfer{transfer("customers", "sales", "1.00")}})
 	require.NoError(t, err)
+	closeAll(t, book, noon.AddDate(0, 2, 0))
 	use := ledger.Claim{Counter: "offer/uses", N: 2, Max: 3}
 	monthly := ledger.Claim{Counter: "offer/uses/2026-11", N: 2, Max: 5, Until: noon.UnixMicro()}
 	require.NoError(t, store.Apply(ctx, storage.Batch{

@@ -51,10 +51,13 @@ var (
 // processes may do so at once. Done counts the months whose balances were
 // written, Next is when there will be more to do.
 //
-// It takes two steps. 48 hours after its end a month takes no more entries: they
-// are refused with ErrClosed. 24 hours later the balances of its accounts are
-// written. A closed month stays right as long as no transaction stays open for
-// those 24 hours; [Audit] compares it with the entries all the same.
+// It takes two steps. 48 hours after its end, by this clock and by the newest
+// entry, a month takes no more entries: they are refused with ErrClosed. 24
+// hours later the balances of its accounts are written. A closed month stays
+// right as long as no transaction stays open for those 24 hours; [Audit]
+// compares it with the entries all the same.
+//
+// A clock that is ahead cannot close months alone: the newest entry must agree.
 func (b *Book) CloseMonths(ctx context.Context, now time.Time) (Report, error) {
 	if !isInstant(now) {
 		return Report{}, fmt.Errorf("%w: the instant %s is not between 1970 and 9999", ErrInvalid, now)
@@ -85,13 +88,22 @@ func monthAfter(month time.Time) time.Time { return month.AddDate(0, 1, 0) }
 // from 1970 on: an entry with an old date would be missing in all later
 // balances. It answers when the next month can be shut.
 func (b *Book) shutMonths(ctx context.Context, now time.Time) (time.Time, error) {
+	newest, err := b.store.List(ctx, storage.Query{Kind: entryKind, List: bookList, Newest: true, Limit: 1})
+	if err != nil || len(newest.Docs) == 0 {
+		return time.Time{}, err
+	}
+	entry, err := entryCodec.Decode(newest.Docs[0])
+	if err != nil {
+		return time.Time{}, err
+	}
+	latest := time.UnixMicro(min(now.UnixMicro(), entry.Value.At))
 	for range applyAttempts {
 		month, err := b.firstOpenMonth(ctx)
 		if err != nil {
 			return time.Time{}, err
 		}
 		var batch storage.Batch
-		for ; !now.Before(monthAfter(month).Add(closeAfter)) && len(batch.Puts) < closingChunk; month = monthAfter(month) {
+		for ; !latest.Before(monthAfter(month).Add(closeAfter)) && len(batch.Puts) < closingChunk; month = monthAfter(month) {
 			put, err := monthCodec.Put(storage.Record[monthBody]{Key: MonthKey(month), Value: monthBody{now.UnixMicro()}}, 0)
 			if err != nil {
 				return time.Time{}, err

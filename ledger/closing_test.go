@@ -23,7 +23,7 @@ func TestCloseMonths(t *testing.T) {
 	}
 	september, october := time.Date(2026, 9, 30, 23, 59, 59, 999999000, time.UTC), time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
 	require.NoError(t, post("1", september, "1.00"))
-	require.NoError(t, post("2", october, "2.00"))
+	require.NoError(t, post("2", october.Add(48*time.Hour), "2.00"))
 
 	report, err := book.CloseMonths(ctx, october.Add(48*time.Hour-1))
 	require.NoError(t, err)
@@ -69,7 +69,9 @@ func TestCloseMonthsGoesOn(t *testing.T) {
 		require.NoError(t, err)
 	}
 	now := noon.AddDate(0, 5, 0)
-	_, err := book.CloseMonths(ctx, now)
+	_, err := book.Post(ctx, ledger.Entry{ID: "newest", Kind: "note", At: now})
+	require.NoError(t, err)
+	_, err = book.CloseMonths(ctx, now)
 	require.NoError(t, err)
 	done := 0
 	for applies := 0; done < 3; applies++ {
@@ -126,6 +128,20 @@ func TestCloseMonthsInSeveralProcesses(t *testing.T) {
 	balance, err := book.Balance(ctx, "sales", euros("0").Currency())
 	require.NoError(t, err)
 	assert.Equal(t, euros("100.00"), balance)
+}
+
+// A clock that is a year ahead must not keep everybody from posting.
+func TestCloseMonthsByAWrongClock(t *testing.T) {
+	ctx, book := context.Background(), ledger.New(audited(t), ledger.Options{})
+	for id, at := range map[string]time.Time{"old": noon.AddDate(0, -1, 0), "new": noon} {
+		_, err := book.Post(ctx, ledger.Entry{ID: id, Kind: "note", At: at})
+		require.NoError(t, err)
+	}
+	closeAll(t, book, noon.AddDate(1, 0, 0))
+	_, err := book.Post(ctx, ledger.Entry{ID: "newer", Kind: "note", At: noon.Add(time.Hour)})
+	require.NoError(t, err)
+	_, err = book.Post(ctx, ledger.Entry{ID: "too old", Kind: "note", At: noon.AddDate(0, -1, 0)})
+	require.ErrorIs(t, err, ledger.ErrClosed)
 }
 
 func TestCloseMonthsRefusesAnInstantOutOfRange(t *testing.T) {

@@ -79,7 +79,9 @@ func (d *delivery) page(ctx context.Context, docs []storage.Doc) error {
 	}
 	start := rand.IntN(len(docs))
 	for _, doc := range slices.Concat(docs[start:], docs[:start]) {
-		d.left--
+		if d.left--; d.left < 0 {
+			return nil
+		}
 		if len(doc.Lists) == 0 {
 			continue // not written by Put, which the audit reports
 		}
