@@ -163,6 +163,9 @@ func (r *Refusal) Shopper() string {
 	case ReasonShopPromotion:
 		return fmt.Sprintf("%s can't be combined with other promotions.", capital(r.title()))
 	case ReasonCombination:
+		if r.Rival == r.Offer {
+			return fmt.Sprintf("Only one of your coupons for %s can be used at a time.", r.title())
+		}
 		return fmt.Sprintf("%s can't be combined with %q.", capital(r.title()), r.RivalName)
 	case ReasonCustomer:
 		return "Please sign in to use this."

@@ -1,0 +1,32 @@
+package coupon_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vouch-go/vouch/storage"
+)
+
+// kinds are all kinds of documents that coupons and their book are kept in.
+var kinds = []string{"offer", "offer_version", "exclusions", "coupon", "code", "issue", "redemption", "entry", "fault"}
+
+// dump is everything in a store but its counters, in one order.
+func dump(t testing.TB, store storage.Store) string {
+	t.Helper()
+	var b strings.Builder
+	for _, kind := range kinds {
+		query := storage.Query{Kind: kind, Limit: storage.MaxPage}
+		for more := true; more; more = query.After != "" {
+			page, err := store.List(ctx, query)
+			require.NoError(t, err)
+			for _, doc := range page.Docs {
+				fmt.Fprintf(&b, "%s v%d due %d %v %s\n", doc.Key, doc.Version, doc.Due, doc.Lists, doc.Body)
+			}
+			query.After = page.Next
+		}
+	}
+	return b.String()
+}
