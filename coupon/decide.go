@@ -33,9 +33,12 @@ type Facts struct {
 // would take off alone, then by id; the losers are refused with the winner's name,
 // and so are those for which the ones taken before use up a limit. A candidate
 // given twice counts once, with a notice.
+//
 // Those that apply are worked out by priority, then id, each on what the ones
-// before left. An offer that would take nothing off is refused, and uses nothing
-// up. It fails with a [*Faults] when the cart is not valid.
+// before left. Of lines with an equal claim to a last coin, the one with the
+// shorter id has it, then the smaller, so that the order of lines has no effect
+// either. An offer that would take nothing off is refused, and uses nothing up. It
+// fails with a [*Faults] when the cart is not valid.
 func Decide(cart Cart, candidates []Candidate, facts Facts, at time.Time) (*Quote, error) {
 	b, err := cart.open()
 	if err != nil {
@@ -50,6 +53,7 @@ func Decide(cart Cart, candidates []Candidate, facts Facts, at time.Time) (*Quot
 	}
 	slices.SortStableFunc(d.entries, (*entry).compareTwins)
 	d.entries = slices.CompactFunc(d.entries, d.repeats)
+	d.order = lineOrder(cart.Lines)
 	d.exclusions = make(map[string][]*Exclusion)
 	for i := range facts.Exclusions {
 		e := &facts.Exclusions[i]
@@ -62,11 +66,26 @@ func Decide(cart Cart, candidates []Candidate, facts Facts, at time.Time) (*Quot
 	return d.quote(), nil
 }
 
+func lineOrder(lines []Line) []int {
+	order := make([]int, len(lines))
+	for i := range order {
+		order[i] = i
+	}
+	byID := func(a, b int) int {
+		return cmp.Or(cmp.Compare(len(lines[a].ID), len(lines[b].ID)), cmp.Compare(lines[a].ID, lines[b].ID))
+	}
+	if !slices.IsSortedFunc(order, byID) {
+		slices.SortFunc(order, byID)
+	}
+	return order
+}
+
 // decision is the work on one cart.
 type decision struct {
 	*basket
 	facts      *Facts
 	at         time.Time
+	order      []int                   // the lines by id, shorter ids first
 	exclusions map[string][]*Exclusion // by seller
 	entries    []*entry
 	applied    []*entry // those that apply, in the order in which they are worked out
@@ -132,7 +151,7 @@ func (e *entry) version() int {
 
 // repeats says that an entry is for the same coupon, the same offer without one, or
 // the same unknown code as the one kept before it.
-func (d *decision) repeats(kept, e *entry) bool {
+func (d *decision) repeats(e, kept *entry) bool {
 	if kept.offerID() != e.offerID() || kept.couponID() != e.couponID() || kept.offerID()+kept.couponID() == "" && kept.Code != e.Code {
 		return false
 	}
@@ -233,7 +252,7 @@ func (d *decision) pickLines(e *entry) *Refusal {
 	promoted := slices.Clone(d.cart.Promotions)
 	e.left = make([]Reason, len(d.cart.Lines))
 	var excluding []string
-	for i := range d.cart.Lines {
+	for _, i := range d.order {
 		line := &d.cart.Lines[i]
 		promoted = append(promoted, line.Promotions...)
 		switch {

@@ -35,8 +35,9 @@
 // each on what those before left. A percentage is computed once on the sum of the
 // eligible lines, rounded once (half up unless the offer says otherwise), cut at
 // its maximum and split by what each line still costs; an amount is split the same
-// way. What a floor refuses is spread over the other lines; a line never goes below
-// zero or its floor. A minimum spend is tested with >= against the eligible lines'
+// way, where of lines with an equal claim to a last coin the one with the shorter id
+// has it, then the smaller. What a floor refuses is spread over the other lines; a
+// line never goes below zero or its floor. A minimum spend is tested with >= against the eligible lines'
 // original prices, without shipping. Within a line, units share evenly, the earlier
 // ones carrying what does not divide, and a refund gives back exactly what each
 // unit paid.
