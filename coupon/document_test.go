@@ -3,7 +3,6 @@ package coupon_test
 import (
 	"fmt"
 	"strings"
-	"testing"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,7 +13,7 @@ import (
 var kinds = []string{"offer", "offer_version", "exclusions", "coupon", "code", "issue", "redemption", "entry", "fault"}
 
 // dump is everything in a store but its counters, in one order.
-func dump(t testing.TB, store storage.Store) string {
+func dump(t checker, store storage.Store) string {
 	t.Helper()
 	var b strings.Builder
 	for _, kind := range kinds {
