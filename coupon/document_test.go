@@ -29,3 +29,16 @@ func dump(t checker, store storage.Store) string {
 	}
 	return b.String()
 }
+
+// requireSame compares two dumps, and shows the first difference.
+func requireSame(t checker, want, got string) {
+	t.Helper()
+	if want == got {
+		return
+	}
+	wanted, found := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range min(len(wanted), len(found)) {
+		require.Equal(t, wanted[i], found[i])
+	}
+	require.Len(t, found, len(wanted))
+}

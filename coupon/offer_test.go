@@ -181,7 +181,7 @@ func TestPublishingTwiceMakesOneVersion(t *testing.T) {
 	again, err := s.Publish(ctx, everything(), "another", noon.Add(time.Hour))
 	require.NoError(t, err)
 	assert.Equal(t, 1, again.Version)
-	assert.Equal(t, before, dump(t, s.store))
+	requireSame(t, before, dump(t, s.store))
 
 	changed := everything()
 	changed.Priority++
