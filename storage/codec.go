@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 )
 
 // Codec reads and writes the bodies of one kind as values of T, so that two
@@ -63,29 +64,103 @@ func NewCodec[T any](format int) *Codec[T] {
 // Decode reads a document. It fails with ErrNewer or ErrCorrupt.
 func (c *Codec[T]) Decode(doc Doc) (Record[T], error) {
 	record := Record[T]{Key: doc.Key, Version: doc.Version}
-	members := make(map[string]json.RawMessage)
-	if err := json.Unmarshal(doc.Body, &members); err != nil {
-		return record, fmt.Errorf("%w: %s: %w", ErrCorrupt, doc.Key, err)
-	}
-	var format int
-	if err := json.Unmarshal(members["format"], &format); err != nil || format < 1 {
+	format := 0
+	whole := members(doc.Body, func(name string, value []byte) {
+		switch _, known := c.known[name]; {
+		case name == "format":
+			if json.Unmarshal(value, &format) != nil {
+				format = 0
+			}
+		case !known:
+			if record.unknown == nil {
+				record.unknown = make(map[string]json.RawMessage)
+			}
+			record.unknown[name] = bytes.Clone(value)
+		}
+	})
+	switch {
+	case whole && format < 1:
 		return record, fmt.Errorf("%w: %s: it has no format number", ErrCorrupt, doc.Key)
-	}
-	if format > c.format {
+	case whole && format > c.format:
 		return record, fmt.Errorf("%w: %s has format %d, this release reads up to %d: upgrade it", ErrNewer, doc.Key, format, c.format)
 	}
 	if err := json.Unmarshal(doc.Body, &record.Value); err != nil {
 		return record, fmt.Errorf("%w: %s: %w", ErrCorrupt, doc.Key, err)
 	}
-	for name, value := range members {
-		if _, known := c.known[name]; !known {
-			if record.unknown == nil {
-				record.unknown = make(map[string]json.RawMessage)
-			}
-			record.unknown[name] = value
-		}
+	if !whole {
+		return record, fmt.Errorf("%w: %s: it is not a JSON object", ErrCorrupt, doc.Key)
 	}
 	return record, nil
+}
+
+// members visits the members of a JSON object without reading their values, which
+// is most of what decoding would cost. It is false when the text is not an object;
+// whether the values are valid it does not say.
+func members(body []byte, visit func(name string, value []byte)) bool {
+	rest := bytes.TrimLeft(body, space)
+	if len(rest) == 0 || rest[0] != '{' {
+		return false
+	}
+	if rest = bytes.TrimLeft(rest[1:], space); len(rest) > 0 && rest[0] == '}' {
+		return true
+	}
+	for {
+		end := valueEnd(rest)
+		if end < 2 || rest[0] != '"' {
+			return false
+		}
+		name := string(rest[1 : end-1])
+		if strings.ContainsRune(name, '\\') && json.Unmarshal(rest[:end], &name) != nil {
+			return false
+		}
+		if rest = bytes.TrimLeft(rest[end:], space); len(rest) == 0 || rest[0] != ':' {
+			return false
+		}
+		rest = bytes.TrimLeft(rest[1:], space)
+		if end = valueEnd(rest); end < 1 {
+			return false
+		}
+		visit(name, rest[:end])
+		rest = bytes.TrimLeft(rest[end:], space)
+		switch {
+		case len(rest) > 0 && rest[0] == ',':
+			rest = bytes.TrimLeft(rest[1:], space)
+		default:
+			return len(rest) > 0 && rest[0] == '}'
+		}
+	}
+}
+
+const space = " \t\r\n"
+
+// valueEnd is where the JSON value at the beginning of a text ends; 0 when it does
+// not.
+func valueEnd(text []byte) int {
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch b := text[i]; {
+		case quoted && b == '\\':
+			i++
+		case b == '"':
+			quoted = !quoted
+			if !quoted && depth == 0 {
+				return i + 1
+			}
+		case quoted:
+		case b == '{' || b == '[':
+			depth++
+		case b == '}' || b == ']':
+			if depth == 0 {
+				return i
+			}
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		case depth == 0 && (b == ',' || strings.IndexByte(space, b) >= 0):
+			return i
+		}
+	}
+	return 0
 }
 
 // Put writes the record: a new document when its version is 0, otherwise a

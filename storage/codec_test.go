@@ -131,3 +131,35 @@ func TestNewCodecPanicsOnWhatIsNoRecord(t *testing.T) {
 	assert.Panics(t, func() { storage.NewCodec[note](0) })
 	assert.Panics(t, func() { storage.NewCodec[named](1) })
 }
+
+// FuzzCodec compares the codec's own look at the members with decoding them.
+func FuzzCodec(f *testing.F) {
+	for _, body := range []string{
+		`{"format":1,"text":"a","later":{"x":["}",{"y":"\\""}]}}`, ` { "format" : 1 , "a\u0062" : -1.5e3 } `, `{}`, `{"format":1,}`, `{"a":"b`, `[1]`, `{"format":1}x`,
+	} {
+		f.Add([]byte(body))
+	}
+	codec := storage.NewCodec[note](1)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		record, err := codec.Decode(storage.Doc{Key: key("a"), Version: 1, Body: body})
+		var members map[string]json.RawMessage
+		if valid := json.Unmarshal(body, &members) == nil && members != nil; !valid {
+			require.Error(t, err)
+			return
+		}
+		if err != nil {
+			return
+		}
+		put, err := codec.Put(record, 0)
+		require.NoError(t, err)
+		var again map[string]json.RawMessage
+		require.NoError(t, json.Unmarshal(put.Body, &again))
+		for name, value := range members {
+			switch name {
+			case "format", "text", "count", "tags":
+			default:
+				require.JSONEq(t, string(value), string(again[name]), name)
+			}
+		}
+	})
+}

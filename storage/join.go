@@ -60,7 +60,10 @@ func Join(batches ...Batch) (Batch, error) {
 		}
 	}
 	joined.Adds = joinAdds(batches, &faults)
-	return joined, faults.err("join")
+	if err := faults.err("join"); err != nil {
+		return Batch{}, err
+	}
+	return joined, nil
 }
 
 func joinAdds(batches []Batch, faults *faults) []Add {
