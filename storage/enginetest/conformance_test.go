@@ -13,39 +13,39 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	pools := []struct {
-		name  string
-		conns int
-	}{{"pool", 8}, {"one-connection", 1}}
 	for _, e := range Engines() {
 		t.Run(e.Name, func(t *testing.T) {
-			for _, pool := range pools {
-				t.Run(pool.name, func(t *testing.T) {
+			suite := func(name string, conns int, harness func(*testing.T, shop) storetest.TxHarness) {
+				t.Run(name, func(t *testing.T) {
 					storetest.Run(t, func(t *testing.T) storage.Store {
-						return e.Store(t, e.Open(t, e.DSN(t), pool.conns), sqlstore.Options{})
+						return e.Store(t, e.Open(t, e.DSN(t), conns), sqlstore.Options{})
 					}, storetest.Features{
-						Tx: func(t *testing.T) storetest.TxHarness { return e.harness(t, pool.conns) },
+						Tx: func(t *testing.T) storetest.TxHarness {
+							dsn := e.DSN(t)
+							return harness(t, newShop(t, e, e.Open(t, dsn, conns), dsn))
+						},
 					})
 				})
+			}
+			suite("pool", 8, harness)
+			suite("one-connection", 1, harness)
+			if e.Driver == "pgx" {
+				suite("native", 8, pgxHarness)
 			}
 		})
 	}
 }
 
-// harness is a shop with one table of orders.
-func (e Engine) harness(t *testing.T, conns int) storetest.TxHarness {
-	db := e.Open(t, e.DSN(t), conns)
-	store := e.Store(t, db, sqlstore.Options{})
-	_, err := db.Exec("CREATE TABLE orders (id VARCHAR(100) NOT NULL PRIMARY KEY)")
-	require.NoError(t, err)
+// harness is a shop whose transactions are those of database/sql.
+func harness(t *testing.T, s shop) storetest.TxHarness {
 	return storetest.TxHarness{
-		Store: store,
+		Store: s.store,
 		Begin: func() (storetest.Tx, error) {
-			tx, err := db.BeginTx(context.Background(), nil)
+			tx, err := s.db.BeginTx(context.Background(), nil)
 			if err != nil {
 				return storetest.Tx{}, err
 			}
-			bound, err := store.Within(tx)
+			bound, err := s.store.Within(tx)
 			return storetest.Tx{
 				Store: bound,
 				InsertOrder: func(id string) error {
@@ -57,10 +57,10 @@ func (e Engine) harness(t *testing.T, conns int) storetest.TxHarness {
 			}, err
 		},
 		Orders: func() (n int, err error) {
-			return n, db.QueryRow("SELECT count(*) FROM orders").Scan(&n)
+			return n, s.db.QueryRow("SELECT count(*) FROM orders").Scan(&n)
 		},
-		Retryable:    sqlstore.Retryable,
-		WrongHandles: wrongHandles(t, store, db),
+		Retryable:    s.engine.Retryable,
+		WrongHandles: wrongHandles(t, s.store, s.db),
 	}
 }
 

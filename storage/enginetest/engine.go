@@ -17,22 +17,28 @@ import (
 
 // Engine is a database engine with a driver.
 type Engine struct {
-	Name    string
+	Name    string // begins with the engine's
 	Driver  string
 	Dialect sqlstore.Dialect
 
 	// DSN names a new, empty database, which is gone after the test. It calls
 	// Absent when the engine cannot be reached.
 	DSN func(t testing.TB) string
+
+	// Classify is the store's, for a driver that its dialect does not know.
+	Classify func(error) sqlstore.Class
 }
 
-// Engines are those that all tests run on.
+// Engines are those that all tests run on: each engine through its usual driver
+// first, which the tests that need one of a kind take, and through others.
 func Engines() []Engine {
-	return []Engine{
-		{
-			Name: "sqlite", Driver: "sqlite", Dialect: sqlstore.SQLite,
-			DSN: func(t testing.TB) string { return sqlstore.SQLiteDSN(filepath.Join(t.TempDir(), "shop.db")) },
-		},
+	return []Engine{sqlite(), postgres("postgres", "pgx"), postgres("postgres-pq", "postgres")}
+}
+
+func sqlite() Engine {
+	return Engine{
+		Name: "sqlite", Driver: "sqlite", Dialect: sqlstore.SQLite,
+		DSN: func(t testing.TB) string { return sqlstore.SQLiteDSN(filepath.Join(t.TempDir(), "shop.db")) },
 	}
 }
 
@@ -49,10 +55,19 @@ func (e Engine) Open(t testing.TB, dsn string, conns int) *sql.DB {
 // Store is a migrated store over a pool.
 func (e Engine) Store(t testing.TB, db *sql.DB, options sqlstore.Options) *sqlstore.Store {
 	t.Helper()
+	if options.Classify == nil {
+		options.Classify = e.Classify
+	}
 	store, err := sqlstore.New(db, e.Dialect, options)
 	require.NoError(t, err)
 	require.NoError(t, store.Migrate(t.Context()))
 	return store
+}
+
+// Retryable says that a transaction should be done again, be the error the store's
+// or the driver's.
+func (e Engine) Retryable(err error) bool {
+	return sqlstore.Retryable(err) || err != nil && e.Classify != nil && e.Classify(err) == sqlstore.Transient
 }
 
 // Absent skips a test whose engine or program is not installed. Where CI says

@@ -17,7 +17,7 @@ import (
 // there, or none of them is. The coupon may be used once.
 func Example_inTx() {
 	ctx := context.Background()
-	db, store, closeShop := openShop()
+	db, store, closeShop := exampleShop()
 	defer closeShop()
 
 	for _, order := range []string{"1001", "1002"} {
@@ -42,7 +42,7 @@ func Example_inTx() {
 // coupon.
 func Example_within() {
 	ctx := context.Background()
-	db, store, closeShop := openShop()
+	db, store, closeShop := exampleShop()
 	defer closeShop()
 
 	order := func(id string) error {
@@ -79,7 +79,7 @@ func count(db *sql.DB) (n int, err error) {
 	return n, db.QueryRow("SELECT count(*) FROM orders").Scan(&n)
 }
 
-func openShop() (*sql.DB, *sqlstore.Store, func()) {
+func exampleShop() (*sql.DB, *sqlstore.Store, func()) {
 	folder, err := os.MkdirTemp("", "shop")
 	if err != nil {
 		log.Fatal(err)

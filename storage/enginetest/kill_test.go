@@ -22,7 +22,7 @@ func TestKilled(t *testing.T) {
 			dsn := e.DSN(t)
 			store := e.Store(t, e.Open(t, dsn, 0), sqlstore.Options{})
 			for round := range 5 {
-				p := start(t, "write", dsn)
+				p := start(t, e, "write", dsn)
 				for range 3 + 4*round {
 					require.True(t, p.out.Scan())
 				}

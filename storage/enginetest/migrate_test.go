@@ -74,7 +74,7 @@ func migrateProcesses(t *testing.T, e Engine) {
 	dsn := e.DSN(t)
 	var processes []*process
 	for range 4 {
-		processes = append(processes, start(t, "migrate", dsn))
+		processes = append(processes, start(t, e, "migrate", dsn))
 	}
 	for _, p := range processes {
 		p.hears(t, "ready")

@@ -11,12 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A test that needs other processes starts its own binary again, with the name
-// of a role and a DSN in the environment. A process says on its standard output
+// A test that needs other processes starts its own binary again, with the
+// names of a role and an engine, and a DSN, in the environment. A process says on its standard output
 // where it stands, and waits for its standard input to be closed.
 const (
-	roleEnv = "VOUCH_ENGINETEST_ROLE"
-	dsnEnv  = "VOUCH_ENGINETEST_DSN"
+	roleEnv   = "VOUCH_ENGINETEST_ROLE"
+	engineEnv = "VOUCH_ENGINETEST_ENGINE"
+	dsnEnv    = "VOUCH_ENGINETEST_DSN"
 )
 
 // roles are what a process started by a test can do.
@@ -30,9 +31,14 @@ func TestMain(m *testing.M) {
 	if role == "" {
 		os.Exit(m.Run())
 	}
-	if err := roles[role](Engines()[0], os.Getenv(dsnEnv)); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+	for _, e := range Engines() {
+		if e.Name != os.Getenv(engineEnv) {
+			continue
+		}
+		if err := roles[role](e, os.Getenv(dsnEnv)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	}
 }
 
@@ -42,10 +48,10 @@ type process struct {
 	out *bufio.Scanner
 }
 
-func start(t *testing.T, role, dsn string) *process {
+func start(t *testing.T, e Engine, role, dsn string) *process {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), roleEnv+"="+role, dsnEnv+"="+dsn)
+	cmd.Env = append(os.Environ(), roleEnv+"="+role, engineEnv+"="+e.Name, dsnEnv+"="+dsn)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)

@@ -47,7 +47,7 @@ func together(n int, do func(i int)) {
 func TestNeverOversold(t *testing.T) {
 	for _, e := range Engines() {
 		t.Run(e.Name, func(t *testing.T) {
-			s := newShop(t, e, e.Open(t, e.DSN(t), 0))
+			s := openShop(t, e, 0)
 			require.Equal(t, 20, oversell(t, s.store.Apply, 20))
 			_, values, err := s.store.Get(t.Context(), nil, "limited")
 			require.NoError(t, err)
@@ -66,7 +66,7 @@ func TestNeverOversold(t *testing.T) {
 			}, 20))
 		})
 		t.Run(e.Name+"/with the order", func(t *testing.T) {
-			s := newShop(t, e, e.Open(t, e.DSN(t), 0))
+			s := openShop(t, e, 0)
 			require.Equal(t, 20, oversell(t, func(ctx context.Context, b storage.Batch) error {
 				return s.store.InTx(ctx, func(tx *sql.Tx, store *sqlstore.Store) error {
 					if _, err := tx.ExecContext(ctx, "INSERT INTO orders (id) VALUES ('"+b.Puts[0].Key.ID+"')"); err != nil {

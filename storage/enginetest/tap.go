@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -47,7 +48,8 @@ func (p tap) Connect(context.Context) (driver.Conn, error) {
 	return &tapped{Conn: conn, watch: p.watch}, nil
 }
 
-// tapped is a connection. What it does not do itself goes to the driver's own.
+// tapped is a connection. What it does not do itself goes to the driver's own. A
+// driver that has arguments only in prepared statements is given them so.
 type tapped struct {
 	driver.Conn
 	watch  func(Step) error
@@ -56,13 +58,31 @@ type tapped struct {
 
 func (c *tapped) ExecContext(ctx context.Context, statement string, args []driver.NamedValue) (driver.Result, error) {
 	return watched(c, statement, args, func() (driver.Result, error) {
-		return c.Conn.(driver.ExecerContext).ExecContext(ctx, statement, args)
+		result, err := c.Conn.(driver.ExecerContext).ExecContext(ctx, statement, args)
+		if !errors.Is(err, driver.ErrSkip) {
+			return result, err
+		}
+		prepared, err := c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, statement)
+		if err != nil {
+			return nil, err
+		}
+		defer prepared.Close()
+		return prepared.(driver.StmtExecContext).ExecContext(ctx, args)
 	})
 }
 
 func (c *tapped) QueryContext(ctx context.Context, statement string, args []driver.NamedValue) (driver.Rows, error) {
 	return watched(c, statement, args, func() (driver.Rows, error) {
-		return c.Conn.(driver.QueryerContext).QueryContext(ctx, statement, args)
+		rows, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, statement, args)
+		if !errors.Is(err, driver.ErrSkip) {
+			return rows, err
+		}
+		prepared, err := c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, statement)
+		if err != nil {
+			return nil, err
+		}
+		rows, err = prepared.(driver.StmtQueryContext).QueryContext(ctx, args)
+		return preparedRows{rows, prepared}, err
 	})
 }
 
@@ -74,11 +94,22 @@ func (c *tapped) BeginTx(ctx context.Context, options driver.TxOptions) (driver.
 }
 
 // IsValid keeps a connection that failed out of the pool.
-func (c *tapped) IsValid() bool { return !c.failed && c.Conn.(driver.Validator).IsValid() }
+func (c *tapped) IsValid() bool {
+	valid, asked := c.Conn.(driver.Validator)
+	return !c.failed && (!asked || valid.IsValid())
+}
 
 func (c *tapped) ResetSession(ctx context.Context) error {
 	return c.Conn.(driver.SessionResetter).ResetSession(ctx)
 }
+
+// preparedRows closes the statement, which is for these rows only, after them.
+type preparedRows struct {
+	driver.Rows
+	prepared driver.Stmt
+}
+
+func (r preparedRows) Close() error { return errors.Join(r.Rows.Close(), r.prepared.Close()) }
 
 type tappedTx struct {
 	driver.Tx

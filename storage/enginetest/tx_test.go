@@ -19,16 +19,24 @@ import (
 
 // shop is a database with the store's tables and one of orders.
 type shop struct {
-	db    *sql.DB
-	store *sqlstore.Store
+	engine Engine
+	dsn    string
+	db     *sql.DB
+	store  *sqlstore.Store
 }
 
-func newShop(t *testing.T, e Engine, db *sql.DB) shop {
+// newShop makes one over a pool that was opened with the DSN.
+func newShop(t *testing.T, e Engine, db *sql.DB, dsn string) shop {
 	t.Helper()
 	store := e.Store(t, db, sqlstore.Options{})
 	_, err := db.Exec("CREATE TABLE orders (id VARCHAR(100) NOT NULL PRIMARY KEY)")
 	require.NoError(t, err)
-	return shop{db, store}
+	return shop{e, dsn, db, store}
+}
+
+func openShop(t *testing.T, e Engine, conns int) shop {
+	dsn := e.DSN(t)
+	return newShop(t, e, e.Open(t, dsn, conns), dsn)
 }
 
 // buy writes an order and redeems a coupon for it, the store last.
@@ -55,7 +63,7 @@ func TestInTx(t *testing.T) {
 	for _, e := range Engines() {
 		for _, conns := range []int{0, 1} {
 			t.Run(e.Name, func(t *testing.T) {
-				s := newShop(t, e, e.Open(t, e.DSN(t), conns))
+				s := openShop(t, e, conns)
 				require.NoError(t, s.store.InTx(t.Context(), func(tx *sql.Tx, store *sqlstore.Store) error {
 					return buy(t.Context(), tx, store, "1")
 				}))
@@ -102,7 +110,7 @@ func TestInTx(t *testing.T) {
 func TestInTxTriesAgain(t *testing.T) {
 	for _, e := range Engines() {
 		t.Run(e.Name, func(t *testing.T) {
-			s := newShop(t, e, e.Open(t, e.DSN(t), 0))
+			s := openShop(t, e, 0)
 			for name, busy := range map[string]error{"raw": coded(5), "wrapped": errors.Join(errors.New("shop"), coded(6))} {
 				tries := 0
 				require.NoError(t, s.store.InTx(t.Context(), func(tx *sql.Tx, store *sqlstore.Store) error {
@@ -151,7 +159,7 @@ func (coded) Error() string { return "database is locked" }
 func TestStaleSnapshot(t *testing.T) {
 	e := Engines()[0]
 	dsn := strings.ReplaceAll(e.DSN(t), "_txlock=immediate", "_txlock=deferred")
-	s := newShop(t, e, e.Open(t, dsn, 0))
+	s := newShop(t, e, e.Open(t, dsn, 0), dsn)
 	tx, err := s.db.Begin()
 	require.NoError(t, err)
 	defer tx.Rollback()
@@ -173,7 +181,7 @@ func TestStaleSnapshot(t *testing.T) {
 // errors. What is applied then must not commit on its own.
 func TestTxAborted(t *testing.T) {
 	e := Engines()[0]
-	s := newShop(t, e, e.Open(t, e.DSN(t), 0))
+	s := openShop(t, e, 0)
 	apply := func(end func(tx *sql.Tx)) error {
 		tx, err := s.db.Begin()
 		require.NoError(t, err)
@@ -199,7 +207,7 @@ func TestTxAborted(t *testing.T) {
 func TestNestedTransactions(t *testing.T) {
 	e := Engines()[0]
 	dsn := strings.ReplaceAll(e.DSN(t), "busy_timeout%285000%29", "busy_timeout%281%29")
-	s := newShop(t, e, e.Open(t, dsn, 0))
+	s := newShop(t, e, e.Open(t, dsn, 0), dsn)
 	once, err := sqlstore.New(s.db, e.Dialect, sqlstore.Options{Attempts: 1})
 	require.NoError(t, err)
 	require.NoError(t, once.InTx(t.Context(), func(tx *sql.Tx, store *sqlstore.Store) error {
@@ -214,9 +222,10 @@ func TestNestedTransactions(t *testing.T) {
 // WAL, and transactions that begin without a lock. It is slower and as right.
 func TestSQLiteWithoutSettings(t *testing.T) {
 	e := Engines()[0]
-	db := e.Open(t, filepath.Join(t.TempDir(), "plain.db"), 0)
+	path := filepath.Join(t.TempDir(), "plain.db")
+	db := e.Open(t, path, 0)
 	migrateAll(t, e, db)
-	s := newShop(t, e, db)
+	s := newShop(t, e, db, path)
 	require.NoError(t, s.store.InTx(t.Context(), func(tx *sql.Tx, store *sqlstore.Store) error {
 		return buy(t.Context(), tx, store, "1")
 	}))
@@ -258,7 +267,7 @@ func TestWrongHandlesDoNotCompile(t *testing.T) {
 func TestBoundStoreReadsItsTransaction(t *testing.T) {
 	for _, e := range Engines() {
 		t.Run(e.Name, func(t *testing.T) {
-			s := newShop(t, e, e.Open(t, e.DSN(t), 0))
+			s := openShop(t, e, 0)
 			require.NoError(t, s.store.InTx(t.Context(), func(_ *sql.Tx, store *sqlstore.Store) error {
 				b := claim("1")
 				b.Adds[0].Until = 1

@@ -58,7 +58,8 @@ func TestViews(t *testing.T) {
 				{ID: text("b"), Version: number(1), Order: text("12"), Live: sql.NullBool{Valid: true}}, // issued at 0: never
 				{ID: text("c"), Version: number(1), Due: text("1970-01-01 00:00:00.000001"), Micros: number(1)},
 			}
-			rows, err := db.Query(`SELECT id, version, due, due_micros, "order", amount, live, issued FROM vouch_coupons ORDER BY id`)
+			rows, err := db.Query("SELECT id, version, " + e.utc("due") + ", due_micros, " + e.quoted("order") +
+				", amount, live, " + e.utc("issued") + " FROM vouch_coupons ORDER BY id")
 			require.NoError(t, err)
 			defer rows.Close()
 			var got []row
@@ -96,4 +97,20 @@ func TestViewsAreMadeAnew(t *testing.T) {
 			}
 		})
 	}
+}
+
+// quoted is a column whose name is a word of SQL.
+func (e Engine) quoted(column string) string {
+	if e.Dialect == "mysql" {
+		return "`" + column + "`"
+	}
+	return `"` + column + `"`
+}
+
+// utc is the text of an instant in UTC.
+func (e Engine) utc(column string) string {
+	if e.Dialect == sqlstore.PostgreSQL {
+		return "to_char(" + column + " AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
+	}
+	return column
 }

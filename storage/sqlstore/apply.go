@@ -26,7 +26,7 @@ func (s *Store) Apply(ctx context.Context, b storage.Batch) error {
 		return s.applyInside(ctx, ops)
 	}
 	return s.retry(ctx, func() error {
-		return s.transact(ctx, func(tx *sql.Tx) error { return s.lockAndJudge(ctx, tx, ops) })
+		return s.transact(ctx, s.engine.isolation(), func(_ *sql.Tx, c conn) error { return s.lockAndJudge(ctx, c, ops) })
 	})
 }
 
@@ -39,19 +39,16 @@ func (s *Store) applyInside(ctx context.Context, ops []storage.Op) error {
 	}
 	// A savepoint that was begun must be ended, even if the context ends meanwhile.
 	calm := context.WithoutCancel(ctx)
-	if err := s.engine.open(calm, s.tx); err != nil {
-		return s.aborted(ctx, "cannot use the transaction", err)
-	}
-	if _, err := s.exec(calm, s.tx, "SAVEPOINT "+savepoint); err != nil {
+	if err := s.engine.savepoint(calm, s.tx, savepoint); err != nil {
 		return s.aborted(ctx, "cannot set a savepoint", err)
 	}
 	verdict := s.lockAndJudge(ctx, s.tx, ops)
 	if verdict != nil {
-		if _, err := s.exec(calm, s.tx, "ROLLBACK TO SAVEPOINT "+savepoint); err != nil {
+		if _, err := s.tx.exec(calm, "ROLLBACK TO SAVEPOINT "+savepoint); err != nil {
 			return s.aborted(ctx, "cannot roll back to the savepoint", errors.Join(verdict, err))
 		}
 	}
-	if _, err := s.exec(calm, s.tx, "RELEASE SAVEPOINT "+savepoint); err != nil {
+	if _, err := s.tx.exec(calm, "RELEASE SAVEPOINT "+savepoint); err != nil {
 		return s.aborted(ctx, "cannot release the savepoint", errors.Join(verdict, err))
 	}
 	return verdict
@@ -61,18 +58,18 @@ func (s *Store) aborted(ctx context.Context, doing string, err error) error {
 	return s.fail(ctx, doing, fmt.Errorf("%w: %w", ErrTxAborted, err))
 }
 
-func (s *Store) lockAndJudge(ctx context.Context, q querier, ops []storage.Op) error {
-	if err := s.lock(ctx, q, s.tables.docs); err != nil {
+func (s *Store) lockAndJudge(ctx context.Context, c conn, ops []storage.Op) error {
+	if err := s.lock(ctx, c, s.tables.docs); err != nil {
 		return err
 	}
-	return s.judge(ctx, q, ops)
+	return s.judge(ctx, c, ops)
 }
 
 // judge does the operations one after the other in lock order; the first whose
 // condition does not hold is the failure. No operation can change what a later
 // one is judged by, because no document and no counter occurs twice.
-func (s *Store) judge(ctx context.Context, q querier, ops []storage.Op) error {
-	before, err := s.standing(ctx, q, ops)
+func (s *Store) judge(ctx context.Context, c conn, ops []storage.Op) error {
+	before, err := s.expected(ctx, c, ops)
 	if err != nil {
 		return s.fail(ctx, "cannot read what the batch expects", err)
 	}
@@ -80,23 +77,40 @@ func (s *Store) judge(ctx context.Context, q querier, ops []storage.Op) error {
 		var held bool
 		switch standing := before[op.Key()]; {
 		case op.Add != nil:
-			held, err = s.add(ctx, q, *op.Add)
+			held, err = s.add(ctx, c, *op.Add)
 		case op.Check != nil || op.Version() > 0:
 			held = standing.Version == op.Version()
 			if held && op.Check == nil {
-				held, err = s.change(ctx, q, op, standing.Lists)
+				held, err = s.change(ctx, c, op, standing.Lists)
 			}
 		default:
-			held, err = s.create(ctx, q, *op.Put)
+			held, err = s.create(ctx, c, *op.Put)
 		}
 		if err != nil {
 			return s.fail(ctx, "cannot write "+target(op), err)
 		}
 		if !held {
-			return op.Failure()
+			return s.refuse(ctx, c, op)
 		}
 	}
 	return nil
+}
+
+// refuse gives the failure of an operation. In a transaction of the caller's whose
+// snapshot still shows the document as the batch expects it, deciding again would
+// end in the same refusal: there it is [ErrStale].
+func (s *Store) refuse(ctx context.Context, c conn, op storage.Op) error {
+	if s.tx == nil || op.Add != nil || op.Check != nil {
+		return op.Failure()
+	}
+	seen, err := s.standing(ctx, c, []any{op.Key().Kind, op.Key().ID})
+	if err != nil {
+		return s.fail(ctx, "cannot read what refused the batch", err)
+	}
+	if seen[op.Key()].Version == op.Version() {
+		return fmt.Errorf("%w: %s", ErrStale, target(op))
+	}
+	return op.Failure()
 }
 
 func target(op storage.Op) string {
@@ -106,47 +120,52 @@ func target(op storage.Op) string {
 	return "document " + op.Key().String()
 }
 
-// standing reads the versions and lists of the documents that are checked or
+// expected reads the versions and lists of the documents that are checked or
 // changed. A change is conditional on the version all the same: what was read is
 // only used to know which lists that version stood in, and they never change.
-func (s *Store) standing(ctx context.Context, q querier, ops []storage.Op) (map[storage.Key]storage.Doc, error) {
-	var args []any
+func (s *Store) expected(ctx context.Context, c conn, ops []storage.Op) (map[storage.Key]storage.Doc, error) {
+	var keys []any
 	for _, op := range ops {
 		if op.Check != nil || op.Version() > 0 {
-			args = append(args, op.Key().Kind, op.Key().ID)
+			keys = append(keys, op.Key().Kind, op.Key().ID)
 		}
 	}
-	if len(args) == 0 {
+	return s.standing(ctx, c, keys)
+}
+
+// standing reads documents without their bodies; keys are kinds and ids in turn.
+func (s *Store) standing(ctx context.Context, c conn, keys []any) (map[storage.Key]storage.Doc, error) {
+	if len(keys) == 0 {
 		return nil, nil
 	}
-	docs := make(map[storage.Key]storage.Doc, len(args)/2)
+	docs := make(map[storage.Key]storage.Doc, len(keys)/2)
 	statement := "SELECT kind, id, version, due, lists, '' FROM " + s.tables.docs +
-		" WHERE " + s.engine.among([]string{"kind", "id"}, len(args)/2)
-	err := s.query(ctx, q, statement, args, func(rows *sql.Rows) error {
-		doc, err := scanDoc(rows)
+		" WHERE " + s.engine.among([]string{"kind", "id"}, len(keys)/2)
+	err := c.query(ctx, statement, keys, func(scan scan) error {
+		doc, err := scanDoc(scan)
 		docs[doc.Key] = doc
 		return err
 	})
 	return docs, err
 }
 
-func (s *Store) create(ctx context.Context, q querier, p storage.Put) (bool, error) {
+func (s *Store) create(ctx context.Context, c conn, p storage.Put) (bool, error) {
 	packed, err := pack(p.Lists)
 	if err != nil {
 		return false, err
 	}
-	inserted, err := s.engine.insert(ctx, q,
+	inserted, err := s.engine.insert(ctx, c,
 		"INSERT INTO "+s.tables.docs+" (kind, id, version, due, lists, body) VALUES (?, ?, 1, ?, ?, ?)",
 		p.Key.Kind, p.Key.ID, nullable(p.Due), packed, string(p.Body))
 	if err != nil || !inserted {
 		return false, err
 	}
-	return true, s.enlist(ctx, q, p.Key, p.Lists)
+	return true, s.enlist(ctx, c, p.Key, p.Lists)
 }
 
 // change does a Put or a Drop of an existing document, which stood in the given
 // lists at the version expected.
-func (s *Store) change(ctx context.Context, q querier, op storage.Op, lists []storage.Listing) (bool, error) {
+func (s *Store) change(ctx context.Context, c conn, op storage.Op, lists []storage.Listing) (bool, error) {
 	key := op.Key()
 	var wanted []storage.Listing
 	statement, args := "DELETE FROM "+s.tables.docs, []any{}
@@ -160,30 +179,30 @@ func (s *Store) change(ctx context.Context, q querier, op storage.Op, lists []st
 		args = append(args, nullable(op.Put.Due), packed, string(op.Put.Body))
 	}
 	statement += " WHERE kind = ? AND id = ? AND version = ?"
-	affected, err := s.exec(ctx, q, statement, append(args, key.Kind, key.ID, op.Version())...)
+	affected, err := c.exec(ctx, statement, append(args, key.Kind, key.ID, op.Version())...)
 	if err != nil || affected != 1 {
 		return false, err
 	}
-	if err := s.delist(ctx, q, key, without(lists, wanted)); err != nil {
+	if err := s.delist(ctx, c, key, without(lists, wanted)); err != nil {
 		return false, err
 	}
-	return true, s.enlist(ctx, q, key, without(wanted, lists))
+	return true, s.enlist(ctx, c, key, without(wanted, lists))
 }
 
-func (s *Store) enlist(ctx context.Context, q querier, key storage.Key, lists []storage.Listing) error {
+func (s *Store) enlist(ctx context.Context, c conn, key storage.Key, lists []storage.Listing) error {
 	if len(lists) == 0 {
 		return nil
 	}
-	_, err := s.exec(ctx, q, "INSERT INTO "+s.tables.lists+" (kind, list, place, id) VALUES (?, ?, ?, ?)"+
+	_, err := c.exec(ctx, "INSERT INTO "+s.tables.lists+" (kind, list, place, id) VALUES (?, ?, ?, ?)"+
 		strings.Repeat(", (?, ?, ?, ?)", len(lists)-1), rowsOf(key, lists)...)
 	return err
 }
 
-func (s *Store) delist(ctx context.Context, q querier, key storage.Key, lists []storage.Listing) error {
+func (s *Store) delist(ctx context.Context, c conn, key storage.Key, lists []storage.Listing) error {
 	if len(lists) == 0 {
 		return nil
 	}
-	_, err := s.exec(ctx, q, "DELETE FROM "+s.tables.lists+" WHERE "+
+	_, err := c.exec(ctx, "DELETE FROM "+s.tables.lists+" WHERE "+
 		s.engine.among([]string{"kind", "list", "place", "id"}, len(lists)), rowsOf(key, lists)...)
 	return err
 }
@@ -196,12 +215,12 @@ func rowsOf(key storage.Key, lists []storage.Listing) []any {
 	return args
 }
 
-func (s *Store) add(ctx context.Context, q querier, a storage.Add) (bool, error) {
+func (s *Store) add(ctx context.Context, c conn, a storage.Add) (bool, error) {
 	low, high, possible := room(a)
 	if !possible {
 		return false, nil
 	}
-	return s.engine.add(ctx, q, s.tables, a, low, high)
+	return s.engine.add(ctx, c, s.tables, a, low, high)
 }
 
 // room is the range of values from which an Add is allowed, so that the engine

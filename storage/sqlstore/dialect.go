@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/vouch-go/vouch/storage"
 )
@@ -14,18 +15,21 @@ type Dialect string
 
 // The dialects.
 const (
-	SQLite Dialect = "sqlite" // SQLite from 3.37
+	SQLite     Dialect = "sqlite"   // SQLite from 3.37
+	PostgreSQL Dialect = "postgres" // PostgreSQL from 12
 )
 
 func (d Dialect) engine() (engine, error) {
 	switch d {
 	case SQLite:
 		return sqlite{}, nil
+	case PostgreSQL:
+		return postgres{}, nil
 	}
-	return nil, fmt.Errorf("dialect %q is unknown: use sqlstore.SQLite", string(d))
+	return nil, fmt.Errorf("dialect %q is unknown: use sqlstore.SQLite or sqlstore.PostgreSQL", string(d))
 }
 
-func dialects() []engine { return []engine{sqlite{}} }
+func engines() []engine { return []engine{sqlite{}, postgres{}} }
 
 // engine is all that tells one kind of database from another; a dialect is one
 // file with one of these. Statements outside it are written with '?' for their
@@ -41,13 +45,17 @@ type engine interface {
 
 	// exclusively runs fn while no other process migrates the same tables, in
 	// one transaction where the engine's DDL has any.
-	exclusively(ctx context.Context, s *Store, fn func(querier) error) error
+	exclusively(ctx context.Context, s *Store, fn func(conn) error) error
 
-	// view creates a view, in one statement.
-	view(t tables, v storage.View) string
+	// createView creates a view, in the place of one that was declared otherwise.
+	createView(ctx context.Context, c conn, t tables, v storage.View) error
 
-	// bind replaces each '?' by the engine's own placeholder.
-	bind(query string) string
+	// conn runs statements with '?' for their arguments on a handle.
+	conn(handle conn) conn
+
+	// join is the join of two tables that keeps their order, where the engine has
+	// a word for it.
+	join() string
 
 	// among is the condition that a tuple of columns is one of n tuples of
 	// arguments, found through an index on them.
@@ -65,26 +73,73 @@ type engine interface {
 	// needs none.
 	writeLock(table string) string
 
-	// open fails when no transaction is open (any more) on a handle of the
-	// caller's, and leaves one that is as it was.
-	open(ctx context.Context, tx querier) error
+	// isolation is that of the store's own transactions.
+	isolation() sql.IsolationLevel
+
+	// savepoint sets one in a transaction of the caller's. It fails when none is
+	// open (any more), and then leaves nothing open.
+	savepoint(ctx context.Context, tx conn, name string) error
 
 	// insert runs an INSERT of one row, and says whether it was inserted: not
 	// when its key exists.
-	insert(ctx context.Context, q querier, statement string, args ...any) (bool, error)
+	insert(ctx context.Context, c conn, statement string, args ...any) (bool, error)
 
 	// add changes a counter if its value lies in [low, high], and says whether
 	// it did. An absent counter is 0.
-	add(ctx context.Context, q querier, t tables, a storage.Add, low, high int64) (bool, error)
+	add(ctx context.Context, c conn, t tables, a storage.Add, low, high int64) (bool, error)
 
 	// classify says what an error of a driver means, without importing any.
 	classify(err error) Class
 }
 
-// querier is what *sql.DB, *sql.Conn, *sql.Tx and a Tx have in common.
-type querier interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+// What several engines have in common.
+
+// one says that a statement affected one row.
+func one(affected int64, err error) (bool, error) { return affected == 1, err }
+
+// execAll runs statements without arguments.
+func execAll(ctx context.Context, c conn, statements ...string) error {
+	for _, statement := range statements {
+		if _, err := c.exec(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// viewOf writes a view, its names quoted so.
+func viewOf(t tables, v storage.View, quote, kind string, column func(storage.Column) string) string {
+	columns := make([]string, len(v.Columns))
+	for i, c := range v.Columns {
+		columns[i] = column(c) + " AS " + quote + c.Name + quote
+	}
+	return "VIEW " + t.prefix + v.Name + " AS SELECT " + strings.Join(columns, ", ") + " FROM " + t.docs + " WHERE kind = " + kind
+}
+
+// text is a literal of standard SQL.
+func text(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+// beyondRow compares (place, id) as a row.
+func beyondRow(place, id string, newest bool, at int64, afterID string) (string, []any) {
+	comparison := ">"
+	if newest {
+		comparison = "<"
+	}
+	return "(" + place + ", " + id + ") " + comparison + " (?, ?)", []any{at, afterID}
+}
+
+// addOnConflict changes a counter where a conflict can be turned into a
+// conditional update.
+func addOnConflict(ctx context.Context, c conn, t tables, a storage.Add, low, high int64) (bool, error) {
+	set := " SET value = " + t.counters + ".value + ?, until = ?, rev = " + t.counters + ".rev + 1 WHERE "
+	within := t.counters + ".value BETWEEN ? AND ?"
+	if low > 0 || high < 0 { // not from an absent counter
+		return one(c.exec(ctx, "UPDATE "+t.counters+set+"name = ? AND "+within,
+			a.Delta, nullable(a.Until), a.Counter, low, high))
+	}
+	return one(c.exec(ctx, "INSERT INTO "+t.counters+" (name, value, until, rev) VALUES (?, ?, ?, 1)"+
+		" ON CONFLICT (name) DO UPDATE"+set+within,
+		a.Counter, a.Delta, nullable(a.Until), a.Delta, nullable(a.Until), low, high))
 }
 
 // tables are the names under one prefix.

@@ -37,6 +37,11 @@ var (
 // says so.
 var ErrTxAborted = errors.New("sqlstore: the transaction is gone; roll back, and begin again")
 
+// ErrStale: the batch met a change that was committed after the snapshot of the
+// caller's transaction, and that reading in it will never show. It is [Retryable]:
+// roll back, and do the whole transaction again.
+var ErrStale = errors.New("sqlstore: another transaction has changed what this one still sees unchanged; roll back, and begin again")
+
 // Class says what an error of the engine or the driver means.
 type Class int
 
@@ -61,11 +66,11 @@ func Retryable(err error) bool {
 		return false // done again it might be done twice
 	}
 	var marked *transient
-	if errors.As(err, &marked) {
+	if errors.As(err, &marked) || errors.Is(err, ErrStale) {
 		return true
 	}
-	for _, d := range dialects() {
-		if d.classify(err) == Transient {
+	for _, e := range engines() {
+		if e.classify(err) == Transient {
 			return true
 		}
 	}

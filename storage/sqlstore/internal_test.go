@@ -57,6 +57,11 @@ func names(lists []storage.Listing) []string {
 	return names
 }
 
+func TestNumber(t *testing.T) {
+	require.Equal(t, "a = $1 AND b IN ($2, $3)", number("a = ? AND b IN (?, ?)", 3))
+	require.Equal(t, "kind = 'what?'", number("kind = 'what?'", 0))
+}
+
 func FuzzUnpack(f *testing.F) {
 	for _, seed := range []string{"", `{"l":5}`, `{"l":1e3}`, `{"l":9223372036854775808}`, "[]", "null"} {
 		f.Add(seed)

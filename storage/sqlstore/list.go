@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"strings"
 
 	"github.com/vouch-go/vouch/storage"
@@ -31,9 +30,9 @@ func (s *Store) page(ctx context.Context, limit int, statement string, args []an
 	var page storage.Page
 	var last storage.Cursor
 	more := false
-	err := s.query(ctx, s.reader(), statement, args, func(rows *sql.Rows) error {
+	err := s.reader().query(ctx, statement, args, func(scan scan) error {
 		var place int64
-		doc, err := scanDoc(rows, &place)
+		doc, err := scanDoc(scan, &place)
 		if err != nil {
 			return err
 		}
@@ -63,8 +62,7 @@ func (s *Store) listing(q storage.Query) (string, []any, error) {
 		conditions, args = append(conditions, condition), append(args, values...)
 	}
 	if q.List != "" {
-		// CROSS JOIN: SQLite keeps the order of the tables.
-		from, row, place = s.tables.lists+" l CROSS JOIN "+s.tables.docs+" d", "l", "l.place"
+		from, row, place = s.tables.lists+" l "+s.engine.join()+" "+s.tables.docs+" d", "l", "l.place"
 		where("l.kind = ?", q.Kind)
 		where("l.list = ?", q.List)
 	} else {

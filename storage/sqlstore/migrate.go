@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -54,11 +53,11 @@ func (s *Store) Migrate(ctx context.Context, views ...storage.View) error {
 		return err
 	}
 	return s.retry(ctx, func() error {
-		return s.engine.exclusively(ctx, s, func(q querier) error {
-			if err := s.migrate(ctx, q, shipped); err != nil {
+		return s.engine.exclusively(ctx, s, func(c conn) error {
+			if err := s.migrate(ctx, c, shipped); err != nil {
 				return err
 			}
-			return s.createViews(ctx, q, views)
+			return s.createViews(ctx, c, views)
 		})
 	})
 }
@@ -73,7 +72,7 @@ func (s *Store) CreateViews(ctx context.Context, views ...storage.View) error {
 		return err
 	}
 	return s.retry(ctx, func() error {
-		return s.engine.exclusively(ctx, s, func(q querier) error { return s.createViews(ctx, q, views) })
+		return s.engine.exclusively(ctx, s, func(c conn) error { return s.createViews(ctx, c, views) })
 	})
 }
 
@@ -97,29 +96,27 @@ func (s *Store) validate(views []storage.View) error {
 	return nil
 }
 
-func (s *Store) createViews(ctx context.Context, q querier, views []storage.View) error {
+func (s *Store) createViews(ctx context.Context, c conn, views []storage.View) error {
 	for _, v := range views {
-		for _, statement := range []string{"DROP VIEW IF EXISTS " + s.tables.prefix + v.Name, s.engine.view(s.tables, v)} {
-			if _, err := q.ExecContext(ctx, statement); err != nil {
-				return s.fail(ctx, fmt.Sprintf("cannot create the view %s%s", s.tables.prefix, v.Name), err)
-			}
+		if err := s.engine.createView(ctx, c, s.tables, v); err != nil {
+			return s.fail(ctx, fmt.Sprintf("cannot create the view %s%s", s.tables.prefix, v.Name), err)
 		}
 	}
 	return nil
 }
 
-func (s *Store) migrate(ctx context.Context, q querier, shipped []migration) error {
-	if _, err := q.ExecContext(ctx, s.engine.history(s.tables)); err != nil {
+func (s *Store) migrate(ctx context.Context, c conn, shipped []migration) error {
+	if _, err := c.exec(ctx, s.engine.history(s.tables)); err != nil {
 		return s.fail(ctx, "cannot create the table of migrations", err)
 	}
-	if err := s.lock(ctx, q, s.tables.migrations); err != nil {
+	if err := s.lock(ctx, c, s.tables.migrations); err != nil {
 		return err
 	}
 	applied := make(map[int]string)
-	err := s.query(ctx, q, "SELECT version, checksum FROM "+s.tables.migrations, nil, func(rows *sql.Rows) error {
+	err := c.query(ctx, "SELECT version, checksum FROM "+s.tables.migrations, nil, func(scan scan) error {
 		var version int
 		var checksum string
-		err := rows.Scan(&version, &checksum)
+		err := scan(&version, &checksum)
 		applied[version] = checksum
 		return err
 	})
@@ -132,11 +129,11 @@ func (s *Store) migrate(ctx context.Context, q querier, shipped []migration) err
 	}
 	for _, m := range missing {
 		for _, statement := range m.statements(s.tables.prefix) {
-			if _, err := q.ExecContext(ctx, statement); err != nil {
+			if _, err := c.exec(ctx, statement); err != nil {
 				return s.fail(ctx, "cannot apply the migration "+m.name, err)
 			}
 		}
-		if _, err := s.exec(ctx, q, "INSERT INTO "+s.tables.migrations+" (version, name, checksum) VALUES (?, ?, ?)",
+		if _, err := c.exec(ctx, "INSERT INTO "+s.tables.migrations+" (version, name, checksum) VALUES (?, ?, ?)",
 			m.version, m.name, m.checksum); err != nil {
 			return s.fail(ctx, "cannot record the migration "+m.name, err)
 		}

@@ -52,20 +52,22 @@ func (sqlite) history(t tables) string {
 
 // exclusively needs no more than a transaction: a file has one writer, and
 // tables are created and dropped like rows.
-func (sqlite) exclusively(ctx context.Context, s *Store, fn func(querier) error) error {
-	return s.transact(ctx, func(tx *sql.Tx) error {
-		var encoding string
-		if err := tx.QueryRowContext(ctx, "PRAGMA encoding").Scan(&encoding); err != nil {
+func (sqlite) exclusively(ctx context.Context, s *Store, fn func(conn) error) error {
+	return s.transact(ctx, sql.LevelDefault, func(_ *sql.Tx, c conn) error {
+		encoding := ""
+		if err := c.query(ctx, "PRAGMA encoding", nil, func(scan scan) error { return scan(&encoding) }); err != nil {
 			return s.fail(ctx, "cannot read the encoding", err)
 		}
 		if encoding != "UTF-8" { // keys would be in another order
 			return fmt.Errorf("sqlstore: the database is in %s: only one in UTF-8 compares keys as bytes", encoding)
 		}
-		return fn(tx)
+		return fn(c)
 	})
 }
 
-func (sqlite) bind(query string) string { return query }
+func (sqlite) conn(handle conn) conn { return handle }
+
+func (sqlite) join() string { return "CROSS JOIN" }
 
 func (sqlite) among(columns []string, n int) string {
 	if len(columns) == 1 {
@@ -76,11 +78,7 @@ func (sqlite) among(columns []string, n int) string {
 }
 
 func (sqlite) beyond(place, id string, newest bool, at int64, afterID string) (string, []any) {
-	comparison := ">"
-	if newest {
-		comparison = "<"
-	}
-	return "(" + place + ", " + id + ") " + comparison + " (?, ?)", []any{at, afterID}
+	return beyondRow(place, id, newest, at, afterID)
 }
 
 func (sqlite) oneWriter() bool { return true }
@@ -91,42 +89,30 @@ func (sqlite) writeLock(table string) string {
 	return "UPDATE " + table + " SET version = version WHERE FALSE"
 }
 
-// open tries to begin: inside a transaction SQLite refuses that, and changes
-// nothing. When it does begin one, the caller's was rolled back by SQLite itself
-// (after an interrupt, a full disk), and a savepoint would commit by itself.
-func (sqlite) open(ctx context.Context, tx querier) error {
-	_, err := tx.ExecContext(ctx, "BEGIN")
+func (sqlite) isolation() sql.IsolationLevel { return sql.LevelDefault }
+
+// savepoint first tries to begin: inside a transaction SQLite refuses that, and
+// changes nothing. When it does begin one, the caller's was rolled back by SQLite
+// itself (after an interrupt, a full disk), and a savepoint would commit by itself.
+func (sqlite) savepoint(ctx context.Context, tx conn, name string) error {
+	_, err := tx.exec(ctx, "BEGIN")
 	if err == nil {
-		_, err = tx.ExecContext(ctx, "ROLLBACK")
+		_, err = tx.exec(ctx, "ROLLBACK")
 		return errors.Join(errors.New("SQLite has rolled it back after an earlier error"), err)
 	}
-	if strings.Contains(err.Error(), "within a transaction") {
-		return nil
+	if !strings.Contains(err.Error(), "within a transaction") {
+		return err
 	}
+	_, err = tx.exec(ctx, "SAVEPOINT "+name)
 	return err
 }
 
-func (sqlite) insert(ctx context.Context, q querier, statement string, args ...any) (bool, error) {
-	return one(q.ExecContext(ctx, statement+" ON CONFLICT DO NOTHING", args...))
+func (sqlite) insert(ctx context.Context, c conn, statement string, args ...any) (bool, error) {
+	return one(c.exec(ctx, statement+" ON CONFLICT DO NOTHING", args...))
 }
 
-func (sqlite) add(ctx context.Context, q querier, t tables, a storage.Add, low, high int64) (bool, error) {
-	const set = " SET value = value + ?, until = ?, rev = rev + 1 WHERE "
-	if low > 0 || high < 0 { // not from an absent counter
-		return one(q.ExecContext(ctx, "UPDATE "+t.counters+set+"name = ? AND value BETWEEN ? AND ?",
-			a.Delta, nullable(a.Until), a.Counter, low, high))
-	}
-	return one(q.ExecContext(ctx, "INSERT INTO "+t.counters+" (name, value, until, rev) VALUES (?, ?, ?, 1)"+
-		" ON CONFLICT (name) DO UPDATE"+set+"value BETWEEN ? AND ?",
-		a.Counter, a.Delta, nullable(a.Until), a.Delta, nullable(a.Until), low, high))
-}
-
-func one(result sql.Result, err error) (bool, error) {
-	if err != nil {
-		return false, err
-	}
-	affected, err := result.RowsAffected()
-	return affected == 1, err
+func (sqlite) add(ctx context.Context, c conn, t tables, a storage.Add, low, high int64) (bool, error) {
+	return addOnConflict(ctx, c, t, a, low, high)
 }
 
 // classify goes by SQLite's result codes (sqlite.org/rescode.html).
@@ -159,13 +145,19 @@ func sqliteCode(err error) (int, bool) {
 	return coded.Code(), true
 }
 
-func (sqlite) view(t tables, v storage.View) string {
-	columns := make([]string, len(v.Columns))
-	for i, c := range v.Columns {
-		columns[i] = fmt.Sprintf(`%s AS "%s"`, sqliteColumn(c), c.Name)
+// createView compares with the text of the view that is there, which SQLite keeps
+// as it was written.
+func (sqlite) createView(ctx context.Context, c conn, t tables, v storage.View) error {
+	name, create := t.prefix+v.Name, "CREATE "+viewOf(t, v, `"`, text(v.Kind), sqliteColumn)
+	found := ""
+	if err := c.query(ctx, "SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?", []any{name},
+		func(scan scan) error { return scan(&found) }); err != nil {
+		return err
 	}
-	return fmt.Sprintf("CREATE VIEW %s%s AS SELECT %s FROM %s WHERE kind = '%s'",
-		t.prefix, v.Name, strings.Join(columns, ", "), t.docs, strings.ReplaceAll(v.Kind, "'", "''"))
+	if found == create {
+		return nil
+	}
+	return execAll(ctx, c, "DROP VIEW IF EXISTS "+name, create)
 }
 
 func sqliteColumn(c storage.Column) string {

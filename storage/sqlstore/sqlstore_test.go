@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -56,13 +58,15 @@ func TestNew(t *testing.T) {
 // TestReleasedMigrationsNeverChange: a change to a file that somebody has
 // applied is refused by Migrate. Write a new file instead.
 func TestReleasedMigrationsNeverChange(t *testing.T) {
-	var sums strings.Builder
-	for _, m := range migrations(t) {
-		fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256([]byte(m.text)), m.name)
+	for _, dialect := range dialects {
+		var sums strings.Builder
+		for _, m := range migrations(t, dialect) {
+			fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256([]byte(m.text)), m.name)
+		}
+		want, err := os.ReadFile(filepath.Join("testdata", string(dialect)+".sha256"))
+		require.NoError(t, err)
+		require.Equal(t, string(want), sums.String())
 	}
-	want, err := os.ReadFile("testdata/sqlite.sha256")
-	require.NoError(t, err)
-	require.Equal(t, string(want), sums.String())
 }
 
 // TestMigrationsFitOtherTools: goose wants its annotation and takes a semicolon
@@ -70,27 +74,26 @@ func TestReleasedMigrationsNeverChange(t *testing.T) {
 // name; neither may find a transaction begun in the file; the prefix is replaced
 // in the text.
 func TestMigrationsFitOtherTools(t *testing.T) {
-	for i, m := range migrations(t) {
-		require.Regexp(t, fmt.Sprintf(`^%04d_[a-z0-9_]+\.up\.sql$`, i+1), m.name)
-		require.True(t, strings.HasPrefix(m.text, "-- +goose Up\n"), m.name)
-		require.Equal(t, 1, strings.Count(m.text, "+goose"), m.name)
-		require.True(t, strings.HasSuffix(m.text, ";\n"), m.name)
-		require.NotRegexp(t, `(?i)\b(begin|commit|rollback)\b`, m.text)
-		for _, line := range strings.Split(m.text, "\n") {
-			if object, created := strings.CutPrefix(line, "CREATE TABLE "); created {
-				require.True(t, strings.HasPrefix(object, sqlstore.DefaultPrefix), line)
-			}
-			if object, created := strings.CutPrefix(line, "CREATE INDEX "); created {
-				require.True(t, strings.HasPrefix(object, sqlstore.DefaultPrefix), line)
+	for _, dialect := range dialects {
+		for i, m := range migrations(t, dialect) {
+			require.Regexp(t, fmt.Sprintf(`^%04d_[a-z0-9_]+\.up\.sql$`, i+1), m.name)
+			require.True(t, strings.HasPrefix(m.text, "-- +goose Up\n"), m.name)
+			require.Equal(t, 1, strings.Count(m.text, "+goose"), m.name)
+			require.True(t, strings.HasSuffix(m.text, ";\n"), m.name)
+			require.NotRegexp(t, `(?i)\b(begin|commit|rollback)\b`, m.text)
+			for _, object := range regexp.MustCompile(`(?m)^CREATE (?:TABLE(?: IF NOT EXISTS)?|INDEX) (\S+)`).FindAllStringSubmatch(m.text, -1) {
+				require.True(t, strings.HasPrefix(object[1], sqlstore.DefaultPrefix), object[0])
 			}
 		}
 	}
 }
 
+var dialects = []sqlstore.Dialect{sqlstore.SQLite, sqlstore.PostgreSQL}
+
 type migration struct{ name, text string }
 
-func migrations(t *testing.T) []migration {
-	files, err := sqlstore.Migrations(sqlstore.SQLite)
+func migrations(t *testing.T, dialect sqlstore.Dialect) []migration {
+	files, err := sqlstore.Migrations(dialect)
 	require.NoError(t, err)
 	names, err := fs.Glob(files, "*")
 	require.NoError(t, err)
@@ -110,6 +113,12 @@ type coded int
 func (c coded) Code() int   { return int(c) }
 func (coded) Error() string { return "the driver's words" }
 
+// stated is a driver's error as pgx and lib/pq make them.
+type stated string
+
+func (s stated) SQLState() string { return string(s) }
+func (stated) Error() string      { return "the server's words" }
+
 func TestRetryable(t *testing.T) {
 	for name, c := range map[string]struct {
 		err  error
@@ -127,6 +136,16 @@ func TestRetryable(t *testing.T) {
 		"read-only":               {coded(8), false},
 		"unknown outcome":         {fmt.Errorf("%w: %w", storage.ErrOutcomeUnknown, coded(5)), false},
 		"conflict":                {storage.ErrConflict, false},
+		"serialization failure":   {stated("40001"), true},
+		"deadlock":                {fmt.Errorf("shop: %w", stated("40P01")), true},
+		"lock timeout":            {stated("55P03"), true},
+		"too many connections":    {stated("53300"), true},
+		"disk full":               {stated("53100"), false},
+		"statement timeout":       {stated("57014"), false},
+		"shut down":               {stated("57P01"), false},
+		"unique, PostgreSQL":      {stated("23505"), false},
+		"stale":                   {fmt.Errorf("shop: %w", sqlstore.ErrStale), true},
+		"no state":                {stated(""), false},
 		"another":                 {errors.New("database is locked"), false},
 	} {
 		require.Equal(t, c.want, sqlstore.Retryable(c.err), name)

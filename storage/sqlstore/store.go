@@ -35,7 +35,7 @@ type Options struct {
 // concurrent use, unless it is bound to a transaction by [Store.Within].
 type Store struct {
 	db       *sql.DB
-	tx       Tx // nil when not bound to a transaction of the caller's
+	tx       conn // nil when not bound to a transaction of the caller's
 	engine   engine
 	tables   tables
 	attempts int
@@ -130,8 +130,8 @@ func (s *Store) get(ctx context.Context, keys []storage.Key, counters []string) 
 		}
 	}
 	found := make(map[storage.Key]storage.Doc, len(keys))
-	err := s.query(ctx, s.reader(), strings.Join(parts, " UNION ALL "), args, func(rows *sql.Rows) error {
-		doc, err := scanDoc(rows)
+	err := s.reader().query(ctx, strings.Join(parts, " UNION ALL "), args, func(scan scan) error {
+		doc, err := scanDoc(scan)
 		if doc.Key.Kind == "" {
 			values[doc.Key.ID] = doc.Version
 		} else {
@@ -157,7 +157,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time) (int, error) {
 	var n int64
 	err := s.retry(ctx, func() error {
 		var err error
-		n, err = s.exec(ctx, s.reader(), "DELETE FROM "+s.tables.counters+" WHERE until <= ?", now.UnixMicro())
+		n, err = s.reader().exec(ctx, "DELETE FROM "+s.tables.counters+" WHERE until <= ?", now.UnixMicro())
 		if err != nil {
 			return s.fail(ctx, "cannot prune counters", err)
 		}
@@ -167,44 +167,23 @@ func (s *Store) Prune(ctx context.Context, now time.Time) (int, error) {
 }
 
 // reader is where statements go that need no transaction of ours.
-func (s *Store) reader() querier {
+func (s *Store) reader() conn {
 	if s.tx != nil {
 		return s.tx
 	}
-	return s.db
+	return s.on(s.db)
 }
 
-// exec runs a statement and gives the number of rows affected.
-func (s *Store) exec(ctx context.Context, q querier, statement string, args ...any) (int64, error) {
-	result, err := q.ExecContext(ctx, s.engine.bind(statement), args...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-// query runs a statement and calls scan for each row.
-func (s *Store) query(ctx context.Context, q querier, statement string, args []any, scan func(*sql.Rows) error) error {
-	rows, err := q.QueryContext(ctx, s.engine.bind(statement), args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
+// on runs statements on a handle of database/sql.
+func (s *Store) on(handle standard) conn { return s.engine.conn(standardConn{handle}) }
 
 // scanDoc reads the columns kind, id, version, due, lists, body.
-func scanDoc(rows *sql.Rows, more ...any) (storage.Doc, error) {
+func scanDoc(scan scan, more ...any) (storage.Doc, error) {
 	var doc storage.Doc
 	var due sql.NullInt64
 	var packed string
 	columns := append([]any{&doc.Key.Kind, &doc.Key.ID, &doc.Version, &due, &packed, &doc.Body}, more...)
-	if err := rows.Scan(columns...); err != nil {
+	if err := scan(columns...); err != nil {
 		return doc, err
 	}
 	lists, err := unpack(packed)

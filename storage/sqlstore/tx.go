@@ -29,20 +29,33 @@ type Tx interface {
 // It fails with [ErrHandle] when tx is nil, or can begin a transaction and thus
 // is none, and when the store is bound already.
 func (s *Store) Within(tx Tx) (*Store, error) {
+	if err := s.binds(tx); err != nil {
+		return nil, err
+	}
+	return s.inside(s.on(tx)), nil
+}
+
+// binds fails when the store cannot be bound to what was handed in.
+func (s *Store) binds(tx any) error {
 	if s.tx != nil {
-		return nil, fmt.Errorf("%w: this store is bound to one already: bind the store that New made", ErrHandle)
+		return fmt.Errorf("%w: this store is bound to one already: bind the store that New made", ErrHandle)
 	}
 	handle := reflect.ValueOf(tx)
 	if !handle.IsValid() || handle.Kind() == reflect.Pointer && handle.IsNil() {
-		return nil, fmt.Errorf("%w: it is nil", ErrHandle)
+		return fmt.Errorf("%w: it is nil", ErrHandle)
 	}
 	// By name: libraries give BeginTx results of their own types.
 	if _, begins := handle.Type().MethodByName("BeginTx"); begins {
-		return nil, fmt.Errorf("%w: %T has BeginTx: it is a pool, a connection or a wrapper of one", ErrHandle, tx)
+		return fmt.Errorf("%w: %T has BeginTx: it is a pool, a connection or a wrapper of one", ErrHandle, tx)
 	}
+	return nil
+}
+
+// inside is the store bound to a transaction.
+func (s *Store) inside(tx conn) *Store {
 	bound := *s
 	bound.tx = tx
-	return &bound, nil
+	return &bound
 }
 
 // InTx begins a transaction, runs fn with it and with the store bound to it, and
@@ -60,28 +73,24 @@ func (s *Store) InTx(ctx context.Context, fn func(tx *sql.Tx, store *Store) erro
 		return fmt.Errorf("%w: this store is bound to a transaction already: use that one", ErrHandle)
 	}
 	return s.retry(ctx, func() error {
-		return s.transact(ctx, func(tx *sql.Tx) error {
-			if err := s.lock(ctx, tx, s.tables.docs); err != nil {
+		return s.transact(ctx, sql.LevelDefault, func(tx *sql.Tx, c conn) error {
+			if err := s.lock(ctx, c, s.tables.docs); err != nil {
 				return err
 			}
-			bound, err := s.Within(tx)
-			if err != nil {
-				return err
-			}
-			return fn(tx, bound)
+			return fn(tx, s.inside(c))
 		})
 	})
 }
 
 // transact runs fn in a transaction, once.
-func (s *Store) transact(ctx context.Context, fn func(*sql.Tx) error) error {
+func (s *Store) transact(ctx context.Context, level sql.IsolationLevel, fn func(*sql.Tx, conn) error) error {
 	defer s.turn(ctx)()
-	tx, err := s.db.BeginTx(ctx, nil)
+	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: level})
 	if err != nil {
 		return s.fail(ctx, "cannot begin a transaction", err)
 	}
 	defer tx.Rollback() // after an error or a panic; does nothing after the commit
-	if err := fn(tx); err != nil {
+	if err := fn(tx, s.on(tx)); err != nil {
 		if s.classify(err) == Transient && !Retryable(err) {
 			return &transient{err}
 		}
@@ -119,12 +128,12 @@ func (s *Store) turn(ctx context.Context) (done func()) {
 }
 
 // lock takes the write lock where reading first would make writing fail later.
-func (s *Store) lock(ctx context.Context, q querier, table string) error {
+func (s *Store) lock(ctx context.Context, c conn, table string) error {
 	statement := s.engine.writeLock(table)
 	if statement == "" {
 		return nil
 	}
-	if _, err := s.exec(ctx, q, statement); err != nil {
+	if _, err := c.exec(ctx, statement); err != nil {
 		return s.fail(ctx, "cannot take the write lock", err)
 	}
 	return nil
