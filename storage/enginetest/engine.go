@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	driver "github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
@@ -32,7 +33,13 @@ type Engine struct {
 // Engines are those that all tests run on: each engine through its usual driver
 // first, which the tests that need one of a kind take, and through others.
 func Engines() []Engine {
-	return []Engine{sqlite(), postgres("postgres", "pgx"), postgres("postgres-pq", "postgres")}
+	return []Engine{
+		sqlite(),
+		postgres("postgres", "pgx"),
+		mysql("mariadb", func(*driver.Config) {}),
+		postgres("postgres-pq", "postgres"),
+		mysql("mariadb-found-rows", func(c *driver.Config) { c.ClientFoundRows, c.InterpolateParams = true, true }),
+	}
 }
 
 func sqlite() Engine {

@@ -75,9 +75,9 @@ func (s *Store) judge(ctx context.Context, c conn, ops []storage.Op) error {
 	}
 	for _, op := range ops {
 		var held bool
-		switch standing := before[op.Key()]; {
+		switch standing := before.docs[op.Key()]; {
 		case op.Add != nil:
-			held, err = s.add(ctx, c, *op.Add)
+			held, err = s.add(ctx, c, *op.Add, before.counters[op.Add.Counter])
 		case op.Check != nil || op.Version() > 0:
 			held = standing.Version == op.Version()
 			if held && op.Check == nil {
@@ -103,11 +103,11 @@ func (s *Store) refuse(ctx context.Context, c conn, op storage.Op) error {
 	if s.tx == nil || op.Add != nil || op.Check != nil {
 		return op.Failure()
 	}
-	seen, err := s.standing(ctx, c, []any{op.Key().Kind, op.Key().ID})
+	seen, err := s.standing(ctx, c, []storage.Key{op.Key()}, nil)
 	if err != nil {
 		return s.fail(ctx, "cannot read what refused the batch", err)
 	}
-	if seen[op.Key()].Version == op.Version() {
+	if seen.docs[op.Key()].Version == op.Version() {
 		return fmt.Errorf("%w: %s", ErrStale, target(op))
 	}
 	return op.Failure()
@@ -120,33 +120,46 @@ func target(op storage.Op) string {
 	return "document " + op.Key().String()
 }
 
-// expected reads the versions and lists of the documents that are checked or
-// changed. A change is conditional on the version all the same: what was read is
-// only used to know which lists that version stood in, and they never change.
-func (s *Store) expected(ctx context.Context, c conn, ops []storage.Op) (map[storage.Key]storage.Doc, error) {
-	var keys []any
-	for _, op := range ops {
-		if op.Check != nil || op.Version() > 0 {
-			keys = append(keys, op.Key().Kind, op.Key().ID)
-		}
-	}
-	return s.standing(ctx, c, keys)
+// standing is what a batch finds: documents without their bodies, and the
+// counters that exist.
+type standing struct {
+	docs     map[storage.Key]storage.Doc
+	counters map[string]bool
 }
 
-// standing reads documents without their bodies; keys are kinds and ids in turn.
-func (s *Store) standing(ctx context.Context, c conn, keys []any) (map[storage.Key]storage.Doc, error) {
-	if len(keys) == 0 {
-		return nil, nil
+// expected reads the versions and lists of the documents that are checked or
+// changed, and which counters exist where the engine wants to know. A change is
+// conditional on the version all the same: what was read is only used to know
+// which lists that version stood in, and they never change.
+func (s *Store) expected(ctx context.Context, c conn, ops []storage.Op) (standing, error) {
+	var keys []storage.Key
+	var counters []string
+	for _, op := range ops {
+		switch {
+		case op.Check != nil || op.Version() > 0:
+			keys = append(keys, op.Key())
+		case op.Add != nil && s.engine.looksFirst():
+			counters = append(counters, op.Add.Counter)
+		}
 	}
-	docs := make(map[storage.Key]storage.Doc, len(keys)/2)
-	statement := "SELECT kind, id, version, due, lists, '' FROM " + s.tables.docs +
-		" WHERE " + s.engine.among([]string{"kind", "id"}, len(keys)/2)
-	err := c.query(ctx, statement, keys, func(scan scan) error {
+	return s.standing(ctx, c, keys, counters)
+}
+
+func (s *Store) standing(ctx context.Context, c conn, keys []storage.Key, counters []string) (standing, error) {
+	found := standing{make(map[storage.Key]storage.Doc, len(keys)), make(map[string]bool, len(counters))}
+	if len(keys)+len(counters) == 0 {
+		return found, nil
+	}
+	statement, args := s.reading("''", keys, counters)
+	return found, c.query(ctx, statement, args, func(scan scan) error {
 		doc, err := scanDoc(scan)
-		docs[doc.Key] = doc
+		if doc.Key.Kind == "" {
+			found.counters[doc.Key.ID] = true
+		} else {
+			found.docs[doc.Key] = doc
+		}
 		return err
 	})
-	return docs, err
 }
 
 func (s *Store) create(ctx context.Context, c conn, p storage.Put) (bool, error) {
@@ -215,12 +228,12 @@ func rowsOf(key storage.Key, lists []storage.Listing) []any {
 	return args
 }
 
-func (s *Store) add(ctx context.Context, c conn, a storage.Add) (bool, error) {
+func (s *Store) add(ctx context.Context, c conn, a storage.Add, exists bool) (bool, error) {
 	low, high, possible := room(a)
 	if !possible {
 		return false, nil
 	}
-	return s.engine.add(ctx, c, s.tables, a, low, high)
+	return s.engine.add(ctx, c, s.tables, a, low, high, exists)
 }
 
 // room is the range of values from which an Add is allowed, so that the engine

@@ -17,6 +17,7 @@ type Dialect string
 const (
 	SQLite     Dialect = "sqlite"   // SQLite from 3.37
 	PostgreSQL Dialect = "postgres" // PostgreSQL from 12
+	MySQL      Dialect = "mysql"    // MySQL from 8.0 and MariaDB from 10.6
 )
 
 func (d Dialect) engine() (engine, error) {
@@ -25,11 +26,13 @@ func (d Dialect) engine() (engine, error) {
 		return sqlite{}, nil
 	case PostgreSQL:
 		return postgres{}, nil
+	case MySQL:
+		return mysql{}, nil
 	}
-	return nil, fmt.Errorf("dialect %q is unknown: use sqlstore.SQLite or sqlstore.PostgreSQL", string(d))
+	return nil, fmt.Errorf("dialect %q is unknown: use sqlstore.SQLite, sqlstore.PostgreSQL or sqlstore.MySQL", string(d))
 }
 
-func engines() []engine { return []engine{sqlite{}, postgres{}} }
+func engines() []engine { return []engine{sqlite{}, postgres{}, mysql{}} }
 
 // engine is all that tells one kind of database from another; a dialect is one
 // file with one of these. Statements outside it are written with '?' for their
@@ -84,9 +87,12 @@ type engine interface {
 	// when its key exists.
 	insert(ctx context.Context, c conn, statement string, args ...any) (bool, error)
 
+	// looksFirst says that add wants to know whether the counter exists.
+	looksFirst() bool
+
 	// add changes a counter if its value lies in [low, high], and says whether
-	// it did. An absent counter is 0.
-	add(ctx context.Context, c conn, t tables, a storage.Add, low, high int64) (bool, error)
+	// it did. An absent counter is 0. What is said to exist was there a moment ago.
+	add(ctx context.Context, c conn, t tables, a storage.Add, low, high int64, exists bool) (bool, error)
 
 	// classify says what an error of a driver means, without importing any.
 	classify(err error) Class

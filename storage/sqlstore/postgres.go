@@ -83,7 +83,9 @@ func (postgres) insert(ctx context.Context, c conn, statement string, args ...an
 	return one(c.exec(ctx, statement+" ON CONFLICT DO NOTHING", args...))
 }
 
-func (postgres) add(ctx context.Context, c conn, t tables, a storage.Add, low, high int64) (bool, error) {
+func (postgres) looksFirst() bool { return false }
+
+func (postgres) add(ctx context.Context, c conn, t tables, a storage.Add, low, high int64, _ bool) (bool, error) {
 	return addOnConflict(ctx, c, t, a, low, high)
 }
 

@@ -111,7 +111,9 @@ func (sqlite) insert(ctx context.Context, c conn, statement string, args ...any)
 	return one(c.exec(ctx, statement+" ON CONFLICT DO NOTHING", args...))
 }
 
-func (sqlite) add(ctx context.Context, c conn, t tables, a storage.Add, low, high int64) (bool, error) {
+func (sqlite) looksFirst() bool { return false }
+
+func (sqlite) add(ctx context.Context, c conn, t tables, a storage.Add, low, high int64, _ bool) (bool, error) {
 	return addOnConflict(ctx, c, t, a, low, high)
 }
 

@@ -88,7 +88,7 @@ func TestMigrationsFitOtherTools(t *testing.T) {
 	}
 }
 
-var dialects = []sqlstore.Dialect{sqlstore.SQLite, sqlstore.PostgreSQL}
+var dialects = []sqlstore.Dialect{sqlstore.SQLite, sqlstore.PostgreSQL, sqlstore.MySQL}
 
 type migration struct{ name, text string }
 
@@ -144,6 +144,13 @@ func TestRetryable(t *testing.T) {
 		"statement timeout":       {stated("57014"), false},
 		"shut down":               {stated("57P01"), false},
 		"unique, PostgreSQL":      {stated("23505"), false},
+		"deadlock, MySQL":         {errors.New("Error 1213 (40001): Deadlock found when trying to get lock"), true},
+		"older words":             {errors.Join(sqlstore.ErrTxAborted, errors.New("Error 1205: Lock wait timeout exceeded")), true},
+		"changed since, MariaDB":  {fmt.Errorf("shop: %w", errors.New("Error 1020 (HY000): Record has changed since last read")), true},
+		"unique, MySQL":           {errors.New("Error 1062 (23000): Duplicate entry"), false},
+		"savepoint lost, MySQL":   {errors.New("Error 1305 (42000): SAVEPOINT vouch_apply does not exist"), false},
+		"no number":               {errors.New("Error 12a: Deadlock"), false},
+		"a shop's own words":      {errors.New("order 7: Error 1213: Deadlock"), false},
 		"stale":                   {fmt.Errorf("shop: %w", sqlstore.ErrStale), true},
 		"no state":                {stated(""), false},
 		"another":                 {errors.New("database is locked"), false},

@@ -112,25 +112,9 @@ func (s *Store) get(ctx context.Context, keys []storage.Key, counters []string) 
 	if len(keys)+len(counters) == 0 {
 		return nil, values, nil
 	}
-	// A counter travels as a row with an empty kind, which no document has.
-	var parts []string
-	var args []any
-	if len(keys) > 0 {
-		parts = append(parts, "SELECT kind, id, version, due, lists, body FROM "+s.tables.docs+
-			" WHERE "+s.engine.among([]string{"kind", "id"}, len(keys)))
-		for _, k := range keys {
-			args = append(args, k.Kind, k.ID)
-		}
-	}
-	if len(counters) > 0 {
-		parts = append(parts, "SELECT '', name, value, NULL, '', '' FROM "+s.tables.counters+
-			" WHERE "+s.engine.among([]string{"name"}, len(counters)))
-		for _, name := range counters {
-			args = append(args, name)
-		}
-	}
+	statement, args := s.reading("body", keys, counters)
 	found := make(map[storage.Key]storage.Doc, len(keys))
-	err := s.reader().query(ctx, strings.Join(parts, " UNION ALL "), args, func(scan scan) error {
+	err := s.reader().query(ctx, statement, args, func(scan scan) error {
 		doc, err := scanDoc(scan)
 		if doc.Key.Kind == "" {
 			values[doc.Key.ID] = doc.Version
@@ -149,6 +133,28 @@ func (s *Store) get(ctx context.Context, keys []storage.Key, counters []string) 
 		}
 	}
 	return docs, values, nil
+}
+
+// reading writes the statement that finds documents and counters. A counter
+// travels as a row with an empty kind, which no document has.
+func (s *Store) reading(body string, keys []storage.Key, counters []string) (string, []any) {
+	var parts []string
+	args := make([]any, 0, 2*len(keys)+len(counters))
+	if len(keys) > 0 {
+		parts = append(parts, "SELECT kind, id, version, due, lists, "+body+" FROM "+s.tables.docs+
+			" WHERE "+s.engine.among([]string{"kind", "id"}, len(keys)))
+		for _, k := range keys {
+			args = append(args, k.Kind, k.ID)
+		}
+	}
+	if len(counters) > 0 {
+		parts = append(parts, "SELECT '', name, value, NULL, '', '' FROM "+s.tables.counters+
+			" WHERE "+s.engine.among([]string{"name"}, len(counters)))
+		for _, name := range counters {
+			args = append(args, name)
+		}
+	}
+	return strings.Join(parts, " UNION ALL "), args
 }
 
 // Prune deletes the counters that were given an Until at or before now, and says

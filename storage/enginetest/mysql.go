@@ -1,0 +1,31 @@
+package enginetest
+
+import (
+	"cmp"
+	"os"
+	"testing"
+
+	driver "github.com/go-sql-driver/mysql" // the driver "mysql"
+	"github.com/stretchr/testify/require"
+
+	"github.com/vouch-go/vouch/storage/sqlstore"
+)
+
+// mysql is the server that VOUCH_MYSQL names by its DSN, by default one on this
+// machine whose root has no password. Each DSN is a database of its own, with
+// these settings of the driver.
+func mysql(name string, settings func(*driver.Config)) Engine {
+	server := cmp.Or(os.Getenv("VOUCH_MYSQL"), "root@tcp(127.0.0.1:3306)/")
+	return Engine{
+		Name: name, Driver: "mysql", Dialect: sqlstore.MySQL,
+		DSN: func(t testing.TB) string {
+			database := unique()
+			onServer(t, "mysql", server, "VOUCH_MYSQL", "CREATE DATABASE "+database, "DROP DATABASE "+database)
+			config, err := driver.ParseDSN(server)
+			require.NoError(t, err)
+			config.DBName = database
+			settings(config)
+			return config.FormatDSN()
+		},
+	}
+}
