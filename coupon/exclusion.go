@@ -34,7 +34,7 @@ func (e *Exclusion) Validate() error {
 	}
 	faults.labels("offers", e.Offers)
 	faults.labels("labels", e.Labels)
-	e.Interval.check("exclusion", faults)
+	e.Interval.check("", faults)
 	return faults.orNil()
 }
 

@@ -270,7 +270,7 @@ func TestExclusionFaults(t *testing.T) {
 	}
 	err := x.Validate()
 	require.ErrorIs(t, err, coupon.ErrExclusion)
-	assert.Equal(t, []string{"id", "seller", "products[0]", "offers[0]", "labels[0]", "exclusion.until"}, paths(t, err))
+	assert.Equal(t, []string{"id", "seller", "products[0]", "offers[0]", "labels[0]", "until"}, paths(t, err))
 	require.ErrorIs(t, (&coupon.Exclusion{ID: "x", Seller: "z", Products: make([]string, 10_001)}).Validate(), coupon.ErrExclusion)
 }
 

@@ -425,7 +425,7 @@ func (l *Lists) check(path string, faults *Faults) {
 }
 
 func (s *Schedule) check(faults *Faults) {
-	s.Interval.check("schedule", faults)
+	s.Interval.check("schedule.", faults)
 	if len(s.Blackouts) > maxBlackouts {
 		faults.add("schedule.blackouts", "has %d entries, at most %d are allowed", len(s.Blackouts), maxBlackouts)
 	}
@@ -437,7 +437,7 @@ func (s *Schedule) check(faults *Faults) {
 		if b.From.IsZero() && b.Until.IsZero() {
 			faults.add(path, "has neither from nor until: the offer could never be used")
 		}
-		b.Interval.check(path, faults)
+		b.Interval.check(path+".", faults)
 	}
 	if s.Life < 0 || s.Life > 100*365*24*time.Hour || s.Life%time.Second != 0 {
 		faults.add("schedule.life", "is %s, want 0 to 100 years in whole seconds", s.Life)
@@ -454,14 +454,14 @@ func loadZone(name string) (*time.Location, error) {
 	return time.LoadLocation(name)
 }
 
-func (i Interval) check(path string, faults *Faults) {
+func (i Interval) check(prefix string, faults *Faults) {
 	if !i.From.IsZero() {
-		faults.instant(path+".from", i.From)
+		faults.instant(prefix+"from", i.From)
 	}
 	if !i.Until.IsZero() {
-		faults.instant(path+".until", i.Until)
+		faults.instant(prefix+"until", i.Until)
 		if !i.From.Before(i.Until) {
-			faults.add(path+".until", "does not lie after from: no time is left")
+			faults.add(prefix+"until", "does not lie after from: no time is left")
 		}
 	}
 }
