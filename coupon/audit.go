@@ -125,10 +125,15 @@ func (a *auditor) read(ctx context.Context, doc storage.Doc, keys []storage.Key)
 	return found, rests, nil
 }
 
+func unreadable(doc storage.Doc, err error) ([]ledger.Discrepancy, map[storage.Key]int64, error) {
+	wrong := ledger.Discrepancy{Finding: ledger.FoundUnreadable, Where: doc.Key.String(), Note: err.Error()}
+	return []ledger.Discrepancy{wrong}, map[storage.Key]int64{doc.Key: doc.Version}, nil
+}
+
 func (a *auditor) redemption(ctx context.Context, doc storage.Doc) ([]ledger.Discrepancy, map[storage.Key]int64, error) {
 	record, err := redemptions.Decode(doc)
 	if err != nil {
-		return nil, nil, nil // ledger.Audit has it as unreadable
+		return unreadable(doc, err)
 	}
 	b := &record.Value
 	found, rests, err := a.read(ctx, doc, couponKeys(b.held()))
@@ -244,8 +249,7 @@ func (b *redemptionBody) checkSums() []ledger.Discrepancy {
 func (a *auditor) coupon(ctx context.Context, doc storage.Doc) ([]ledger.Discrepancy, map[storage.Key]int64, error) {
 	record, err := coupons.Decode(doc)
 	if err != nil {
-		wrong := ledger.Discrepancy{Finding: ledger.FoundUnreadable, Where: doc.Key.String(), Note: err.Error()}
-		return []ledger.Discrepancy{wrong}, map[storage.Key]int64{doc.Key: doc.Version}, nil
+		return unreadable(doc, err)
 	}
 	b := &record.Value
 	var keys []storage.Key

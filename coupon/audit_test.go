@@ -1,0 +1,126 @@
+package coupon_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/storage"
+	"github.com/vouch-go/vouch/storage/memory"
+)
+
+// Whatever is changed behind the service's back, the audit finds it.
+func TestAuditFinds(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind     string
+		old, new string
+		finding  ledger.Finding
+	}{
+		"a line's discount":          {"redemption", `"applied":0,"amount":196`, `"applied":0,"amount":195`, coupon.FoundSums},
+		"an offer's amount":          {"redemption", `"held":true,"amount":200`, `"held":true,"amount":300`, coupon.FoundSums},
+		"the discount":               {"redemption", `"discount":200,"shipping"`, `"discount":100,"shipping"`, coupon.FoundSums},
+		"the total":                  {"redemption", `"total":6215`, `"total":6214`, coupon.FoundSums},
+		"the subtotal":               {"redemption", `"subtotal":6125`, `"subtotal":6126`, coupon.FoundSums},
+		"the shipping":               {"redemption", `"shipping":290`, `"shipping":0`, coupon.FoundSums},
+		"what was refunded":          {"redemption", `"refunded":2225`, `"refunded":0`, coupon.FoundSums},
+		"a refund's discount":        {"redemption", `"discount":65`, `"discount":66`, coupon.FoundBooked},
+		"units returned":             {"redemption", `"returned":1`, `"returned":4`, coupon.FoundSums},
+		"a use that is not there":    {"coupon", `"used":[{"order":"order"`, `"used":[{"order":"other"`, coupon.FoundUse},
+		"more uses than allowed":     {"coupon", `"uses":2`, `"uses":1`, coupon.FoundUse},
+		"a reservation that is none": {"coupon", `"order":"order","at"`, `"order":"order","until":1,"at"`, coupon.FoundUse},
+		"a claim":                    {"redemption", `"n":1,"max":9`, `"n":2,"max":9`, ledger.FoundCounter},
+		"an unreadable coupon":       {"coupon", `"uses":2`, `"uses":"two"`, ledger.FoundUnreadable},
+		"an unreadable redemption":   {"redemption", `"total":6215`, `"total":"6215"`, ledger.FoundUnreadable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := memory.New()
+			source, hit := full(t), false
+			copyDocs(t, source.store, store, func(kind, body string) string {
+				after := body
+				if kind == c.kind {
+					after = strings.Replace(body, c.old, c.new, 1)
+				}
+				hit = hit || after != body
+				return after
+			})
+			require.True(t, hit)
+			report, err := coupon.Audit(ctx, store)
+			require.NoError(t, err)
+			require.ErrorIs(t, report.Err(), ledger.ErrDiscrepancy)
+			var found []ledger.Finding
+			for _, d := range report.Discrepancies {
+				found = append(found, d.Finding)
+			}
+			assert.Contains(t, found, c.finding)
+		})
+	}
+}
+
+// copyDocs copies documents and counters, changing bodies.
+func copyDocs(t *testing.T, from, to storage.Store, change func(kind, body string) string) {
+	t.Helper()
+	var batch storage.Batch
+	for _, kind := range kinds {
+		page, err := from.List(ctx, storage.Query{Kind: kind, Limit: storage.MaxPage})
+		require.NoError(t, err)
+		for _, doc := range page.Docs {
+			put := storage.Put(doc)
+			put.Version, put.Body = 0, []byte(change(kind, string(doc.Body)))
+			batch.Puts = append(batch.Puts, put)
+		}
+	}
+	_, values, err := from.Get(ctx, nil, "uses/own/2026-11")
+	require.NoError(t, err)
+	batch.Adds = []storage.Add{{Counter: "uses/own/2026-11", Delta: values["uses/own/2026-11"], Max: 1000}}
+	require.NoError(t, to.Apply(ctx, batch))
+}
+
+func TestAuditOfACopyFindsNothing(t *testing.T) {
+	source, store := full(t), memory.New()
+	copyDocs(t, source.store, store, func(_, body string) string { return body })
+	report, err := coupon.Audit(ctx, store)
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+	assert.Positive(t, report.Documents)
+	assert.Equal(t, 1, report.Counters)
+	assert.Equal(t, []string{"redemption"}, coupon.Kinds())
+}
+
+// moving is a store in which somebody redeems between any two reads.
+type moving struct {
+	storage.Store
+	run func()
+}
+
+func (m *moving) Get(ctx context.Context, keys []storage.Key, counters ...string) ([]storage.Doc, map[string]int64, error) {
+	m.run()
+	return m.Store.Get(ctx, keys, counters...)
+}
+
+// While others redeem and return, the audit finds nothing that is not there.
+func TestAuditWhileOthersWrite(t *testing.T) {
+	s := newShop(t, freely(amountOff("own", "2.00")))
+	held := s.held("own", "jane", 3)
+	n := 0
+	store := &moving{Store: s.store, run: func() {
+		n++
+		choice := coupon.ChooseCoupons(held[n%3].ID)
+		if n > 200 || len(s.quote(cartOf(item("20.00", 1)), choice, noon).Refused) > 0 {
+			return
+		}
+		order := strings.Repeat("x", n%90+1)
+		if n%2 == 0 {
+			_ = ignore(s.Refund(ctx, order, coupon.RefundRequest{ID: "r", Everything: true}, noon))
+			return
+		}
+		_ = ignore(s.Redeem(ctx, order, s.quote(cartOf(item("20.00", 1)), choice, noon), noon))
+	}}
+	report, err := coupon.Audit(ctx, store)
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+}

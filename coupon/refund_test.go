@@ -1,0 +1,176 @@
+package coupon_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/ledger"
+)
+
+// sold is a shop with an order of two lines and a delivery: 10.00 off 40.00.
+func sold(t *testing.T, change func(*coupon.Offer)) *shop {
+	s := newShop(t, changed(limited(amountOff("a", "10.00"), coupon.Limit{Uses: 5}), change))
+	held := s.held("a", "jane", 1)
+	cart := cartOf(item("10.00", 3), item("10.00", 1))
+	cart.Shipping = []coupon.Shipping{{ID: "parcel", Price: eur("2.90")}}
+	s.redeem("order", cart, coupon.ChooseCoupons(held[0].ID), noon)
+	return s
+}
+
+func asIs(*coupon.Offer) {}
+
+func units(line string, n int64) []coupon.Returned { return []coupon.Returned{{Line: line, Units: n}} }
+
+func TestRefundFaults(t *testing.T) {
+	for name, c := range map[string]struct {
+		request coupon.RefundRequest
+		want    []string
+	}{
+		"nothing":              {coupon.RefundRequest{ID: "r"}, []string{"lines"}},
+		"everything and more":  {coupon.RefundRequest{ID: "r", Everything: true, Lines: units("1", 1)}, []string{"everything"}},
+		"no such line":         {coupon.RefundRequest{ID: "r", Lines: units("3", 1)}, []string{"lines[0].line"}},
+		"no units":             {coupon.RefundRequest{ID: "r", Lines: units("1", 0)}, []string{"lines[0].units"}},
+		"units below nothing":  {coupon.RefundRequest{ID: "r", Lines: units("1", -1)}, []string{"lines[0].units"}},
+		"too many units":       {coupon.RefundRequest{ID: "r", Lines: units("1", 4)}, []string{"lines[0].units"}},
+		"too many in two":      {coupon.RefundRequest{ID: "r", Lines: append(units("1", 2), units("1", 2)...)}, []string{"lines[1].units"}},
+		"no such delivery":     {coupon.RefundRequest{ID: "r", Shipping: []string{"none"}}, []string{"shipping[0]"}},
+		"a delivery twice":     {coupon.RefundRequest{ID: "r", Shipping: []string{"parcel", "parcel"}}, []string{"shipping[1]"}},
+		"a hostile id":         {coupon.RefundRequest{ID: "\x00", Everything: true}, []string{"id"}},
+		"several at once":      {coupon.RefundRequest{ID: "r", Lines: append(units("1", 9), units("x", 1)...), Shipping: []string{"y"}}, []string{"lines[0].units", "lines[1].line", "shipping[0]"}},
+		"a long name of lines": {coupon.RefundRequest{ID: "r", Lines: units(strings.Repeat("x", 10_000), 1)}, []string{"lines[0].line"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := sold(t, asIs)
+			before := dump(t, s.store)
+			_, err := s.Refund(ctx, "order", c.request, noon)
+			require.ErrorIs(t, err, coupon.ErrRequest)
+			assert.Equal(t, c.want, paths(t, err))
+			assert.Less(t, len(err.Error()), 1000)
+			requireSame(t, before, dump(t, s.store))
+		})
+	}
+}
+
+func TestRefunds(t *testing.T) {
+	s := sold(t, asIs)
+	give := func(request coupon.RefundRequest) coupon.Refund {
+		t.Helper()
+		refund, err := s.Refund(ctx, "order", request, noon)
+		require.NoError(t, err)
+		return refund
+	}
+	first := give(coupon.RefundRequest{ID: "1", Lines: append(units("1", 1), units("1", 1)...)})
+	assert.Equal(t, coupon.Refund{
+		ID: "1", At: noon, Amount: eur("15.00"), Discount: eur("5.00"),
+		Lines: []coupon.RefundedLine{{"1", 1, eur("7.50")}, {"1", 1, eur("7.50")}},
+	}, first)
+	assert.Equal(t, eur("2.90"), give(coupon.RefundRequest{ID: "2", Shipping: []string{"parcel"}}).Amount)
+	r, err := s.Redemption(ctx, "order")
+	require.NoError(t, err)
+	assert.Equal(t, []any{coupon.StatePartlyRefunded, eur("17.90"), int64(2), true}, []any{r.State, r.Refunded, r.Lines[0].Returned, r.Shipping[0].Returned})
+
+	last := give(coupon.RefundRequest{ID: "3", Everything: true})
+	assert.Equal(t, eur("15.00"), last.Amount)
+	assert.True(t, last.Restored)
+	require.ErrorIs(t, second(s.Refund(ctx, "order", coupon.RefundRequest{ID: "4", Everything: true}, noon)), coupon.ErrState)
+	require.Equal(t, first, give(coupon.RefundRequest{ID: "1", Lines: append(units("1", 1), units("1", 1)...), Shipping: []string{}}))
+	require.ErrorIs(t, second(s.Refund(ctx, "order", coupon.RefundRequest{ID: "1", Lines: units("1", 1)}, noon)), coupon.ErrKeyReused)
+}
+
+// Goods are back and the use is given back; the price of the delivery may follow.
+func TestShippingIsRefundedLast(t *testing.T) {
+	s := sold(t, asIs)
+	goods, err := s.Refund(ctx, "order", coupon.RefundRequest{ID: "goods", Lines: append(units("1", 3), units("2", 1)...)}, noon)
+	require.NoError(t, err)
+	assert.True(t, goods.Restored)
+	assert.Zero(t, s.counter("uses/a"))
+	s.redeem("another", cartOf(item("20.00", 1)), coupon.ChooseCoupons("held-a-jane/1"), noon)
+	rest, err := s.Refund(ctx, "order", coupon.RefundRequest{ID: "rest", Everything: true}, noon)
+	require.NoError(t, err)
+	assert.Equal(t, []any{eur("2.90"), false}, []any{rest.Amount, rest.Restored})
+	assert.Equal(t, int64(1), s.counter("uses/a"), "given back once")
+}
+
+func TestUsesThatAreNeverRestored(t *testing.T) {
+	s := sold(t, func(o *coupon.Offer) { o.Restore = coupon.RestoreNever })
+	refund, err := s.Refund(ctx, "order", coupon.RefundRequest{ID: "r", Everything: true}, noon)
+	require.NoError(t, err)
+	assert.False(t, refund.Restored)
+	assert.Equal(t, int64(1), s.counter("uses/a"))
+	assert.Equal(t, coupon.ReasonUsed, s.refuses(cartOf(item("20.00", 1)), coupon.ChooseCoupons("held-a-jane/1"), noon).Reason)
+}
+
+func TestOnlyWhatIsPaidIsRefunded(t *testing.T) {
+	s := newShop(t, amountOff("a", "1.00"))
+	s.public("a", "CODE")
+	s.reserveAt("order", coupon.Choose("CODE"), noon)
+	everything := coupon.RefundRequest{ID: "r", Everything: true}
+	require.ErrorIs(t, second(s.Refund(ctx, "order", everything, noon)), coupon.ErrState)
+	require.NoError(t, ignore(s.Release(ctx, "order", noon)))
+	require.ErrorIs(t, second(s.Refund(ctx, "order", everything, noon)), coupon.ErrState)
+}
+
+// An order without any offer can be returned like any other.
+func TestRefundWithoutOffers(t *testing.T) {
+	s := newShop(t)
+	s.redeem("order", cartOf(item("0.00", 2), item("3.00", 1)), coupon.Choice{}, noon)
+	refund, err := s.Refund(ctx, "order", coupon.RefundRequest{ID: "r", Everything: true}, noon)
+	require.NoError(t, err)
+	assert.Equal(t, []any{eur("3.00"), eur("0.00"), false}, []any{refund.Amount, refund.Discount, refund.Restored})
+}
+
+// Ids that a shop chooses never make the records of two orders one.
+func TestEntriesDoNotCollide(t *testing.T) {
+	s := newShop(t, amountOff("a", "1.00"))
+	s.public("a", "CODE")
+	orders := []string{"a", "a/refunded", "a/refunded/1", "a/refunded/1/redeemed", "a/b", "x#part2", "redeemed", strings.Repeat("é", 50)}
+	for _, order := range orders {
+		s.redeem(order, cartOf(item("20.00", 2)), coupon.Choose("CODE"), noon)
+	}
+	for _, order := range orders {
+		for i, id := range []string{"1", "b/1", "redeemed", strings.Repeat("r", 100)} {
+			request := coupon.RefundRequest{ID: id, Lines: units("1", 1)}
+			refund, err := s.Refund(ctx, order, request, noon)
+			if i >= 2 {
+				require.ErrorIs(t, err, coupon.ErrState)
+				continue
+			}
+			require.NoError(t, err, order)
+			require.Equal(t, eur("19.50"), refund.Amount)
+		}
+	}
+}
+
+// What was booked is what came off, offer by offer, and refunds take it back.
+func TestTheBook(t *testing.T) {
+	s := newShop(t, freely(percentOff("a", "10")), freely(amountOff("b", "5.00")))
+	s.public("a", "CODE-A")
+	s.public("b", "CODE-B")
+	var want [2]int64
+	for i := range 5 {
+		order := fmt.Sprint(i)
+		r := s.redeem(order, cartOf(item("9.99", int64(i+1)), item("20.00", 1)), coupon.Choose("CODE-A", "CODE-B"), noon)
+		for k, a := range r.Applied {
+			want[k] += a.Amount.Minor()
+		}
+		refund, err := s.Refund(ctx, order, coupon.RefundRequest{ID: "r", Lines: units("1", 1)}, noon)
+		require.NoError(t, err)
+		unit := r.Lines[0]
+		_, paid, off := unit.Unit(0)
+		require.Equal(t, paid, refund.Amount)
+		for k, o := range off {
+			want[k] -= o.Amount.Minor()
+		}
+	}
+	book := ledger.New(s.store, ledger.Options{})
+	for k, account := range []ledger.Account{"discounts/a", "discounts/b"} {
+		balance, err := book.Balance(ctx, account, euro)
+		require.NoError(t, err)
+		assert.Equal(t, ledger.Minor(want[k], euro), balance)
+	}
+}

@@ -1,0 +1,97 @@
+package coupon_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/ledger"
+)
+
+// Each reason has a sentence of its own for staff; a stranger's guesses are all
+// answered alike, and the holder of a coupon is told what became of it.
+func TestSentences(t *testing.T) {
+	at := noon.In(time.FixedZone("CET", 3600))
+	full := coupon.Refusal{
+		Code: "CODE", Coupon: "c/1", Offer: "a", Name: "5 € off", Found: eur("2.00"), Needed: eur("10.00"), Missing: eur("8.00"),
+		FoundUses: 3, NeededUses: 4, Period: ledger.Month, At: at, Currency: usd, Blackout: "the sales",
+		Sellers: []string{"acme", "zeta"}, Promotions: []string{"3 for 2", "free parcel"}, Rival: "b", RivalName: "6 € off", RivalOff: eur("6.00"),
+	}
+	const guessed = "This code can't be used."
+	for reason, c := range map[coupon.Reason]struct{ staff, stranger, holder string }{
+		coupon.ReasonNotACode:      {"not a code: codes are 3 to 32 letters and digits", "Please check the code: it is mistyped.", ""},
+		coupon.ReasonMistyped:      {"the code is mistyped: its check character does not fit", "Please check the code: it is mistyped.", ""},
+		coupon.ReasonUnknown:       {"there is no such coupon", guessed, `Your coupon "5 € off" can't be used at the moment.`},
+		coupon.ReasonNotHolder:     {"the coupon is held by another customer", guessed, `Your coupon "5 € off" can't be used at the moment.`},
+		coupon.ReasonRevoked:       {"the coupon was revoked at 2026-11-20T12:00:00Z", guessed, `Your coupon "5 € off" was taken back.`},
+		coupon.ReasonUsed:          {"the coupon is used up: 3 of 4 uses", guessed, `You have already used your coupon "5 € off".`},
+		coupon.ReasonReserved:      {"another order has reserved the coupon until 2026-11-20T12:00:00Z", guessed, `Your coupon "5 € off" is held for another order of yours until 13:00 CET.`},
+		coupon.ReasonPaused:        {"the offer is paused", guessed, `Your coupon "5 € off" can't be used at the moment.`},
+		coupon.ReasonNotYet:        {"it can be used from 2026-11-20T12:00:00Z", `"5 € off" can be used from 20 November 2026 13:00 CET.`, ""},
+		coupon.ReasonExpired:       {"it could be used until 2026-11-20T12:00:00Z", guessed, `Your coupon "5 € off" could be used until 20 November 2026.`},
+		coupon.ReasonBlackout:      {`it can't be used during "the sales"`, `"5 € off" can't be used during the sales.`, ""},
+		coupon.ReasonCustomer:      {"it counts uses per customer, and the cart names no customer: pass a key", "Please sign in to use this.", ""},
+		coupon.ReasonSegment:       {"the customer is in none of its segments", guessed, `Your coupon "5 € off" can't be used at the moment.`},
+		coupon.ReasonCurrency:      {"it has no amount in USD", `"5 € off" can't be used with prices in USD.`, ""},
+		coupon.ReasonNoLines:       {"it counts none of the products in the cart", `None of the products in your cart count for "5 € off".`, ""},
+		coupon.ReasonSeller:        {"excluded by sellers acme, zeta", `"5 € off" can't be used here: sellers acme, zeta do not take part.`, ""},
+		coupon.ReasonShopPromotion: {"the shop's own promotions apply already: 3 for 2, free parcel", `"5 € off" can't be combined with other promotions.`, ""},
+		coupon.ReasonMinimumSpend:  {"the eligible products cost 2.00 EUR, needed 10.00 EUR: 8.00 EUR are missing", `Spend 8.00 EUR more on products that count for "5 € off".`, ""},
+		coupon.ReasonLimit:         {"used 3 of 4 times in all in this month", guessed, `Your coupon "5 € off" can't be used at the moment.`},
+		coupon.ReasonCombination:   {`can't be combined with offer "b" ("6 € off"), which takes off 6.00 EUR`, `"5 € off" can't be combined with "6 € off".`, ""},
+		coupon.ReasonNothingOff:    {"nothing is left to take off", "There is nothing left to take off.", ""},
+	} {
+		t.Run(string(reason), func(t *testing.T) {
+			r := full
+			r.Reason = reason
+			require.ErrorIs(t, &r, coupon.ErrRefused)
+			assert.Equal(t, `coupon: refused: offer "a", coupon "c/1", code "CODE": `+c.staff, r.Error())
+			assert.Equal(t, c.stranger, r.Shopper())
+			for _, figure := range []string{"3 of 4", "acme\x00"} {
+				assert.NotContains(t, r.Shopper(), figure)
+			}
+			r.Own = true
+			if c.holder == "" {
+				c.holder = c.stranger
+			}
+			assert.Equal(t, c.holder, r.Shopper())
+		})
+	}
+}
+
+func TestSentencesOfLimits(t *testing.T) {
+	r := coupon.Refusal{Reason: coupon.ReasonLimit, Offer: "a", Name: "a", FoundUses: 1, NeededUses: 1, Limit: coupon.PerCustomer, Own: true}
+	assert.Equal(t, `coupon: refused: offer "a": used 1 of 1 times by this customer`, r.Error())
+	assert.Equal(t, `You have used "a" as often as allowed.`, r.Shopper())
+	r.Limit, r.Period = coupon.PerCoupon, ledger.Week
+	assert.Equal(t, `coupon: refused: offer "a": used 1 of 1 times with this coupon in this week`, r.Error())
+}
+
+// A refusal of what somebody typed stays short and shows nothing raw.
+func TestHostileCodesInSentences(t *testing.T) {
+	s := coupon.New(down{}, coupon.Options{})
+	typed := strings.Repeat("<script>\x00", 10_000)
+	q, err := s.Quote(ctx, cartOf(item("1.00", 1)), coupon.Choose(typed, typed), noon)
+	require.NoError(t, err)
+	require.Len(t, q.Refused, 1)
+	require.Len(t, q.Notices, 1)
+	for _, sentence := range []string{q.Refused[0].Error(), q.Refused[0].Shopper(), q.Notices[0]} {
+		assert.Less(t, len(sentence), 500)
+		assert.NotContains(t, sentence, "\x00")
+	}
+}
+
+func TestNotices(t *testing.T) {
+	s := newShop(t, amountOff("a", "1.00"))
+	s.public("a", "CODE")
+	q := s.applies(cartOf(item("10.00", 1)), coupon.Choice{Codes: []string{"CODE", "code", "c-o-d-e"}, Coupons: []string{"public-CODE/1"}}, noon)
+	assert.Equal(t, []string{`"a" was given more than once; it counts once`}, q.Notices)
+	assert.Equal(t, eur("1.00"), q.Discount)
+	q = s.quote(cartOf(item("10.00", 1)), coupon.Choose("NOPE", "NOPE", "CODE"), noon)
+	assert.Equal(t, []string{`"NOPE" was given more than once; it counts once`}, q.Notices)
+	require.Len(t, q.Refused, 1)
+}
