@@ -322,6 +322,9 @@ func readVersion(doc *storage.Doc) (*Version, error) {
 	if err != nil {
 		return nil, err
 	}
+	if key := versionKey(offer.ID, offer.Version); key != doc.Key {
+		return nil, fmt.Errorf("%w: %s: its offer is %s", storage.ErrCorrupt, doc.Key, key)
+	}
 	return NewVersion(offer)
 }
 
