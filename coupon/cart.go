@@ -154,10 +154,19 @@ func (f *Faults) names(path string, names []string) {
 		return
 	}
 	for i, name := range names {
-		if name == "" || len(name) > MaxKey || !printable(name) {
+		if !wellNamed(name) {
 			f.id(fmt.Sprintf("%s[%d]", path, i), name, false)
 		}
 	}
+}
+
+func wellNamed(names ...string) bool {
+	for _, name := range names {
+		if name == "" || len(name) > MaxKey || !printable(name) {
+			return false
+		}
+	}
+	return len(names) <= maxNames
 }
 
 // Validate checks the cart and fails with a [*Faults] that lists everything
@@ -234,22 +243,16 @@ func (c *Cart) open() (*basket, error) {
 // open gives the line's price before offers and the least it may cost.
 func (l *Line) open(i int, currency ledger.Currency, faults *Faults) (total, floor int64) {
 	path := func(member string) string { return fmt.Sprintf("lines[%d].%s", i, member) }
-	if l.ID == "" || len(l.ID) > MaxKey || !printable(l.ID) {
+	if !wellNamed(l.ID, l.Product) {
 		faults.id(path("id"), l.ID, false)
-	}
-	if l.Product == "" || len(l.Product) > MaxKey || !printable(l.Product) {
 		faults.id(path("product"), l.Product, false)
 	}
-	if len(l.Seller) > MaxKey || !printable(l.Seller) {
+	if l.Seller != "" && !wellNamed(l.Seller) {
 		faults.id(path("seller"), l.Seller, true)
 	}
-	if len(l.Categories) > 0 {
+	if !wellNamed(l.Categories...) || !wellNamed(l.Tags...) || !wellNamed(l.Promotions...) {
 		faults.names(path("categories"), l.Categories)
-	}
-	if len(l.Tags) > 0 {
 		faults.names(path("tags"), l.Tags)
-	}
-	if len(l.Promotions) > 0 {
 		faults.names(path("promotions"), l.Promotions)
 	}
 	total = l.price(path, currency, faults)

@@ -387,6 +387,7 @@ func (d *decision) quote() *Quote {
 		line := &d.cart.Lines[i]
 		q.Lines[i] = QuoteLine{ID: line.ID, Quantity: line.Quantity, Price: money(d.totals[i]), Total: money(d.totals[i])}
 	}
+	d.allotOffs(q.Lines)
 	var discount int64
 	for _, e := range d.applied {
 		index := len(q.Applied)
@@ -417,4 +418,23 @@ func (d *decision) quote() *Quote {
 	q.Discount = money(discount)
 	q.Total = money(d.subtotal - discount + d.shipping)
 	return q
+}
+
+// allotOffs gives each line room for what comes off it, in one piece of memory.
+func (d *decision) allotOffs(lines []QuoteLine) {
+	counts, sum := make([]int, len(lines)), 0
+	for _, e := range d.applied {
+		for k, i := range e.lines {
+			if e.shares[k] > 0 {
+				counts[i]++
+				sum++
+			}
+		}
+	}
+	room := make([]Off, sum)
+	for i, n := range counts {
+		if n > 0 {
+			lines[i].Off, room = room[:0:n], room[n:]
+		}
+	}
 }
