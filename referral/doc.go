@@ -1,0 +1,58 @@
+// Package referral runs referral programs: personal links, who is credited for whom,
+// what each side earns and when, caps, and what happens when money comes back.
+//
+// # The map
+//
+// What is said:
+//   - [Program], the terms: the attribution window, what qualifies, the hold, what
+//     each side earns at each step ([Rule]), periods with more ([Boost]), and caps
+//     per referrer ([Cap]). [AliExpress] is a preset.
+//
+// What happens, told by the shop, kept by a [Service] ([New]) in a store:
+//   - [Service.Link] gives a customer their personal link, [Service.Touch] records
+//     that somebody followed it, [Service.Register] binds a new customer to whoever
+//     invited them.
+//   - [Service.OrderPaid] and [Service.OrderReturned], each one batch with what
+//     becomes of the order's coupons.
+//   - [Service.Settle] does what is due.
+//
+// What is shown: [Service.Friends] to the referrer, without anything that says who
+// the friends are; [Service.Referral] and [Service.Rewards] to staff, with every fact
+// and decision; [Service.Caps]. Upkeep: [Audit], [Views], [Service.Pause].
+//
+// # The records
+//
+// A touch grants nothing. A [Referral] is unique per program and friend. A [Reward]
+// is one per referral, side and step, under an id that follows from those, and its
+// coupons are issued under an id that follows from the reward's. So neither can be
+// made twice, whatever is retried.
+//
+// # How it is decided
+//
+// Facts (an order paid, goods come back) are recorded in the referral, each once by
+// its id, sorted by their instants. What should be follows from a fold over them
+// under the terms the referral was bound by; the service makes up the difference to
+// what is recorded. So facts may arrive twice and out of order. What rests on others,
+// a place at a cap, is decided once and recorded.
+//
+// A referral qualifies by the earliest payment that stands: paid after registration
+// and in time, not returned as a whole, with enough kept of it. The payment must
+// stay through the hold. When it is taken back before, the referral is voided and
+// its place in the caps freed; afterwards it is reversed: coupons not yet used are
+// revoked, used ones are on record as owed. What registration gave stays: the friend
+// did register.
+//
+// # Choices, and what lost
+//
+//   - A friend is bound by the very batch that makes them known, to somebody known
+//     before. So nobody refers themselves and referrals form no circle, by
+//     construction; looking for circles lost.
+//   - A referral whose payment did not stay is over, and a later order does not
+//     revive it. Waiting for another lost: a program that pays for the first payment
+//     would pay for any.
+//   - A reward whose coupons can't be issued, because an offer is paused, waits and
+//     is tried again; refusing the payment for it lost.
+//   - At a cap the reward is withheld for good when the friend qualifies, in their
+//     order of payment. Waiting for a place to become free lost: nobody could say
+//     what a friend brings.
+package referral

@@ -1,0 +1,71 @@
+package referral
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Errors of input, before anything is read. They come as [*Faults].
+var (
+	ErrProgram = errors.New("referral: the program is not valid")
+	ErrRequest = errors.New("referral: the request is not valid")
+)
+
+// Errors of things that are not there.
+var (
+	ErrNoProgram  = errors.New("referral: no such program, or not in that version")
+	ErrNoReferral = errors.New("referral: no such referral")
+	ErrNoLink     = errors.New("referral: no link has this code")
+)
+
+// ErrPaused: the program is paused, and nobody can get a link or be bound.
+var ErrPaused = errors.New("referral: the program is paused")
+
+// Fault is one thing that is wrong with an input: where, and what to do.
+type Fault struct {
+	Path    string // as in "rewards[1].side"
+	Problem string
+}
+
+// Faults is everything that is wrong with an input. It matches [ErrProgram] or
+// [ErrRequest].
+type Faults struct {
+	Kind   error
+	Faults []Fault
+}
+
+func (f *Faults) add(path, problem string, args ...any) {
+	f.Faults = append(f.Faults, Fault{path, fmt.Sprintf(problem, args...)})
+}
+
+// Error lists the faults, one after the other.
+func (f *Faults) Error() string {
+	lines := make([]string, len(f.Faults))
+	for i, fault := range f.Faults {
+		lines[i] = strings.TrimPrefix(fault.Path+": "+fault.Problem, ": ")
+	}
+	return f.Kind.Error() + ": " + strings.Join(lines, "; ")
+}
+
+// Unwrap gives the sentinel of the kind.
+func (f *Faults) Unwrap() error { return f.Kind }
+
+func (f *Faults) orNil() error {
+	if len(f.Faults) == 0 {
+		return nil
+	}
+	return f
+}
+
+// id checks a key that the shop gives.
+func (f *Faults) id(path, id string, mayBeEmpty bool) {
+	switch {
+	case id == "" && !mayBeEmpty:
+		f.add(path, "is missing")
+	case len(id) > MaxKey:
+		f.add(path, "has %d bytes, at most %d are allowed", len(id), MaxKey)
+	case !printable(id):
+		f.add(path, "is not UTF-8 without control characters")
+	}
+}

@@ -1,0 +1,212 @@
+package referral
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/storage"
+)
+
+// Link is a customer's personal link in a program.
+type Link struct {
+	Program  string
+	Customer string
+	Code     coupon.Code // for typing; it says nothing of the customer
+}
+
+// Path is the path and query a shop puts behind its own address, as in
+// "/invite?code=7K2QX-…".
+func (l Link) Path() string { return "/invite?code=" + l.Code.String() }
+
+// memberBody is what is known of a customer: since when, their links, and how they
+// registered. It is created once, when a customer first gets a link or registers.
+type memberBody struct {
+	Since        int64             `json:"since"`
+	Links        []linkRef         `json:"links"`
+	Registration *registrationBody `json:"registration"`
+}
+
+type linkRef struct {
+	Program string      `json:"program"`
+	Code    coupon.Code `json:"code"`
+}
+
+type linkBody struct {
+	Program  string `json:"program"`
+	Customer string `json:"customer"`
+	At       int64  `json:"at"`
+}
+
+type touchBody struct {
+	Visitor  string      `json:"visitor"`
+	Program  string      `json:"program"`
+	Referrer string      `json:"referrer"`
+	Code     coupon.Code `json:"code"`
+	At       int64       `json:"at"`
+}
+
+const kindTouch = "touch"
+
+var (
+	members = storage.NewCodec[memberBody](1)
+	links   = storage.NewCodec[linkBody](1)
+	touches = storage.NewCodec[touchBody](1)
+)
+
+func memberKey(customer string) storage.Key { return storage.Key{Kind: "member", ID: customer} }
+func linkKey(code coupon.Code) storage.Key  { return storage.Key{Kind: "link", ID: string(code)} }
+func touchKey(visitor, id string) storage.Key {
+	return storage.Key{Kind: kindTouch, ID: visitor + "/" + id}
+}
+func visitorList(visitor string) string { return "visitor/" + visitor }
+
+// Link gives a customer's personal link in a program, and makes it the first time.
+// Whoever has a link is no new customer from then on. It fails with [ErrNoProgram],
+// [ErrPaused] and a [*Faults].
+func (s *Service) Link(ctx context.Context, program, customer string, now time.Time) (Link, error) {
+	faults := &Faults{Kind: ErrRequest}
+	faults.id("customer", customer, false)
+	checkNow(faults, now)
+	if err := faults.orNil(); err != nil {
+		return Link{}, err
+	}
+	return do(ctx, s, now, func(ctx context.Context, _ *storage.Failure) (storage.Plan[Link], error) {
+		return s.planLink(ctx, program, customer, now)
+	})
+}
+
+func (s *Service) planLink(ctx context.Context, program, customer string, now time.Time) (storage.Plan[Link], error) {
+	var none storage.Plan[Link]
+	docs, err := s.get(ctx, headKey(program), memberKey(customer))
+	if err != nil {
+		return none, err
+	}
+	member, err := record(members, docs, memberKey(customer))
+	if err != nil {
+		return none, err
+	}
+	for _, l := range member.Value.Links {
+		if l.Program == program {
+			return storage.Plan[Link]{Answer: Link{program, customer, l.Code}}, nil
+		}
+	}
+	head, err := record(heads, docs, headKey(program))
+	switch {
+	case err != nil:
+		return none, err
+	case head.Version == 0:
+		return none, fmt.Errorf("%w: %q", ErrNoProgram, program)
+	case head.Value.Paused:
+		return none, fmt.Errorf("%w: %q", ErrPaused, program)
+	}
+	code, err := coupon.NewCode(s.options.Random)
+	if err != nil {
+		return none, err
+	}
+	if member.Version == 0 {
+		member.Value.Since = micros(now)
+	}
+	member.Value.Links = append(slices.Clone(member.Value.Links), linkRef{program, code})
+	memberPut, err := members.Put(member, 0)
+	if err != nil {
+		return none, err
+	}
+	linkPut, err := links.Put(storage.Record[linkBody]{Key: linkKey(code), Value: linkBody{program, customer, micros(now)}}, 0)
+	if err != nil {
+		return none, err
+	}
+	return storage.Plan[Link]{
+		Batch:  storage.Batch{Puts: []storage.Put{memberPut, linkPut}, Checks: []storage.Check{{Key: head.Key, Version: head.Version}}},
+		Answer: Link{program, customer, code},
+	}, nil
+}
+
+// TouchRequest says that a visitor followed a link or entered a code.
+type TouchRequest struct {
+	ID      string // the idempotency key, unique per visitor; at most 60 bytes
+	Visitor string // whoever it is, before registration: a cookie's random value
+	Code    string // as it stands in the link
+}
+
+// maxTouchID bounds a touch's id in bytes, so that with its visitor's it fits into a
+// key.
+const maxTouchID = 60
+
+// Touch records that a visitor followed a link. It grants nothing. It fails with
+// [ErrNoLink] when no link has the code, with a [*Faults], and for a code that is
+// mistyped with [coupon.ErrMistyped], without asking the store.
+func (s *Service) Touch(ctx context.Context, request TouchRequest, now time.Time) (Link, error) {
+	faults := &Faults{Kind: ErrRequest}
+	faults.id("id", request.ID, false)
+	faults.id("visitor", request.Visitor, false)
+	if len(request.ID) > maxTouchID {
+		faults.add("id", "has %d bytes, at most %d are allowed", len(request.ID), maxTouchID)
+	}
+	checkNow(faults, now)
+	if err := faults.orNil(); err != nil {
+		return Link{}, err
+	}
+	code, err := coupon.ParseCode(request.Code)
+	if err != nil {
+		return Link{}, err
+	}
+	return do(ctx, s, now, func(ctx context.Context, _ *storage.Failure) (storage.Plan[Link], error) {
+		var none storage.Plan[Link]
+		key := touchKey(request.Visitor, request.ID)
+		docs, err := s.get(ctx, linkKey(code), key)
+		if err != nil {
+			return none, err
+		}
+		link, err := record(links, docs, linkKey(code))
+		if err == nil && link.Version == 0 {
+			err = fmt.Errorf("%w: %s", ErrNoLink, code)
+		}
+		if err != nil {
+			return none, err
+		}
+		answer := Link{link.Value.Program, link.Value.Customer, code}
+		if _, known := docs[key]; known {
+			return storage.Plan[Link]{Answer: answer}, nil
+		}
+		put, err := touches.Put(storage.Record[touchBody]{
+			Key: key, Value: touchBody{request.Visitor, answer.Program, answer.Customer, code, micros(now)},
+		}, 0, storage.Listing{List: visitorList(request.Visitor), Place: micros(now)})
+		return storage.Plan[Link]{Batch: storage.Batch{Puts: []storage.Put{put}}, Answer: answer}, err
+	})
+}
+
+// touched gives the touches of a visitor in the window before an instant, the
+// oldest first.
+func (s *Service) touched(ctx context.Context, visitor string, from, until time.Time) ([]touchBody, error) {
+	if visitor == "" {
+		return nil, nil
+	}
+	var all []touchBody
+	query := storage.Query{Kind: kindTouch, List: visitorList(visitor), From: max(micros(from), 1), Until: micros(until) + 1, Limit: storage.MaxPage}
+	for {
+		page, err := s.store.List(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		for _, doc := range page.Docs {
+			touch, err := touches.Decode(doc)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, touch.Value)
+		}
+		if page.Next == "" {
+			return all, nil
+		}
+		query.After = page.Next
+	}
+}
+
+// mistyped says that a code can't be anybody's by its form.
+func mistyped(err error) bool {
+	return errors.Is(err, coupon.ErrMistyped) || errors.Is(err, coupon.ErrCode)
+}

@@ -1,0 +1,233 @@
+package referral
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/storage"
+)
+
+// Payment says that a customer paid an order.
+type Payment struct {
+	Order    string
+	Customer string
+	Amount   ledger.Money // paid for goods, after all offers, shipping not counted
+}
+
+// Settlement is what a payment or a return came to.
+type Settlement struct {
+	Redemption *coupon.Redemption // of the order's coupons; nil when it has none
+	Refund     *coupon.Refund     // what the return gives back; nil for a payment, or without coupons
+	Referrals  []Referral         // of the customer, as they stand now
+}
+
+// OrderPaid records that a customer paid. In one batch it confirms what the order
+// has reserved of coupons, advances the referrals in which the customer is the
+// friend, and grants what need not wait. Orders without coupons and customers whom
+// nobody invited are fine. Asked again it changes nothing.
+//
+// It fails with a [*Faults], and as [coupon.Service.Confirm] does where a
+// reservation has lapsed and can't be claimed again.
+func (s *Service) OrderPaid(ctx context.Context, payment Payment, now time.Time) (Settlement, error) {
+	faults := &Faults{Kind: ErrRequest}
+	faults.id("order", payment.Order, false)
+	faults.id("customer", payment.Customer, false)
+	faults.amount("amount", payment.Amount)
+	checkNow(faults, now)
+	if err := faults.orNil(); err != nil {
+		return Settlement{}, err
+	}
+	fact := factBody{
+		ID: "paid/" + payment.Order, Kind: FactPaid, Order: payment.Order,
+		Amount: payment.Amount.Minor(), Currency: payment.Amount.Currency(), At: micros(now),
+	}
+	return do(ctx, s, now, func(ctx context.Context, refused *storage.Failure) (storage.Plan[Settlement], error) {
+		var none storage.Plan[Settlement]
+		if ofCoupons(refused) { // claims of a reservation that lapsed: settled by itself first
+			if _, err := s.coupons.Confirm(ctx, payment.Order, now); err != nil {
+				return none, err
+			}
+		}
+		confirmed, err := s.coupons.PlanConfirm(ctx, payment.Order, now)
+		answer := Settlement{Redemption: &confirmed.Answer}
+		if errors.Is(err, coupon.ErrNoRedemption) {
+			answer.Redemption, err = nil, nil
+		}
+		if _, refusal := isRefusal(err); refusal {
+			_, err = s.coupons.Confirm(ctx, payment.Order, now)
+		}
+		if err != nil {
+			return none, err
+		}
+		return s.planFact(ctx, payment.Customer, fact, answer, confirmed.Batch, now)
+	})
+}
+
+// ofCoupons says that a batch was refused for a limit of coupons.
+func ofCoupons(refused *storage.Failure) bool {
+	return refused != nil && refused.Op == storage.OpAdd && !strings.HasPrefix(refused.Counter, "friends/")
+}
+
+func (f *Faults) amount(path string, m ledger.Money) {
+	if m.Currency().IsZero() || m.Minor() < 0 {
+		f.add(path, "is %s, want 0 or more of a currency", m)
+	}
+}
+
+// Return says that goods of an order came back, or that the order was cancelled.
+type Return struct {
+	ID       string // the idempotency key, unique per order; at most 64 bytes
+	Order    string
+	Customer string
+
+	// Coupons is what comes back of an order that redeemed coupons: it is refunded
+	// with them, and the amount is what that gives back. Otherwise Amount is.
+	Coupons *coupon.RefundRequest
+	Amount  ledger.Money // given back for goods, shipping not counted
+
+	Everything bool // nothing of the order is kept: it was cancelled, or all of it came back
+}
+
+// OrderReturned records that goods came back. In one batch it refunds the order's
+// coupons, and takes back what the payment has earned: before a reward was granted
+// the referral is voided and its place in the caps freed; afterwards it is reversed,
+// coupons not yet used are revoked and those used are on record as owed. It fails
+// with a [*Faults], and as [coupon.Service.Refund] does.
+func (s *Service) OrderReturned(ctx context.Context, back Return, now time.Time) (Settlement, error) {
+	faults := &Faults{Kind: ErrRequest}
+	faults.id("id", back.ID, false)
+	faults.id("order", back.Order, false)
+	faults.id("customer", back.Customer, false)
+	if len(back.ID) > 64 {
+		faults.add("id", "has %d bytes, at most 64 are allowed", len(back.ID))
+	}
+	if back.Coupons == nil {
+		faults.amount("amount", back.Amount)
+	} else if back.Amount != (ledger.Money{}) {
+		faults.add("amount", "is given, but the coupons' refund says what it is: leave it out")
+	}
+	checkNow(faults, now)
+	if err := faults.orNil(); err != nil {
+		return Settlement{}, err
+	}
+	return do(ctx, s, now, func(ctx context.Context, _ *storage.Failure) (storage.Plan[Settlement], error) {
+		return s.planReturn(ctx, back, now)
+	})
+}
+
+func (s *Service) planReturn(ctx context.Context, back Return, now time.Time) (storage.Plan[Settlement], error) {
+	var answer Settlement
+	var batch storage.Batch
+	amount, everything := back.Amount, back.Everything
+	if back.Coupons != nil {
+		request := *back.Coupons
+		request.ID = back.ID
+		everything = everything || request.Everything
+		refunded, err := s.coupons.PlanRefund(ctx, back.Order, request, now)
+		if err != nil {
+			return storage.Plan[Settlement]{}, err
+		}
+		amount, batch, answer.Refund = refunded.Answer.Amount, refunded.Batch, &refunded.Answer
+	}
+	return s.planFact(ctx, back.Customer, factBody{
+		ID: "refunded/" + back.Order + "/" + back.ID, Kind: FactRefunded, Order: back.Order,
+		Amount: amount.Minor(), Currency: amount.Currency(), Everything: everything, At: micros(now),
+	}, answer, batch, now)
+}
+
+// planFact records a fact in every referral of a friend, and does what follows.
+func (s *Service) planFact(ctx context.Context, friend string, fact factBody, answer Settlement, batch storage.Batch, now time.Time) (storage.Plan[Settlement], error) {
+	var none storage.Plan[Settlement]
+	docs, err := s.referralsOf(ctx, friend)
+	if err != nil {
+		return none, err
+	}
+	batches := []storage.Batch{batch}
+	for _, doc := range docs {
+		w, err := s.load(ctx, doc, now)
+		if err != nil {
+			return none, err
+		}
+		if w.referral.Value.record(fact) {
+			if err := w.advance(ctx); err != nil {
+				return none, err
+			}
+			changed, err := w.batch()
+			if err != nil {
+				return none, err
+			}
+			batches = append(batches, changed)
+		}
+		answer.Referrals = append(answer.Referrals, w.referral.Value.referral())
+	}
+	joined, err := storage.Join(batches...)
+	return storage.Plan[Settlement]{Batch: joined, Answer: answer}, err
+}
+
+// referralsOf reads the referrals in which a customer is the friend.
+func (s *Service) referralsOf(ctx context.Context, friend string) ([]storage.Doc, error) {
+	docs, err := s.get(ctx, memberKey(friend))
+	if err != nil {
+		return nil, err
+	}
+	member, err := record(members, docs, memberKey(friend))
+	if err != nil || member.Value.Registration == nil || !member.Value.Registration.Bound {
+		return nil, err
+	}
+	found, _, err := s.store.Get(ctx, []storage.Key{referralKey(member.Value.Registration.Program, friend)})
+	return found, err
+}
+
+// Settle does what is due: it grants rewards whose hold is over, tries again those
+// that wait, and expires referrals in which nobody paid in time. Run it every minute
+// or so, in as many processes as you like; limit is how many documents of a kind it
+// looks at, default 1,000.
+func (s *Service) Settle(ctx context.Context, now time.Time, limit int) (ledger.Report, error) {
+	first, err := ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindReferral, Now: now, Limit: limit}, func(ctx context.Context, doc storage.Doc) (storage.Batch, error) {
+		w, err := s.load(ctx, doc, now)
+		if err != nil {
+			return storage.Batch{}, err
+		}
+		if err := w.advance(ctx); err != nil {
+			return storage.Batch{}, err
+		}
+		return w.batch()
+	})
+	if err != nil {
+		return first, err
+	}
+	second, err := ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindReward, Now: now, Limit: limit}, func(ctx context.Context, doc storage.Doc) (storage.Batch, error) {
+		return s.planRetry(ctx, doc, now)
+	})
+	return first.Plus(second), err
+}
+
+// planRetry grants one reward that waits.
+func (s *Service) planRetry(ctx context.Context, doc storage.Doc, now time.Time) (storage.Batch, error) {
+	reward, err := rewards.Decode(doc)
+	if err != nil {
+		return storage.Batch{}, err
+	}
+	key := referralKey(reward.Value.Program, reward.Value.Friend)
+	docs, err := s.get(ctx, key)
+	if err != nil {
+		return storage.Batch{}, err
+	}
+	w, err := s.load(ctx, docs[key], now)
+	if err != nil {
+		return storage.Batch{}, err
+	}
+	r := w.rewards[doc.Key.ID]
+	if r == nil || r.Version != doc.Version || r.Value.State != RewardPending {
+		return storage.Batch{}, fmt.Errorf("referral: reward %q has changed meanwhile", doc.Key.ID)
+	}
+	if err := w.grant(ctx, r); err != nil {
+		return storage.Batch{}, err
+	}
+	return w.batch()
+}

@@ -1,0 +1,303 @@
+package referral
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/storage"
+)
+
+// Options adjust a [Service]. The zero value works.
+type Options struct {
+	// Events writes an event ([ledger.Event]) beside every change of a referral,
+	// for the shop's mailer to deliver with [ledger.Deliver]. Default: none, since
+	// events that nobody delivers pile up.
+	Events bool
+
+	// Retry is after how long a reward is tried again whose coupons could not be
+	// issued, because their offer is paused or over. Default 1 hour.
+	Retry time.Duration
+
+	// Random makes codes. Default crypto/rand.Reader.
+	Random io.Reader
+}
+
+// Service keeps programs, links, referrals and rewards in a store. It is safe for
+// concurrent use, in any number of processes on one store.
+type Service struct {
+	store   storage.Store
+	coupons *coupon.Service
+	options Options
+	terms   *terms
+	bound   bool // made by In: what it reads may never be committed
+}
+
+// New makes a service over a store. The coupons are those that rewards issue, kept
+// in the same store.
+func New(store storage.Store, coupons *coupon.Service, options Options) *Service {
+	if options.Retry <= 0 {
+		options.Retry = time.Hour
+	}
+	if options.Random == nil {
+		options.Random = rand.Reader
+	}
+	return &Service{store: store, coupons: coupons, options: options, terms: &terms{versions: make(map[programVersion]*Program)}}
+}
+
+// In is the same service, and the same coupons, on the same data seen through
+// another store: one bound to a transaction of the caller's. It is a cheap copy.
+func (s *Service) In(store storage.Store) *Service {
+	in := *s
+	in.store, in.coupons, in.bound = store, s.coupons.In(store), true
+	return &in
+}
+
+// terms remembers published versions, which never change.
+type terms struct {
+	mu       sync.RWMutex
+	versions map[programVersion]*Program
+}
+
+type programVersion struct {
+	id      string
+	version int
+}
+
+type headBody struct {
+	Latest int    `json:"latest"`
+	Paused bool   `json:"paused"`
+	Actor  string `json:"actor"`
+	Reason string `json:"reason"`
+	At     int64  `json:"at"`
+}
+
+var heads = storage.NewCodec[headBody](1)
+
+func headKey(program string) storage.Key { return storage.Key{Kind: "program", ID: program} }
+
+func versionKey(v programVersion) storage.Key {
+	return storage.Key{Kind: "program_version", ID: fmt.Sprintf("%s@%d", v.id, v.version)}
+}
+
+// get reads documents; an absent one is left out of the map.
+func (s *Service) get(ctx context.Context, keys ...storage.Key) (map[storage.Key]storage.Doc, error) {
+	docs, _, err := s.store.Get(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[storage.Key]storage.Doc, len(docs))
+	for _, d := range docs {
+		found[d.Key] = d
+	}
+	return found, nil
+}
+
+// record decodes a document that may be absent: then its Version is 0.
+func record[T any](codec *storage.Codec[T], docs map[storage.Key]storage.Doc, key storage.Key) (storage.Record[T], error) {
+	doc, found := docs[key]
+	if !found {
+		return storage.Record[T]{Key: key}, nil
+	}
+	return codec.Decode(doc)
+}
+
+// do carries a plan out, and again when what it rests on has changed.
+func do[A any](ctx context.Context, s *Service, now time.Time, plan func(ctx context.Context, refused *storage.Failure) (storage.Plan[A], error)) (A, error) {
+	return storage.Do(ctx, s.store, func(ctx context.Context, refused *storage.Failure) (storage.Plan[A], error) {
+		if refused != nil && refused.Key == ledger.MonthKey(now) {
+			return storage.Plan[A]{}, fmt.Errorf("%w: the operation is dated %s: check the clock", ledger.ErrClosed, now.UTC().Format(time.RFC3339))
+		}
+		return plan(ctx, refused)
+	})
+}
+
+func checkNow(faults *Faults, now time.Time) {
+	if !validInstant(now) {
+		faults.add("now", "is %s, want an instant between 1970 and 9999", now)
+	}
+}
+
+// Publish makes the program, or its next version: friends are bound under it from
+// now on, and those bound before stay with theirs. Publishing what is published
+// already changes nothing. It gives the program with its version. It fails with a
+// [*Faults], and with [coupon.ErrNoOffer] when a reward's offer was not published.
+func (s *Service) Publish(ctx context.Context, program Program, actor string, now time.Time) (Program, error) {
+	program.Version = 0
+	if err := program.Validate(); err != nil {
+		return Program{}, err
+	}
+	for _, r := range program.Rewards {
+		if err := s.checkOffers(ctx, r, now); err != nil {
+			return Program{}, err
+		}
+	}
+	for _, b := range program.Boosts {
+		if err := s.checkOffers(ctx, b.Rule, now); err != nil {
+			return Program{}, err
+		}
+	}
+	return do(ctx, s, now, func(ctx context.Context, _ *storage.Failure) (storage.Plan[Program], error) {
+		return s.planPublish(ctx, program, actor, now)
+	})
+}
+
+func (s *Service) checkOffers(ctx context.Context, r Rule, now time.Time) error {
+	for _, o := range r.Coupons {
+		if _, err := s.coupons.Offer(ctx, o.Offer, o.Version, now); err != nil {
+			return fmt.Errorf("referral: the reward of the %s when %s: %w", r.Side, r.Step, err)
+		}
+	}
+	return nil
+}
+
+func (s *Service) planPublish(ctx context.Context, program Program, actor string, now time.Time) (storage.Plan[Program], error) {
+	var none storage.Plan[Program]
+	docs, err := s.get(ctx, headKey(program.ID))
+	if err != nil {
+		return none, err
+	}
+	head, err := record(heads, docs, headKey(program.ID))
+	if err != nil {
+		return none, err
+	}
+	if head.Version > 0 {
+		latest, err := s.program(ctx, programVersion{program.ID, head.Value.Latest})
+		if err != nil {
+			return none, err
+		}
+		program.Version = latest.Version
+		if same, err := latest.equal(&program); same || err != nil {
+			return storage.Plan[Program]{Answer: program}, err
+		}
+	}
+	head.Value.Latest++
+	head.Value.At = micros(now)
+	program.Version = head.Value.Latest
+	version, err := versions.Put(storage.Record[programDocument]{
+		Key: versionKey(programVersion{program.ID, program.Version}), Value: newProgramDocument(&program),
+	}, 0)
+	if err != nil {
+		return none, err
+	}
+	entry := ledger.Entry{
+		ID: fmt.Sprintf("program/%s/published/%d", program.ID, program.Version), Kind: "published", At: now, Actor: actor, Concerns: program.ID,
+	}
+	batch, err := headBatch(head, entry, version)
+	return storage.Plan[Program]{Batch: batch, Answer: program}, err
+}
+
+func headBatch(head storage.Record[headBody], entry ledger.Entry, puts ...storage.Put) (storage.Batch, error) {
+	put, err := heads.Put(head, 0, storage.Listing{List: "programs", Place: head.Value.At})
+	if err != nil {
+		return storage.Batch{}, err
+	}
+	booked, err := entry.Batch()
+	if err != nil {
+		return storage.Batch{}, err
+	}
+	return storage.Join(storage.Batch{Puts: append(puts, put)}, booked)
+}
+
+// Pause stops a program at once: nobody is bound under it and nothing it rewards is
+// granted; what was promised waits until it is resumed. It fails with
+// [ErrNoProgram].
+func (s *Service) Pause(ctx context.Context, program, actor, reason string, now time.Time) error {
+	return s.setPaused(ctx, program, true, actor, reason, now)
+}
+
+// Resume undoes a Pause; [Service.Settle] grants what waited. It fails with
+// [ErrNoProgram].
+func (s *Service) Resume(ctx context.Context, program, actor, reason string, now time.Time) error {
+	return s.setPaused(ctx, program, false, actor, reason, now)
+}
+
+func (s *Service) setPaused(ctx context.Context, program string, paused bool, actor, reason string, now time.Time) error {
+	_, err := do(ctx, s, now, func(ctx context.Context, _ *storage.Failure) (storage.Plan[struct{}], error) {
+		var none storage.Plan[struct{}]
+		head, err := s.head(ctx, program)
+		if err != nil || head.Value.Paused == paused {
+			return none, err
+		}
+		head.Value.Paused, head.Value.Actor, head.Value.Reason, head.Value.At = paused, actor, reason, micros(now)
+		kind := map[bool]string{true: "paused", false: "resumed"}[paused]
+		batch, err := headBatch(head, ledger.Entry{
+			ID: fmt.Sprintf("program/%s/%s/%d", program, kind, head.Version), Kind: kind, At: now, Actor: actor,
+			Concerns: program, Details: map[string]string{"reason": reason},
+		})
+		return storage.Plan[struct{}]{Batch: batch}, err
+	})
+	return err
+}
+
+// head reads a program's status.
+func (s *Service) head(ctx context.Context, program string) (storage.Record[headBody], error) {
+	docs, err := s.get(ctx, headKey(program))
+	if err != nil {
+		return storage.Record[headBody]{}, err
+	}
+	head, err := record(heads, docs, headKey(program))
+	if err == nil && head.Version == 0 {
+		err = fmt.Errorf("%w: %q", ErrNoProgram, program)
+	}
+	return head, err
+}
+
+// Program gives a published version of a program; version 0 is the latest. It fails
+// with [ErrNoProgram].
+func (s *Service) Program(ctx context.Context, id string, version int) (Program, error) {
+	if version == 0 {
+		head, err := s.head(ctx, id)
+		if err != nil {
+			return Program{}, err
+		}
+		version = head.Value.Latest
+	}
+	p, err := s.program(ctx, programVersion{id, version})
+	if err != nil {
+		return Program{}, err
+	}
+	return *p, nil
+}
+
+// program gives a version from memory, or reads it.
+func (s *Service) program(ctx context.Context, v programVersion) (*Program, error) {
+	s.terms.mu.RLock()
+	known := s.terms.versions[v]
+	s.terms.mu.RUnlock()
+	if known != nil {
+		return known, nil
+	}
+	docs, err := s.get(ctx, versionKey(v))
+	if err != nil {
+		return nil, err
+	}
+	doc, found := docs[versionKey(v)]
+	if !found {
+		return nil, fmt.Errorf("%w: %q in version %d", ErrNoProgram, v.id, v.version)
+	}
+	body, err := versions.Decode(doc)
+	if err != nil {
+		return nil, err
+	}
+	p := body.Value.program()
+	if !s.bound { // what a transaction sees may be rolled back
+		s.terms.mu.Lock()
+		s.terms.versions[v] = &p
+		s.terms.mu.Unlock()
+	}
+	return &p, nil
+}
+
+// isRefusal says that coupons could not be issued for a reason that may pass.
+func isRefusal(err error) (*coupon.Refusal, bool) {
+	var refused *coupon.Refusal
+	ok := errors.As(err, &refused)
+	return refused, ok
+}
