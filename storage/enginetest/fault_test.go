@@ -194,7 +194,14 @@ func TestCommitCut(t *testing.T) {
 // TestCommitRefused: a foreign key that is checked at the commit has certainly
 // not committed, and nobody waits in vain for an unknown outcome.
 func TestCommitRefused(t *testing.T) {
-	e := Engines()[0]
+	for _, e := range Engines() {
+		if e.Dialect != sqlstore.MySQL { // which checks them at once
+			t.Run(e.Name, func(t *testing.T) { commitRefused(t, e) })
+		}
+	}
+}
+
+func commitRefused(t *testing.T, e Engine) {
 	db := e.Open(t, e.DSN(t), 1)
 	store := e.Store(t, db, sqlstore.Options{})
 	_, err := db.Exec("CREATE TABLE parents (id INTEGER PRIMARY KEY)")
@@ -246,6 +253,57 @@ func TestCancelledContext(t *testing.T) {
 	}
 }
 
+// TestCommitOfAFailedTransaction: PostgreSQL answers a COMMIT after a statement
+// that failed by rolling back, which is known, too.
+func TestCommitOfAFailedTransaction(t *testing.T) {
+	for _, e := range Engines() {
+		if e.Dialect != sqlstore.PostgreSQL {
+			continue
+		}
+		t.Run(e.Name, func(t *testing.T) {
+			s := openShop(t, e, 0)
+			err := s.store.InTx(t.Context(), func(tx *sql.Tx, store *sqlstore.Store) error {
+				require.NoError(t, buy(t.Context(), tx, store, "1"))
+				_, err := tx.Exec("SELECT 1/0")
+				require.Error(t, err)
+				return nil
+			})
+			require.ErrorContains(t, err, "cannot commit")
+			require.NotErrorIs(t, err, storage.ErrOutcomeUnknown)
+			s.sold(t, 0)
+		})
+	}
+}
+
+// TestReadOnlySession: a standby, or a session that may not write.
+func TestReadOnlySession(t *testing.T) {
+	for _, e := range Engines() {
+		setting := map[sqlstore.Dialect]string{
+			sqlstore.PostgreSQL: "SET default_transaction_read_only = on",
+			sqlstore.MySQL:      "SET SESSION TRANSACTION READ ONLY",
+		}[e.Dialect]
+		if setting == "" || e.Driver == "postgres" {
+			continue // TestReadOnly; lib/pq begins every transaction READ WRITE
+		}
+		t.Run(e.Name, func(t *testing.T) {
+			db := e.Open(t, e.DSN(t), 1)
+			store := e.Store(t, db, sqlstore.Options{})
+			_, err := db.Exec(setting)
+			require.NoError(t, err)
+			for name, call := range calls(store) {
+				if err := call(t.Context()); readable[name] {
+					require.NoError(t, err, name)
+				} else {
+					require.ErrorIs(t, err, sqlstore.ErrReadOnly, name)
+				}
+			}
+		})
+	}
+}
+
+// readable are the calls that only read.
+var readable = map[string]bool{"Get": true, "List": true}
+
 // TestReadOnly: of a database that cannot be written, reading works.
 func TestReadOnly(t *testing.T) {
 	e := Engines()[0]
@@ -255,7 +313,6 @@ func TestReadOnly(t *testing.T) {
 	require.NoError(t, before.Apply(t.Context(), claim("1")))
 	require.NoError(t, writable.Close())
 
-	readable := map[string]bool{"Get": true, "List": true}
 	check := func(t *testing.T, dsn string) {
 		store, err := sqlstore.New(e.Open(t, dsn, 0), e.Dialect, sqlstore.Options{})
 		require.NoError(t, err)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vouch-go/vouch/storage"
@@ -131,6 +132,88 @@ func plan(t *testing.T, db *sql.DB, step Step) []string {
 	}
 	require.NoError(t, rows.Err())
 	return lines
+}
+
+// TestPages requires that every page is read through an index, from where the
+// cursor stands and in its order, when the engine has statistics of many documents.
+func TestPages(t *testing.T) {
+	for _, e := range Engines() {
+		if e.Dialect == sqlstore.SQLite {
+			continue // TestPlans
+		}
+		t.Run(e.Name, func(t *testing.T) {
+			var steps []Step
+			dsn := e.DSN(t)
+			db := e.Open(t, dsn, 0)
+			store := e.Store(t, e.Tap(t, dsn, 0, func(step Step) error {
+				if !step.Done && strings.Contains(step.Statement, "FROM vouch_") {
+					steps = append(steps, step)
+				}
+				return nil
+			}), sqlstore.Options{})
+			var docs, lists []string
+			for n := 1; n <= 20000; n++ {
+				docs = append(docs, fmt.Sprintf("('kind%d', '%d', 1, %d, '', '{}')", n%3, n, n%900+1))
+				lists = append(lists, fmt.Sprintf("('kind%d', 'l%d', %d, '%d')", n%3, n%2, n%1000, n))
+			}
+			_, err := db.Exec("INSERT INTO vouch_docs (kind, id, version, due, lists, body) VALUES " + strings.Join(docs, ","))
+			require.NoError(t, err)
+			_, err = db.Exec("INSERT INTO vouch_lists (kind, list, place, id) VALUES " + strings.Join(lists, ","))
+			require.NoError(t, err)
+			for _, table := range []string{"vouch_docs", "vouch_lists"} {
+				analyze := map[sqlstore.Dialect]string{sqlstore.PostgreSQL: "ANALYZE ", sqlstore.MySQL: "ANALYZE TABLE "}
+				_, err := db.Exec(analyze[e.Dialect] + table)
+				require.NoError(t, err)
+			}
+			steps = nil
+			for _, newest := range []bool{false, true} {
+				at := storage.CursorAt(500, "5")
+				for _, q := range []storage.Query{
+					{List: "l1"}, {List: "l1", After: at}, {List: "l1", From: 400, Until: 700}, {List: "l1", From: 400, Until: 700, After: at},
+					{DueBefore: 800}, {DueBefore: 800, After: at}, {}, {After: storage.CursorAt(0, "5")},
+				} {
+					q.Kind, q.Newest = "kind1", newest
+					_, err := store.List(t.Context(), q)
+					require.NoError(t, err)
+				}
+			}
+			require.NoError(t, store.Apply(t.Context(), storage.Batch{Drops: []storage.Drop{
+				{Key: storage.Key{Kind: "kind1", ID: "1"}, Version: 1},
+			}}))
+			for _, step := range steps {
+				plan := explain(t, db, step)
+				if strings.Contains(step.Statement, " OR ") {
+					assert.Contains(t, plan, "|range|", "%s %v\n%s", step.Statement, step.Args, plan)
+				}
+				for _, bad := range []string{"Sort", "Seq Scan", "Using filesort", "Using temporary", "|ALL|"} {
+					assert.NotContains(t, plan, bad, "%s %v\n%s", step.Statement, step.Args, plan)
+				}
+			}
+		})
+	}
+}
+
+// explain gives an engine's plan as text, columns apart by '|'.
+func explain(t *testing.T, db *sql.DB, step Step) string {
+	rows, err := db.Query("EXPLAIN "+step.Statement, step.Args...)
+	require.NoError(t, err)
+	defer rows.Close()
+	columns, err := rows.Columns()
+	require.NoError(t, err)
+	var plan strings.Builder
+	for rows.Next() {
+		values, targets := make([]sql.NullString, len(columns)), make([]any, len(columns))
+		for i := range values {
+			targets[i] = &values[i]
+		}
+		require.NoError(t, rows.Scan(targets...))
+		for _, v := range values {
+			plan.WriteString(v.String + "|")
+		}
+		plan.WriteString("\n")
+	}
+	require.NoError(t, rows.Err())
+	return plan.String()
 }
 
 // TestRoundTrips: reading is one statement, whatever is asked for.

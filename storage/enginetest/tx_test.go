@@ -9,8 +9,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vouch-go/vouch/storage"
@@ -200,6 +203,112 @@ func TestTxAborted(t *testing.T) {
 	s.sold(t, 0)
 	require.ErrorIs(t, apply(func(tx *sql.Tx) { require.NoError(t, tx.Rollback()) }), sqlstore.ErrTxAborted)
 	s.sold(t, 0)
+}
+
+// TestTransactionGone: the shop does not look at an error that has ended its
+// transaction, or ends it without knowing. What is applied then must not commit
+// on its own.
+func TestTransactionGone(t *testing.T) {
+	ends := map[sqlstore.Dialect]map[string]func(t *testing.T, s shop, tx *sql.Tx){
+		sqlstore.PostgreSQL: {"a failed statement": func(t *testing.T, _ shop, tx *sql.Tx) {
+			_, err := tx.Exec("INSERT INTO orders (id) VALUES ('lost')")
+			require.Error(t, err)
+		}},
+		sqlstore.MySQL: {
+			"a deadlock": loseDeadlock,
+			"DDL": func(t *testing.T, s shop, tx *sql.Tx) {
+				_, err := tx.Exec("DELETE FROM orders")
+				require.NoError(t, err)
+				_, err = tx.Exec("CREATE TABLE mine (id INTEGER PRIMARY KEY)")
+				require.NoError(t, err)
+			},
+		},
+	}
+	for _, e := range Engines() {
+		for name, end := range ends[e.Dialect] {
+			t.Run(e.Name+"/"+name, func(t *testing.T) {
+				s := openShop(t, e, 0)
+				tx, err := s.db.Begin()
+				require.NoError(t, err)
+				defer tx.Rollback()
+				bound, err := s.store.Within(tx)
+				require.NoError(t, err)
+				_, err = tx.Exec("INSERT INTO orders (id) VALUES ('lost')")
+				require.NoError(t, err)
+				end(t, s, tx)
+				require.ErrorIs(t, bound.Apply(t.Context(), claim("lost")), sqlstore.ErrTxAborted)
+				require.NoError(t, tx.Rollback())
+				s.sold(t, 0)
+			})
+		}
+	}
+}
+
+// loseDeadlock makes the transaction the victim: the other has written more.
+func loseDeadlock(t *testing.T, s shop, tx *sql.Tx) {
+	for _, statement := range []string{
+		"CREATE TABLE many (id INTEGER PRIMARY KEY, n INTEGER)",
+		"INSERT INTO many VALUES (0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (6, 0), (7, 0), (8, 0), (9, 0)",
+		"CREATE TABLE few (id INTEGER PRIMARY KEY, n INTEGER)", "INSERT INTO few VALUES (1, 0)",
+	} {
+		_, err := s.db.Exec(statement)
+		require.NoError(t, err)
+	}
+	other, err := s.db.Begin()
+	require.NoError(t, err)
+	defer other.Rollback()
+	_, err = other.Exec("UPDATE many SET n = 1")
+	require.NoError(t, err)
+	_, err = tx.Exec("UPDATE few SET n = 2")
+	require.NoError(t, err)
+	waited := make(chan error)
+	go func() {
+		_, err := other.Exec("UPDATE few SET n = 1")
+		waited <- err
+	}()
+	_, err = tx.Exec("UPDATE many SET n = 2")
+	require.ErrorContains(t, err, "1213")
+	require.NoError(t, <-waited)
+}
+
+// TestOppositeApplies: two transactions with several batches each, in opposite
+// orders. The engine ends one of them, InTx does it again, and both get through.
+func TestOppositeApplies(t *testing.T) {
+	for _, e := range Engines() {
+		if e.Dialect == sqlstore.SQLite {
+			continue // one writer
+		}
+		t.Run(e.Name, func(t *testing.T) {
+			s := openShop(t, e, 0)
+			var tries atomic.Int64
+			var met sync.WaitGroup
+			met.Add(2)
+			together(2, func(i int) {
+				first := true
+				err := s.store.InTx(t.Context(), func(_ *sql.Tx, store *sqlstore.Store) error {
+					tries.Add(1)
+					if err := store.Apply(t.Context(), raise([]string{"a", "b"}[i])); err != nil {
+						return err
+					}
+					if first {
+						first = false
+						met.Done()
+						met.Wait()
+					}
+					return store.Apply(t.Context(), raise([]string{"b", "a"}[i]))
+				})
+				assert.NoError(t, err)
+			})
+			_, values, err := s.store.Get(t.Context(), nil, "a", "b")
+			require.NoError(t, err)
+			require.Equal(t, map[string]int64{"a": 2, "b": 2}, values)
+			require.GreaterOrEqual(t, tries.Load(), int64(3))
+		})
+	}
+}
+
+func raise(counter string) storage.Batch {
+	return storage.Batch{Adds: []storage.Add{{Counter: counter, Delta: 1, Max: math.MaxInt64}}}
 }
 
 // TestNestedTransactions: the lock is held further up in the same program. The

@@ -99,9 +99,54 @@ func TestViewsAreMadeAnew(t *testing.T) {
 	}
 }
 
+// TestViewsOfTheShopsOwn: a shop reads from our views in views of its own, which
+// no later Migrate may hurt or fail on. It fails when the view must change.
+func TestViewsOfTheShopsOwn(t *testing.T) {
+	for _, e := range Engines() {
+		t.Run(e.Name, func(t *testing.T) {
+			db := e.Open(t, e.DSN(t), 0)
+			store := e.Store(t, db, sqlstore.Options{})
+			require.NoError(t, store.Migrate(t.Context(), coupons))
+			_, err := db.Exec("CREATE VIEW mine AS SELECT id FROM vouch_coupons")
+			require.NoError(t, err)
+			require.NoError(t, store.Migrate(t.Context(), coupons))
+			_, err = db.Exec("SELECT id FROM mine")
+			require.NoError(t, err)
+			if e.Dialect == sqlstore.PostgreSQL {
+				changed := coupons
+				changed.Columns = []storage.Column{{Name: "version", From: storage.FromVersion, Type: storage.Integer}}
+				require.ErrorContains(t, store.Migrate(t.Context(), changed), "depend")
+			}
+		})
+	}
+}
+
+// TestViewJoinsOrders: the shop's own columns have collations of their own.
+func TestViewJoinsOrders(t *testing.T) {
+	redemptions := storage.View{Name: "redemptions", Kind: "redemption", Columns: []storage.Column{
+		{Name: "order_id", From: storage.FromID}, {Name: "customer", Path: []string{"customer"}},
+	}}
+	for _, e := range Engines() {
+		t.Run(e.Name, func(t *testing.T) {
+			s := openShop(t, e, 0)
+			require.NoError(t, s.store.Migrate(t.Context(), redemptions))
+			_, err := s.db.Exec("INSERT INTO orders (id) VALUES ('Größe')")
+			require.NoError(t, err)
+			b := claim("Größe")
+			b.Puts[0].Body = []byte(`{"customer":"Größe"}`)
+			require.NoError(t, s.store.Apply(t.Context(), b))
+			for _, column := range []string{"order_id", "customer"} {
+				var n int
+				require.NoError(t, s.db.QueryRow("SELECT count(*) FROM orders o JOIN vouch_redemptions r ON r."+column+" = o.id").Scan(&n))
+				require.Equal(t, 1, n, column)
+			}
+		})
+	}
+}
+
 // quoted is a column whose name is a word of SQL.
 func (e Engine) quoted(column string) string {
-	if e.Dialect == "mysql" {
+	if e.Dialect == sqlstore.MySQL {
 		return "`" + column + "`"
 	}
 	return `"` + column + `"`

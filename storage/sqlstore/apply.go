@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/vouch-go/vouch/storage"
@@ -212,12 +213,13 @@ func (s *Store) enlist(ctx context.Context, c conn, key storage.Key, lists []sto
 }
 
 func (s *Store) delist(ctx context.Context, c conn, key storage.Key, lists []storage.Listing) error {
-	if len(lists) == 0 {
-		return nil
+	for rows := range slices.Chunk(lists, s.engine.deleted()) {
+		if _, err := c.exec(ctx, "DELETE FROM "+s.tables.lists+" WHERE "+
+			s.engine.among([]string{"kind", "list", "place", "id"}, len(rows)), rowsOf(key, rows)...); err != nil {
+			return err
+		}
 	}
-	_, err := c.exec(ctx, "DELETE FROM "+s.tables.lists+" WHERE "+
-		s.engine.among([]string{"kind", "list", "place", "id"}, len(lists)), rowsOf(key, lists)...)
-	return err
+	return nil
 }
 
 func rowsOf(key storage.Key, lists []storage.Listing) []any {

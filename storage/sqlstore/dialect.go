@@ -60,6 +60,13 @@ type engine interface {
 	// a word for it.
 	join() string
 
+	// by asks for an index of the table before it, where the engine chooses badly;
+	// an empty name is that of the primary key.
+	by(index string) string
+
+	// deleted is how many rows of lists one statement may delete.
+	deleted() int
+
 	// among is the condition that a tuple of columns is one of n tuples of
 	// arguments, found through an index on them.
 	among(columns []string, n int) string

@@ -25,8 +25,8 @@ var (
 	// ErrNotMigrated: the tables are not there.
 	ErrNotMigrated = errors.New("sqlstore: the tables are missing; call Migrate, and check the prefix")
 
-	// ErrReadOnly: the database file or the connection allows no writing.
-	ErrReadOnly = errors.New("sqlstore: the database is read-only; check the file's and its folder's permissions and the DSN")
+	// ErrReadOnly: the server, the session or the database file allows no writing.
+	ErrReadOnly = errors.New("sqlstore: the database is read-only; connect to the primary; for SQLite check the permissions of the file and its folder, and the DSN")
 
 	// ErrClosed: the pool was closed.
 	ErrClosed = errors.New("sqlstore: the database is closed; use the store before closing it")

@@ -56,19 +56,19 @@ func (s *Store) page(ctx context.Context, limit int, statement string, args []an
 // whole kind has no places, and the constant 0 stands for them. It asks for one
 // document more than the page holds, which says whether there is a next page.
 func (s *Store) listing(q storage.Query) (string, []any, error) {
-	from, row, place := s.tables.docs+" d", "d", "0"
+	from, row, place, index := s.tables.docs+" d", "d", "0", ""
 	conditions, args := []string{}, []any{}
 	where := func(condition string, values ...any) {
 		conditions, args = append(conditions, condition), append(args, values...)
 	}
 	if q.List != "" {
-		from, row, place = s.tables.lists+" l "+s.engine.join()+" "+s.tables.docs+" d", "l", "l.place"
+		from, row, place = s.tables.lists+" l", "l", "l.place"
 		where("l.kind = ?", q.Kind)
 		where("l.list = ?", q.List)
 	} else {
 		where("d.kind = ?", q.Kind)
 		if q.DueBefore != 0 {
-			place = "d.due"
+			place, index = "d.due", s.tables.docs+"_due"
 			q.Until = q.DueBefore
 			where("d.due IS NOT NULL") // what the index is limited to
 		}
@@ -78,6 +78,10 @@ func (s *Store) listing(q storage.Query) (string, []any, error) {
 	}
 	if row == "l" {
 		where("d.kind = l.kind AND d.id = l.id")
+	}
+	from += s.engine.by(index)
+	if row == "l" {
+		from += " " + s.engine.join() + " " + s.tables.docs + " d"
 	}
 	direction := ""
 	if q.Newest {

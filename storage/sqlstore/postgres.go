@@ -53,6 +53,10 @@ func (postgres) conn(handle conn) conn { return numbered{handle} }
 
 func (postgres) join() string { return "CROSS JOIN" }
 
+func (postgres) by(string) string { return "" }
+
+func (postgres) deleted() int { return storage.MaxLists }
+
 func (postgres) among(columns []string, n int) string {
 	if len(columns) == 1 {
 		return columns[0] + " IN (?" + strings.Repeat(", ?", n-1) + ")"

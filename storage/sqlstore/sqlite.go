@@ -69,6 +69,10 @@ func (sqlite) conn(handle conn) conn { return handle }
 
 func (sqlite) join() string { return "CROSS JOIN" }
 
+func (sqlite) by(string) string { return "" }
+
+func (sqlite) deleted() int { return storage.MaxLists }
+
 func (sqlite) among(columns []string, n int) string {
 	if len(columns) == 1 {
 		return columns[0] + " IN (?" + strings.Repeat(", ?", n-1) + ")"
