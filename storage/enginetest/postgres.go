@@ -51,7 +51,7 @@ func onServer(t testing.TB, driver, dsn, env, now, after string) {
 	require.NoError(t, err)
 	defer db.Close()
 	if err := db.Ping(); err != nil {
-		Absent(t, fmt.Sprintf("%s (set %s): %v", dsn, env, err))
+		Absent(t, fmt.Sprintf("the server (set %s to one: %v)", env, err))
 	}
 	_, err = db.Exec(now)
 	require.NoError(t, err)

@@ -5,8 +5,8 @@
 // # The map
 //
 // Setting up:
-//   - [New] makes a [Store] over a pool for a [Dialect] ([SQLite]). [SQLiteDSN]
-//     is a good data source name.
+//   - [New] makes a [Store] over a pool for a [Dialect] ([SQLite], [PostgreSQL],
+//     [MySQL]). [SQLiteDSN] is a good data source name.
 //   - [Store.Migrate] creates the tables and the reporting views, at every start.
 //     [Migrations] are its files, for goose, golang-migrate and DBAs;
 //     [Store.CreateViews] is for those who use these.
@@ -16,7 +16,8 @@
 //   - [Store.InTx] begins a transaction, runs the shop's statements and ours in
 //     it, commits, and does all of it again when the database asks.
 //   - [Store.Within] binds the store to a transaction that the shop began and
-//     will end, for shops that have their own way of running one ([Tx]).
+//     will end, for shops that have their own way of running one ([Tx]);
+//     [WithinPgx] to one of pgx's own interface.
 //   - [Retryable] says when such a transaction should be done again;
 //     [ErrTxAborted] that it is gone.
 //   - [Store.Prune] discards counters whose time is over.
@@ -27,6 +28,43 @@
 // until the commit, and every other shopper waits for it that long. A refusal
 // ([storage.Failure]) leaves the transaction as it was; after any other error
 // roll back.
+//
+// No level of isolation has to be set, and every limit holds at each. What a
+// batch meets in a transaction that has read before, when another has changed the
+// same since then:
+//
+//	                                     document    counter     Check of a
+//	                                     changed     at its end  changed document
+//	SQLite                               again       again       again
+//	PostgreSQL  read committed           conflict    limit       conflict
+//	            repeatable read and up   again       again       sees the snapshot
+//	MySQL       read committed           conflict    limit       conflict
+//	MariaDB     repeatable read          again       limit       sees the snapshot
+//	            …, snapshot isolation    again       again       sees the snapshot
+//	            serializable             conflict    limit       conflict
+//
+// Snapshot isolation is MariaDB's innodb_snapshot_isolation, the default from
+// 11.6. "Again" is [Retryable]: only a new transaction sees the change ([ErrStale], or
+// the database's own error). The snapshot is taken by the first statement that
+// reads, so that what must be seen at the last moment (that an offer was paused)
+// wants read committed, or a transaction that is short.
+//
+// # PostgreSQL
+//
+// From 12, in UTF8, through pgx or lib/pq. No statement fails by design, because
+// one that fails ends the transaction. A context that ends during a statement
+// costs the connection, with every driver: the store sets no deadline of its own.
+//
+// # MySQL and MariaDB
+//
+// MySQL from 8.0 and MariaDB from 10.6, on InnoDB, through go-sql-driver/mysql,
+// with and without clientFoundRows. interpolateParams=true halves the round trips.
+// A deadlock ends the transaction silently there, and each statement after it
+// would commit by itself: Apply looks, and fails with [ErrTxAborted]. DDL commits
+// too. The views give ids as bytes (VARBINARY), which compare with any text and use the
+// index; CONVERT(id USING utf8mb4) shows them.
+// Galera with several writers loses updates even when healthy and is not
+// supported.
 //
 // # SQLite
 //
@@ -49,7 +87,8 @@
 // Under the prefix: docs (kind, id, version, due, lists, body) with a unique
 // index on (kind, id) and one on (kind, due, id) of those that have a due
 // instant; lists (kind, list, place, id) with a unique index on all four in that
-// order; counters (name, value, until, rev) with a unique index on name. A view
+// order; counters (name, value, until, rev) with a unique index on name. On MySQL
+// the index on due has all documents. A view
 // reads docs of one kind: a query on it by id uses the index, one by any other
 // column reads all documents of the kind.
 //
@@ -66,6 +105,17 @@
 //   - The rows of docs are found through an index on (kind, id). A table ordered
 //     by its key (WITHOUT ROWID) lost: bodies of 1 to 2 KB make its pages
 //     overflow.
+//   - A conflict that a snapshot hides is found by reading the document once more,
+//     plainly. A locking read, which would show it on MySQL, lost: the rest of what
+//     the caller decides on would still be the snapshot's.
+//   - A Check reads plainly, on MySQL too. A lock to share lost: whoever pauses an
+//     offer would wait for every order on its way, and the next orders for them.
+//   - On MySQL an Add first reads whether its counter exists. Trying the UPDATE first
+//     lost: of a counter that does not exist it locks the gap, and two shoppers
+//     whose first use it is deadlock.
+//   - A view is made anew only when its declaration has changed. Making it at every
+//     start lost: on PostgreSQL it waits for every report, and fails when the shop
+//     has views of its own over ours. MySQL cannot tell, and replaces it.
 //   - On SQLite the writers of one program take turns. Leaving it to SQLite, where
 //     they poll for the lock, lost: 32 callers changed one counter a quarter as
 //     often, and the unlucky waited ten times as long.
