@@ -109,7 +109,7 @@ func (s *Service) Rewards(ctx context.Context, program, friend string) ([]Reward
 // CapStatus is how much of one cap a referrer has used.
 type CapStatus struct {
 	Cap
-	Friends int64 // rewarded, or about to be
+	Used int64 // friends rewarded, or about to be
 }
 
 // Caps gives how much of each of the program's caps a referrer has used at an
