@@ -32,7 +32,8 @@ func (c Choice) For(order string) Choice {
 
 // Quote is what a cart costs with the offers that apply: per line what comes off
 // and by which offer, every candidate that was refused and why, and the sums. It
-// is plain data; changing it changes nothing but makes redeeming it fail.
+// is plain data; changing it changes nothing but makes redeeming it fail. Its Cart
+// shares lists with the cart that was priced.
 type Quote struct {
 	Cart  Cart
 	Order string

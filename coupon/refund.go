@@ -72,7 +72,7 @@ func (w *work) refund(r *storage.Record[redemptionBody], request RefundRequest, 
 		}
 	}
 	lines, shipping := b.kept()
-	if b.Confirmed == 0 || !b.State.paid() || len(lines)+len(shipping) == 0 {
+	if !b.State.paid() || len(lines)+len(shipping) == 0 {
 		return Refund{}, fmt.Errorf("%w: order %q is %s: only what is confirmed and not yet returned can be refunded", ErrState, b.Order, b.State)
 	}
 	made, off, err := b.giveBack(request)

@@ -174,3 +174,16 @@ func TestTheBook(t *testing.T) {
 		assert.Equal(t, ledger.Minor(want[k], euro), balance)
 	}
 }
+
+// The largest order goes the whole way: quoted, redeemed and returned.
+func TestTheLargestOrder(t *testing.T) {
+	s := newShop(t, benchOffers(5)...)
+	choice := coupon.Choice{}
+	for i := range 5 {
+		choice.Coupons = append(choice.Coupons, s.held(fmt.Sprint("offer-", i), "jane", 1)[0].ID)
+	}
+	r := s.redeem("order", benchCart(coupon.MaxLines), choice, noon)
+	refund, err := s.Refund(ctx, "order", coupon.RefundRequest{ID: "r", Everything: true}, noon)
+	require.NoError(t, err)
+	assert.Equal(t, []any{r.Total, r.Discount, true}, []any{refund.Amount, refund.Discount, refund.Restored})
+}
