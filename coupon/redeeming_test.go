@@ -3,6 +3,7 @@ package coupon_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/vouch-go/vouch/coupon"
 	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/storage"
 	"github.com/vouch-go/vouch/storage/memory"
 )
 
@@ -296,4 +298,50 @@ func TestClosedMonth(t *testing.T) {
 	require.ErrorIs(t, second(s.Redeem(ctx, "order", q, noon)), ledger.ErrClosed)
 	require.ErrorIs(t, s.Pause(ctx, "a", "staff", "", noon), ledger.ErrClosed)
 	requireSame(t, before, dump(t, s.store))
+}
+
+// The one lapsed reservation that makes room is found behind pages of others.
+func TestRoomBehindManyLapsedReservations(t *testing.T) {
+	s := newShop(t, amountOff("free", "1.00"), limited(amountOff("cap", "5.00"), coupon.Limit{Uses: 1}))
+	s.public("free", "FREE")
+	s.public("cap", "CAP")
+	for i := range 230 {
+		s.reserveAt(fmt.Sprint(i), coupon.Choose("FREE"), noon.Add(-time.Minute))
+	}
+	s.reserveAt("holder", coupon.Choose("CAP"), noon)
+	s.redeem("order", cartOf(item("20.00", 1)), coupon.Choose("CAP"), noon.Add(time.Hour))
+	assert.Equal(t, int64(1), s.counter("uses/cap"))
+}
+
+// Plans of several operations become one batch, which happens as a whole or not at
+// all.
+func TestJoinedPlans(t *testing.T) {
+	s := newShop(t, limited(amountOff("a", "5.00"), coupon.Limit{Uses: 10}))
+	held := s.held("a", "jane", 2)
+	s.reserveAt("paid", coupon.ChooseCoupons(held[0].ID), noon)
+	s.redeem("returned", cartOf(item("20.00", 1)), coupon.ChooseCoupons(held[1].ID), noon)
+	confirm, err := s.PlanConfirm(ctx, "paid", noon)
+	require.NoError(t, err)
+	refund, err := s.PlanRefund(ctx, "returned", coupon.RefundRequest{ID: "r", Everything: true}, noon)
+	require.NoError(t, err)
+	issue, err := s.PlanIssue(ctx, coupon.IssueRequest{ID: "reward", Holder: "jim", Offers: []coupon.IssueOffer{{Offer: "a"}}}, noon)
+	require.NoError(t, err)
+	batch, err := storage.Join(confirm.Batch, refund.Batch, issue.Batch)
+	require.NoError(t, err)
+	before := dump(t, s.store)
+
+	refused := batch
+	refused.Adds = append(slices.Clone(batch.Adds), storage.Add{Counter: "full", Delta: 1})
+	require.ErrorIs(t, s.store.Apply(ctx, refused), storage.ErrLimit)
+	requireSame(t, before, dump(t, s.store))
+
+	require.NoError(t, s.store.Apply(ctx, batch))
+	r, err := s.Redemption(ctx, "paid")
+	require.NoError(t, err)
+	assert.Equal(t, confirm.Answer, r)
+	c, err := s.Coupon(ctx, issue.Answer[0].ID)
+	require.NoError(t, err)
+	assert.Equal(t, issue.Answer[0], c)
+	assert.Equal(t, int64(1), s.counter("uses/a"))
+	require.ErrorIs(t, s.store.Apply(ctx, batch), storage.ErrConflict, "a plan is good once")
 }
