@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/vouch-go/vouch/coupon"
 )
 
@@ -21,14 +23,15 @@ type soldLine struct {
 
 func newReturnable() *returnable { return &returnable{make(map[soldKey][]*soldLine)} }
 
-// sell notes what an order sold, as its cart has it.
+// sell notes what an order sold, as its cart has it. Guests are not told apart, and
+// a unit at a fraction of a penny has no price to give back: these are not noted.
 func (r *returnable) sell(v *invoice, cart *coupon.Cart) {
 	shipping := make(map[string]bool)
 	for _, s := range cart.Shipping {
 		shipping[s.ID] = true
 	}
 	for _, i := range v.items {
-		if v.customer == "" || !i.sold() {
+		if v.customer == "" || !i.sold() || i.unit.Currency().IsZero() {
 			continue
 		}
 		key := soldKey{v.customer, i.product, i.price}
@@ -42,10 +45,16 @@ type orderRefund struct {
 	request coupon.RefundRequest
 }
 
-// match takes what a credit names out of what is left, and says how many of its
-// units were found and how many were not.
-func (r *returnable) match(credit *invoice) (refunds []orderRefund, found, missing int64) {
-	at := make(map[string]int) // by order, index in refunds
+// matched is what was found of a credit.
+type matched struct {
+	refunds        []orderRefund
+	found, missing int64 // units
+	worth          int64 // of the units found, minor units before any discount
+}
+
+// match takes what a credit names out of what is left.
+func (r *returnable) match(credit *invoice) matched {
+	var m matched
 	for _, i := range credit.items {
 		wanted := -i.quantity
 		lines := r.open[soldKey{credit.customer, i.product, i.price}]
@@ -55,21 +64,28 @@ func (r *returnable) match(credit *invoice) (refunds []orderRefund, found, missi
 			if units == 0 || line.shipping && units < line.left {
 				continue
 			}
-			if _, known := at[line.order]; !known {
-				at[line.order] = len(refunds)
-				refunds = append(refunds, orderRefund{line.order, coupon.RefundRequest{ID: credit.id}})
-			}
-			request := &refunds[at[line.order]].request
-			if line.shipping {
-				request.Shipping = append(request.Shipping, line.line)
-			} else {
-				request.Lines = append(request.Lines, coupon.Returned{Line: line.line, Units: units})
-			}
 			line.left -= units
 			wanted -= units
-			found += units
+			m.found += units
+			m.worth += units * i.unit.Minor()
+			m.add(credit.id, line, units)
 		}
-		missing += max(0, wanted)
+		m.missing += max(0, wanted)
 	}
-	return refunds, found, missing
+	return m
+}
+
+// add puts units of a line into the refund of its order.
+func (m *matched) add(credit string, line *soldLine, units int64) {
+	n := slices.IndexFunc(m.refunds, func(r orderRefund) bool { return r.order == line.order })
+	if n < 0 {
+		n = len(m.refunds)
+		m.refunds = append(m.refunds, orderRefund{line.order, coupon.RefundRequest{ID: credit}})
+	}
+	request := &m.refunds[n].request
+	if line.shipping {
+		request.Shipping = append(request.Shipping, line.line)
+	} else {
+		request.Lines = append(request.Lines, coupon.Returned{Line: line.line, Units: units})
+	}
 }

@@ -62,26 +62,27 @@ func TestCreditTakesTheLatestSaleFirst(t *testing.T) {
 		r.sell(v, &cart)
 	}
 	half := item{id: "9", product: "post", kind: "shipping", quantity: -1, price: "3.95"}
-	refunds, found, missing := r.match(sale(t, "C5", "jane", tea("1", -3), half))
+	m := r.match(sale(t, "C5", "jane", tea("1", -3), half))
 	assert.Equal(t, []orderRefund{
 		{"2", coupon.RefundRequest{ID: "C5", Lines: []coupon.Returned{{Line: "1", Units: 2}}}},
 		{"1", coupon.RefundRequest{ID: "C5", Lines: []coupon.Returned{{Line: "1", Units: 1}}}},
-	}, refunds)
-	assert.EqualValues(t, 3, found)
-	assert.EqualValues(t, 1, missing, "a delivery comes back as a whole")
+	}, m.refunds)
+	assert.EqualValues(t, 3, m.found)
+	assert.EqualValues(t, 375, m.worth)
+	assert.EqualValues(t, 1, m.missing, "a delivery comes back as a whole")
 
 	whole := half
 	whole.quantity = -2
-	refunds, _, missing = r.match(sale(t, "C6", "jane", tea("1", -9), whole))
+	m = r.match(sale(t, "C6", "jane", tea("1", -9), whole))
 	assert.Equal(t, []orderRefund{
 		{"1", coupon.RefundRequest{ID: "C6", Lines: []coupon.Returned{{Line: "1", Units: 4}}}},
 		{"2", coupon.RefundRequest{ID: "C6", Shipping: []string{"2"}}},
-	}, refunds)
-	assert.EqualValues(t, 5, missing)
+	}, m.refunds)
+	assert.EqualValues(t, 5, m.missing)
 
-	_, found, missing = r.match(sale(t, "C7", "", tea("1", -1)))
-	assert.Zero(t, found, "a guest's credit could be anybody's")
-	assert.EqualValues(t, 1, missing)
+	m = r.match(sale(t, "C7", "", tea("1", -1)))
+	assert.Zero(t, m.found, "a guest's credit could be anybody's")
+	assert.EqualValues(t, 1, m.missing)
 }
 
 // Credits never give back more than was sold, whatever they ask for.
@@ -105,17 +106,17 @@ func TestCreditsNeverExceedSales(t *testing.T) {
 		}
 		for range rapid.IntRange(0, 6).Draw(rt, "credits") {
 			credit := sale(t, "C", "jane", draw("1", -1), draw("2", -1))
-			refunds, found, missing := r.match(credit)
-			require.Equal(rt, -credit.items[0].quantity-credit.items[1].quantity, found+missing)
-			for _, refund := range refunds {
+			m := r.match(credit)
+			require.Equal(rt, -credit.items[0].quantity-credit.items[1].quantity, m.found+m.missing)
+			for _, refund := range m.refunds {
 				for _, line := range refund.request.Lines {
 					key := [2]string{refund.order, line.Line}
 					sold[key] -= line.Units
-					found -= line.Units
+					m.found -= line.Units
 					require.GreaterOrEqual(rt, sold[key], int64(0))
 				}
 			}
-			require.Zero(rt, found, "what was found is what is given back")
+			require.Zero(rt, m.found, "what was found is what is given back")
 		}
 	})
 }

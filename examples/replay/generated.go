@@ -132,6 +132,14 @@ func generateRetail() tables {
 		if n%3 == 0 {
 			add(invoice, "POST", 1, "3.95")
 		}
+		if n%10 == 4 && customer != "" { // all of it is cancelled, minutes later or on another day
+			at = at.Add([]time.Duration{5 * time.Minute, 30 * time.Hour}[n/10%2])
+			t.add("ukretail/orders", "C"+invoice, customer, "credit", at.Format(minutesForm))
+			for _, row := range t["ukretail/items"][len(t["ukretail/items"])-item:] {
+				t.add("ukretail/items", "C"+invoice, row[1], row[2], "-"+row[3], row[4])
+			}
+			continue
+		}
 		if n%7 == 6 { // some of it, or more than was bought, comes back
 			at = at.Add(5 * time.Minute)
 			t.add("ukretail/orders", "C"+invoice, customer, "credit", at.Format(minutesForm))

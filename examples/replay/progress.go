@@ -64,7 +64,7 @@ func (p *progress) abandon() {
 func (p *progress) percent() int { return p.done * 100 / max(p.total, 1) }
 
 func (p *progress) draw() {
-	const width = 40
+	const width = 30
 	full := min(p.percent()*width/100, width)
-	fmt.Fprintf(p.out, "\r%-34s %s%s %3d %%", p.label, strings.Repeat("█", full), strings.Repeat("░", width-full), p.percent())
+	fmt.Fprintf(p.out, "\r%-44s %s%s %3d %%", p.label, strings.Repeat("█", full), strings.Repeat("░", width-full), p.percent())
 }

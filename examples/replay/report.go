@@ -61,7 +61,7 @@ func check[T comparable](r *report, what string, found, want T) {
 func (r *report) print(out io.Writer) {
 	fmt.Fprintf(out, "\n%s\n%s\n", r.title, strings.Repeat("=", len([]rune(r.title))))
 	for _, rule := range r.rules {
-		fmt.Fprintf(out, "* %s\n", rule)
+		fmt.Fprintf(out, "* %s\n", wrap(rule, 100))
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	width := 0
@@ -74,10 +74,35 @@ func (r *report) print(out io.Writer) {
 			fmt.Fprintf(out, "\n%s\n", row.what)
 			continue
 		}
-		fmt.Fprintf(table, "%s\t%s\t  %s\n", row.what+strings.Repeat(" ", width-len([]rune(row.what))), row.figure, row.remark)
+		remark := row.remark
+		if remark != "" {
+			remark = "  " + remark
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", row.what+strings.Repeat(" ", width-len([]rune(row.what))), row.figure, remark)
 	}
 	table.Flush()
 }
 
 // count writes a number with its thousands apart: 18,082.
 func count(n int) string { return message.NewPrinter(language.English).Sprint(n) }
+
+// wrap breaks a text into lines of at most width characters, where words allow.
+func wrap(text string, width int) string {
+	var b strings.Builder
+	column := 0
+	for _, word := range strings.Fields(text) {
+		length := len([]rune(word))
+		switch {
+		case column == 0:
+		case column+1+length > width:
+			b.WriteString("\n  ")
+			column = 0
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += length
+	}
+	return b.String()
+}
