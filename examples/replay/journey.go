@@ -77,11 +77,11 @@ func replayJourney(ctx context.Context, s *session, src source) (*report, error)
 	check(r, "accepted", accepted, distinct)
 	check(r, "refused: "+string(coupon.ReasonLimit), refused[coupon.ReasonLimit], len(j.redemptions)-distinct)
 
-	report, err := coupon.Audit(ctx, second.store)
+	audited, err := coupon.Audit(ctx, second.store)
 	if err != nil {
 		return nil, err
 	}
-	check(r, "discrepancies found by the audit", len(report.Discrepancies), 0)
+	check(r, "discrepancies found by the audit", len(audited.Discrepancies), 0)
 	return r, first.close(ctx, s, "journey", r, func(ctx context.Context, store storage.Store) (ledger.AuditReport, error) {
 		return coupon.Audit(ctx, store)
 	})

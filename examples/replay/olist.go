@@ -39,8 +39,8 @@ type marketUnit struct {
 	price, freight                  ledger.Money
 }
 
-// code is the one that every shopper enters.
-const code = "FEIRA10"
+// fairCode is the one that every shopper enters.
+const fairCode = "FEIRA10"
 
 // excluded is a rule in place of what the data does not say: about every tenth
 // seller takes no part.
@@ -56,7 +56,7 @@ func replayOlist(ctx context.Context, s *session, src source) (*report, error) {
 		return nil, err
 	}
 	r := &report{title: "olist: a marketplace with many sellers (BRL)"}
-	r.rule("Made up: every shopper enters the code %s: 10 %% off, at most 30.00 BRL, from 60.00 BRL of goods, once per customer.", code)
+	r.rule("Made up: every shopper enters the code %s: 10 %% off, at most 30.00 BRL, from 60.00 BRL of goods, once per customer.", fairCode)
 	r.rule("Made up: sellers whose id hashes (FNV-1a, 32 bits) to a multiple of 10 take no part.")
 	r.rule("An order reserves when it is made and confirms when its payment is approved. The data has no instant of a cancellation: taken as a day after the payment (a refund), or after the order when there was none (a release).")
 	r.rule("Vouchers are tender: they pay what is left after discounts, so they change none.")
@@ -119,7 +119,7 @@ func (m *market) open(ctx context.Context, s *session, o *olist, at time.Time) e
 		return err
 	}
 	_, err = m.coupons.Issue(ctx, coupon.IssueRequest{
-		ID: "feira-10", Actor: "replay", Offers: []coupon.IssueOffer{{Offer: "feira-10", Code: code}},
+		ID: "feira-10", Actor: "replay", Offers: []coupon.IssueOffer{{Offer: "feira-10", Code: fairCode}},
 	}, at)
 	if err != nil {
 		return err
@@ -142,7 +142,7 @@ func (m *market) open(ctx context.Context, s *session, o *olist, at time.Time) e
 
 func (m *market) purchase(ctx context.Context, order *marketOrder, at time.Time) error {
 	cart := order.cart()
-	quote, err := m.coupons.Quote(ctx, cart, coupon.Choose(code), at)
+	quote, err := m.coupons.Quote(ctx, cart, coupon.Choose(fairCode), at)
 	if err != nil {
 		return err
 	}
