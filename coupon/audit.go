@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/storage"
@@ -185,10 +186,10 @@ func (a *auditor) booked(ctx context.Context, b *redemptionBody) (int64, error) 
 			return 0, err
 		}
 		for _, t := range entry.Transfers {
-			switch promotionsAccount {
-			case t.From:
+			switch {
+			case strings.HasPrefix(string(t.From), promotions):
 				sum += t.Amount.Minor()
-			case t.To:
+			case strings.HasPrefix(string(t.To), promotions):
 				sum -= t.Amount.Minor()
 			}
 		}
@@ -214,25 +215,30 @@ func (b *redemptionBody) checkSums() []ledger.Discrepancy {
 	}
 	var subtotal, shipping, refunded, discount int64
 	off := make([]int64, len(b.Applied))
+	for p, amount := range b.payments() {
+		if p.applied >= 0 && p.applied < len(off) {
+			off[p.applied] += amount
+		}
+	}
 	for i := range b.Lines {
 		line := &b.Lines[i]
 		subtotal += line.Price
-		for _, o := range line.Off {
-			if o.Applied >= 0 && o.Applied < len(off) {
-				off[o.Applied] += o.Amount
-			}
+		var price, units int64
+		for _, p := range line.Parts {
+			price, units = price+p.Price, units+p.Units
+			compare("a part of line "+line.ID+" below zero", min(p.total(), 0), 0)
+			compare("returned units of line "+line.ID, p.Returned, min(max(p.Returned, 0), p.Units))
 		}
-		if total := line.total(); total < 0 {
-			compare("line "+line.ID+" below zero", total, 0)
-		}
-		compare("returned units of line "+line.ID, line.Returned, min(max(line.Returned, 0), line.Quantity))
+		compare("parts of line "+line.ID, price, line.Price)
+		compare("units of line "+line.ID, units, line.Quantity)
 	}
 	for i, a := range b.Applied {
-		compare("lines of offer "+a.Offer, off[i], a.Amount)
+		compare("lines of offer "+a.Offer, off[i], a.Amount-a.Clawed)
 		discount += a.Amount
 	}
 	for _, d := range b.Deliveries {
 		shipping += d.Price
+		compare("delivery "+d.ID+" below zero", min(d.total(), 0), 0)
 	}
 	for _, r := range b.Refunds {
 		refunded += r.Amount

@@ -33,7 +33,7 @@ func TestAuditFinds(t *testing.T) {
 		"a use that is not there":    {"coupon", `"used":[{"order":"order"`, `"used":[{"order":"other"`, coupon.FoundUse},
 		"more uses than allowed":     {"coupon", `"uses":2`, `"uses":1`, coupon.FoundUse},
 		"a reservation that is none": {"coupon", `"order":"order","at"`, `"order":"order","until":1,"at"`, coupon.FoundUse},
-		"a claim":                    {"redemption", `"n":1,"max":9`, `"n":2,"max":9`, ledger.FoundCounter},
+		"a claim":                    {"redemption", `"claims":[{"counter":"uses/own/2026-11","n":1`, `"claims":[{"counter":"uses/own/2026-11","n":2`, ledger.FoundCounter},
 		"an unreadable coupon":       {"coupon", `"uses":2`, `"uses":"two"`, ledger.FoundUnreadable},
 		"an unreadable redemption":   {"redemption", `"total":6215`, `"total":"6215"`, ledger.FoundUnreadable},
 	} {

@@ -2,6 +2,8 @@ package coupon
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -10,11 +12,12 @@ import (
 
 // Limits of a cart. A cart beyond one of them is refused with [ErrCart].
 const (
-	MaxLines    = 10_000    // lines of goods, and as many of shipping
-	MaxQuantity = 1_000_000 // units in a line
-	MaxTotal    = 1 << 53   // minor units of a whole cart: exact in every language that may read it
-	MaxKey      = 100       // bytes of an id that the shop gives: line, product, seller, customer, order, …
-	maxNames    = 1_000     // categories or tags of a line, segments of a customer
+	MaxLines      = 10_000    // lines of goods, and as many of shipping
+	MaxQuantity   = 1_000_000 // units in a line
+	MaxTotal      = 1 << 53   // minor units of a whole cart: exact in every language that may read it
+	MaxKey        = 100       // bytes of an id that the shop gives: line, product, seller, customer, order, …
+	maxAttributes = 50
+	maxNames      = 1_000 // categories or tags of a line, segments of a customer
 )
 
 // Cart is what a shopper is about to buy, as the shop describes it. It is plain
@@ -25,6 +28,11 @@ type Cart struct {
 	Lines    []Line
 	Shipping []Shipping
 	Customer Customer
+
+	Country    string            // for conditions; empty: not known
+	Channel    string            // for conditions, as in "app"
+	Payment    string            // the payment method, for conditions
+	Attributes map[string]string // the shop's own, for conditions and limits
 
 	// Promotions names the shop's own promotions that already apply to the
 	// whole cart; those that apply to one line stand in [Line.Promotions].
@@ -70,6 +78,7 @@ type Customer struct {
 	// tell customers apart are refused.
 	Key      string
 	Segments []string
+	Orders   int64 // completed so far
 }
 
 // Fault is one thing that is wrong with an input: where, and what to do.
@@ -207,6 +216,10 @@ func (c *Cart) open() (*basket, error) {
 	faults.id("customer.key", c.Customer.Key, true)
 	faults.names("customer.segments", c.Customer.Segments)
 	faults.names("promotions", c.Promotions)
+	if c.Customer.Orders < 0 {
+		faults.add("customer.orders", "is %d, want 0 or more", c.Customer.Orders)
+	}
+	c.checkSale(faults)
 
 	b := &basket{cart: c, totals: make([]int64, len(c.Lines)), floors: make([]int64, len(c.Lines))}
 	seen := make(map[string]int, len(c.Lines))
@@ -238,6 +251,22 @@ func (c *Cart) open() (*basket, error) {
 		faults.add("lines", "sum to 2^53 minor units or more: split the order")
 	}
 	return b, faults.orNil()
+}
+
+func (c *Cart) checkSale(faults *Faults) {
+	faults.id("country", c.Country, true)
+	faults.id("channel", c.Channel, true)
+	faults.id("payment", c.Payment, true)
+	if len(c.Attributes) > maxAttributes {
+		faults.add("attributes", "has %d entries, at most %d are allowed", len(c.Attributes), maxAttributes)
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Attributes)) {
+		if name == "" || len(name) > MaxKey || !printable(name) {
+			faults.id("attributes", name, false)
+		}
+		faults.id(fmt.Sprintf("attributes[%q]", name), c.Attributes[name], true)
+	}
 }
 
 // open gives the line's price before offers and the least it may cost.

@@ -12,9 +12,19 @@ import (
 // change, and their status for as long as Options.Fresh allows. It is shared by
 // the copies that In makes, and safe for concurrent use.
 type catalog struct {
-	mu       sync.RWMutex
-	versions map[offerVersion]*Version
-	heads    map[string]offerHead
+	mu        sync.RWMutex
+	versions  map[offerVersion]*Version
+	heads     map[string]offerHead
+	automatic automaticOffers
+}
+
+// automaticOffers are the offers that apply without a code, in their latest
+// versions.
+type automaticOffers struct {
+	versions []*Version
+	paused   map[string]bool
+	read     time.Time
+	known    bool
 }
 
 type offerVersion struct {
@@ -38,6 +48,7 @@ func (c *catalog) forget(offer string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.heads, offer)
+	c.automatic = automaticOffers{}
 }
 
 // readHeads gives the status of offers, from memory where it is fresh at the
@@ -85,6 +96,57 @@ func (s *Service) readHeads(ctx context.Context, offers []string, now time.Time)
 	return found, nil
 }
 
+// lastAutomatic gives the automatic offers last read, however long ago.
+func (c *catalog) lastAutomatic() automaticOffers {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.automatic
+}
+
+// readAutomatic gives the automatic offers, from memory where they are fresh.
+func (s *Service) readAutomatic(ctx context.Context, now time.Time) (automaticOffers, error) {
+	found := s.catalog.lastAutomatic()
+	if age := now.Sub(found.read); found.known && !s.bound && age >= 0 && age < s.options.Fresh {
+		return found, nil
+	}
+	found = automaticOffers{paused: make(map[string]bool), read: now, known: true}
+	var wanted []offerVersion
+	query := storage.Query{Kind: kindHead, List: listAutomatic, Limit: storage.MaxPage}
+	for {
+		page, err := s.store.List(ctx, query)
+		if err != nil {
+			return found, err
+		}
+		for _, doc := range page.Docs {
+			head, err := heads.Decode(doc)
+			if err != nil {
+				return found, err
+			}
+			wanted = append(wanted, offerVersion{doc.Key.ID, head.Value.Latest})
+			found.paused[doc.Key.ID] = head.Value.Paused
+		}
+		if page.Next == "" {
+			break
+		}
+		query.After = page.Next
+	}
+	versions, err := s.readVersions(ctx, wanted)
+	if err != nil {
+		return found, err
+	}
+	for _, id := range wanted {
+		if v := versions[id]; v != nil {
+			found.versions = append(found.versions, v)
+		}
+	}
+	if !s.bound {
+		s.catalog.mu.Lock()
+		s.catalog.automatic = found
+		s.catalog.mu.Unlock()
+	}
+	return found, nil
+}
+
 // readVersions gives versions of offers, from memory where they were read before.
 // A version that does not exist is left out.
 func (s *Service) readVersions(ctx context.Context, wanted []offerVersion) (map[offerVersion]*Version, error) {
@@ -113,7 +175,7 @@ func (s *Service) readVersions(ctx context.Context, wanted []offerVersion) (map[
 		if doc == nil {
 			continue
 		}
-		v, err := readVersion(doc)
+		v, err := readVersion(doc, s.predicates)
 		if err != nil {
 			return nil, err
 		}

@@ -16,35 +16,41 @@ type Candidate struct {
 	Code    string   // as typed, if it was
 	Paused  bool
 	Refused *Refusal // decided before, as for a mistyped code
+
+	quoted int64 // when judged again: what a quote took off, which a limit of money may have clipped
 }
 
 // Facts is what a decision rests on besides the cart and the candidates.
 type Facts struct {
 	Order      string
 	Exclusions []Exclusion
-	Used       map[string]int64 // uses so far by counter, those of this order and lapsed ones not counted
+	Used       map[string]int64 // uses and money so far by counter, those of this order and lapsed ones not counted
+	Best       bool             // search the set that takes most off
 }
 
 // Decide prices a cart: it finds which candidates apply and what exactly comes off
 // each line. It is a pure function: the same arguments give the same quote. The
 // order of candidates has no effect.
 //
-// Candidates that can't be combined are taken by priority, then by what each
-// would take off alone, then by id; the losers are refused with the winner's name,
-// and so are those for which the ones taken before use up a limit. A candidate
-// given twice counts once, with a notice.
+// Candidates that can't be combined are taken by priority, those with a coupon
+// before automatic ones, then by what each would take off alone, then by id; the
+// losers are refused with the winner's name, and so are those for which the ones
+// taken before use up a limit. With Facts.Best the set that takes most off is
+// searched instead ([Quote.Optimal]). A candidate given twice counts once, with a
+// notice.
 //
-// Those that apply are worked out by priority, then id, each on what the ones
-// before left. Of lines with an equal claim to a last coin, the one with the
-// shorter id has it, then the smaller, so that the order of lines has no effect
-// either. An offer that would take nothing off is refused, and uses nothing up. It
-// fails with a [*Faults] when the cart is not valid.
+// Those that apply are worked out by stage (lines, order, shipping, gifts), then
+// priority, then id, each on what the ones before left. Of lines with an equal claim
+// to a last coin, the one with the shorter id has it, then the smaller, so that the
+// order of lines has no effect either. An offer that would take nothing off is
+// refused, and uses nothing up. It fails with a [*Faults] when the cart is not
+// valid.
 func Decide(cart Cart, candidates []Candidate, facts Facts, at time.Time) (*Quote, error) {
 	b, err := cart.open()
 	if err != nil {
 		return nil, err
 	}
-	d := &decision{basket: b, facts: &facts, at: at}
+	d := &decision{basket: b, facts: &facts, at: at, pricing: b.pricing()}
 	for _, c := range candidates {
 		if c.Version == nil && c.Refused == nil {
 			c.Refused = &Refusal{Reason: ReasonUnknown}
@@ -53,7 +59,6 @@ func Decide(cart Cart, candidates []Candidate, facts Facts, at time.Time) (*Quot
 	}
 	slices.SortStableFunc(d.entries, (*entry).compareTwins)
 	d.entries = slices.CompactFunc(d.entries, d.repeats)
-	d.order = lineOrder(cart.Lines)
 	d.exclusions = make(map[string][]*Exclusion)
 	for i := range facts.Exclusions {
 		e := &facts.Exclusions[i]
@@ -62,22 +67,12 @@ func Decide(cart Cart, candidates []Candidate, facts Facts, at time.Time) (*Quot
 	for _, e := range d.entries {
 		e.Refused = d.judge(e)
 	}
-	d.combine()
+	if facts.Best {
+		d.search()
+	} else {
+		d.combine()
+	}
 	return d.quote(), nil
-}
-
-func lineOrder(lines []Line) []int {
-	order := make([]int, len(lines))
-	for i := range order {
-		order[i] = i
-	}
-	byID := func(a, b int) int {
-		return cmp.Or(cmp.Compare(len(lines[a].ID), len(lines[b].ID)), cmp.Compare(lines[a].ID, lines[b].ID))
-	}
-	if !slices.IsSortedFunc(order, byID) {
-		slices.SortFunc(order, byID)
-	}
-	return order
 }
 
 // decision is the work on one cart.
@@ -85,24 +80,26 @@ type decision struct {
 	*basket
 	facts      *Facts
 	at         time.Time
-	order      []int                   // the lines by id, shorter ids first
 	exclusions map[string][]*Exclusion // by seller
 	entries    []*entry
 	applied    []*entry // those that apply, in the order in which they are worked out
+	pricing    *pricing
+	optimal    bool
+	limited    bool // a limit had a say
 	notices    []string
 }
 
 // entry is a candidate under judgement.
 type entry struct {
 	Candidate
-	lines  []int    // indices of the eligible lines
-	left   []Reason // per line of the cart why it is left out; "" when eligible
-	alone  int64    // what it would take off alone
-	claims []ledger.Claim
-	amount int64   // what it takes off
-	shares []int64 // of amount, by lines
-	lost   bool    // refused because of those that apply
-	rival  *entry  // the one it can't be combined with
+	lines      []int    // indices of the eligible lines
+	left       []Reason // per line of the cart why it is left out; "" when eligible
+	deliveries []int    // indices of the deliveries that count, by id
+	claims     []limitClaim
+	alone      int64  // what it would take off alone
+	amount     int64  // what it takes off
+	lost       bool   // refused because of those that apply
+	rival      *entry // the one it can't be combined with
 }
 
 func (e *entry) offerID() string {
@@ -128,6 +125,8 @@ func (e *entry) compareID(other *entry) int {
 		cmp.Compare(e.couponID(), other.couponID()),
 		cmp.Compare(e.Code, other.Code))
 }
+
+func (e *entry) offer() *Offer { return &e.Version.offer }
 
 func (e *entry) priority() int { return e.Version.offer.Priority }
 
@@ -205,42 +204,67 @@ func (d *decision) judgeOffer(e *entry) *Refusal {
 	if refused := d.pickLines(e); refused != nil {
 		return refused
 	}
-	var eligible, room int64
-	for _, i := range e.lines {
-		eligible += d.totals[i]
-		room += d.totals[i] - d.floors[i]
-	}
-	for _, condition := range offer.Conditions {
-		if refused := condition.refuse(d.cart, eligible); refused != nil {
-			return refused
-		}
-	}
-	alone, ok := offer.Benefit.off(eligible, room, d.cart.Currency, offer.Rounding)
-	if !ok {
+	if !offer.Benefit.in(d.cart.Currency) {
 		return &Refusal{Reason: ReasonCurrency, Currency: d.cart.Currency}
 	}
-	if alone == 0 {
-		return &Refusal{Reason: ReasonNothingOff}
+	if refused := d.judgeConditions(e, false); refused != nil {
+		return refused
 	}
-	e.alone = alone
+	if failed, refused := d.price([]*entry{e}); failed != nil {
+		return refused
+	}
+	e.alone = e.amount
 	return nil
 }
 
+// judgeConditions judges the offer's conditions, before any offer or with those
+// worked out so far.
+func (d *decision) judgeConditions(e *entry, worked bool) *Refusal {
+	s := situation{cart: d.cart, lines: e.lines, predicates: e.Version.predicates}
+	for _, i := range e.lines {
+		s.eligible += d.totals[i]
+		s.units += d.cart.Lines[i].Quantity
+	}
+	s.running = s.eligible
+	if worked {
+		s.running = d.pricing.cost(d.pricing.eligible(e), false)
+	}
+	return All(e.Version.offer.Conditions).refuse(&s)
+}
+
 func (d *decision) judgeLimits(e *entry) *Refusal {
-	claims, ok := e.Version.claims(d.cart.Customer.Key, e.Coupon, d.at)
-	if !ok {
-		return &Refusal{Reason: ReasonCustomer}
+	claims, refused := e.Version.claims(d.cart, e.Coupon, d.at)
+	if refused != nil {
+		return refused
 	}
 	e.claims = claims
 	return d.full(claims, nil)
 }
 
+// takings are what the offers that apply take from limits of uses: how much of each
+// counter, and the least that one of them allows.
+type takings map[string]ledger.Claim
+
+func (t takings) add(claims []limitClaim) {
+	for _, claim := range claims {
+		if before, known := t[claim.Counter]; known {
+			claim.N, claim.Max = claim.N+before.N, min(claim.Max, before.Max)
+		}
+		t[claim.Counter] = claim.Claim
+	}
+}
+
 // full is the refusal of the first claim that its counter has no room for, with
 // what the offers that apply already take from it.
-func (d *decision) full(claims []ledger.Claim, taken map[string]int64) *Refusal {
+func (d *decision) full(claims []limitClaim, taken takings) *Refusal {
 	for _, claim := range claims {
-		if used := d.facts.Used[claim.Counter] + taken[claim.Counter]; used > claim.Max-claim.N {
-			return limitReached(claim, used)
+		used, least := d.facts.Used[claim.Counter], max(claim.N, 1) // of money, something must be left
+		if before, known := taken[claim.Counter]; known && claim.N > 0 {
+			used, claim.Max = used+before.N, min(claim.Max, before.Max)
+		}
+		if used > claim.Max-least {
+			d.limited = true
+			return limitReached(claim.Claim, used)
 		}
 	}
 	return nil
@@ -252,7 +276,7 @@ func (d *decision) pickLines(e *entry) *Refusal {
 	promoted := slices.Clone(d.cart.Promotions)
 	e.left = make([]Reason, len(d.cart.Lines))
 	var excluding []string
-	for _, i := range d.order {
+	for i := range d.cart.Lines {
 		line := &d.cart.Lines[i]
 		promoted = append(promoted, line.Promotions...)
 		switch {
@@ -267,6 +291,7 @@ func (d *decision) pickLines(e *entry) *Refusal {
 			e.lines = append(e.lines, i)
 		}
 	}
+	e.deliveries = d.pickDeliveries(offer)
 	slices.Sort(promoted)
 	slices.Sort(excluding)
 	promoted, excluding = slices.Compact(promoted), slices.Compact(excluding)
@@ -283,24 +308,82 @@ func (d *decision) pickLines(e *entry) *Refusal {
 	return &Refusal{Reason: ReasonNoLines}
 }
 
+// pickDeliveries finds the deliveries that count for the offer: all but those of a
+// seller that keeps all its products out of it.
+func (d *decision) pickDeliveries(offer *Offer) []int {
+	shipping := d.cart.Shipping
+	var counted []int
+	for i := range shipping {
+		const anyProduct = ""
+		if !slices.ContainsFunc(d.exclusions[shipping[i].Seller], func(x *Exclusion) bool { return x.excludes(anyProduct, offer, d.at) }) {
+			counted = append(counted, i)
+		}
+	}
+	slices.SortFunc(counted, func(a, b int) int { return compareIDs(shipping[a].ID, shipping[b].ID) })
+	return counted
+}
+
+// group leaves one offer of each group: the best, or the first. Searching for the
+// best set finds out itself which is the best of a group.
+func (d *decision) group(searching bool) {
+	winners := make(map[string]*entry)
+	grouped := func(e *entry) bool {
+		group := &e.offer().Group
+		return group.Name != "" && (group.First || !searching)
+	}
+	for _, e := range d.open() {
+		if won := winners[e.offer().Group.Name]; grouped(e) && (won == nil || e.leads(won)) {
+			winners[e.offer().Group.Name] = e
+		}
+	}
+	for _, e := range d.open() {
+		if won := winners[e.offer().Group.Name]; grouped(e) && won != e {
+			e.lost, e.Refused = true, d.judgeAs(e, e.beaten(won, ReasonGroup))
+		}
+	}
+}
+
+// leads says that of its group it counts rather than the other.
+func (e *entry) leads(other *entry) bool {
+	if e.offer().Group.First {
+		return cmp.Or(cmp.Compare(other.offer().Priority, e.offer().Priority), e.compareID(other)) < 0
+	}
+	return cmp.Or(cmp.Compare(other.alone, e.alone), e.compareID(other)) < 0
+}
+
+// open are the entries that are not refused.
+func (d *decision) open() []*entry {
+	var open []*entry
+	for _, e := range d.entries {
+		if e.Refused == nil {
+			open = append(open, e)
+		}
+	}
+	return open
+}
+
 // combine takes the candidates that can stand beside each other, the strongest
-// first, and works out what each takes off. One that is left with nothing to take
-// off gives its place to those it kept out: so it begins again without it.
+// first, and works out what each takes off. One that is refused with those before
+// it gives its place to those it kept out: so it begins again without it.
 func (d *decision) combine() {
 	for {
+		d.group(false)
 		d.applied = d.pick()
-		empty := d.price(d.applied)
-		if empty == nil {
+		failed, refused := d.price(d.applied)
+		if failed == nil {
 			return
 		}
-		empty.Refused = d.judgeAs(empty, &Refusal{Reason: ReasonNothingOff})
+		failed.Refused = d.judgeAs(failed, refused)
 		for _, e := range d.entries {
 			if e.lost {
-				e.Refused, e.rival, e.lost = nil, nil, false
+				e.restore()
 			}
 		}
 	}
 }
+
+// restore takes back that an entry lost.
+func (e *entry) restore() { e.Refused, e.rival, e.lost = nil, nil, false }
 
 // judgeAs completes a refusal with whom it concerns.
 func (d *decision) judgeAs(e *entry, refused *Refusal) *Refusal {
@@ -308,36 +391,62 @@ func (d *decision) judgeAs(e *entry, refused *Refusal) *Refusal {
 	return d.judge(e)
 }
 
-func (d *decision) pick() []*entry {
-	var order, applied []*entry
-	for _, e := range d.entries {
-		if e.Refused == nil {
-			order = append(order, e)
-		}
-	}
+// ranked are the entries not refused, the strongest first.
+func (d *decision) ranked() []*entry {
+	order := d.open()
 	slices.SortStableFunc(order, func(a, b *entry) int {
-		return cmp.Or(cmp.Compare(b.priority(), a.priority()), cmp.Compare(b.alone, a.alone), a.compareID(b))
+		return cmp.Or(
+			cmp.Compare(b.priority(), a.priority()),
+			cmp.Compare(a.automatic(), b.automatic()),
+			cmp.Compare(b.alone, a.alone),
+			a.compareID(b))
 	})
-	taken := make(map[string]int64)
-	for _, e := range order {
-		if rival := slices.IndexFunc(applied, e.clashes); rival >= 0 {
-			e.lost, e.rival = true, applied[rival]
-			e.Refused = d.judgeAs(e, &Refusal{Reason: ReasonCombination, Rival: e.rival.offerID(), RivalName: e.rival.Version.offer.Name})
-			continue
-		}
-		if refused := d.full(e.claims, taken); refused != nil {
+	return order
+}
+
+func (e *entry) automatic() int {
+	if e.Coupon == nil && e.Version.offer.Automatic {
+		return 1
+	}
+	return 0
+}
+
+func (d *decision) pick() []*entry {
+	var applied []*entry
+	taken := make(takings)
+	for _, e := range d.ranked() {
+		if refused := d.lose(e, applied, taken); refused != nil {
 			e.lost, e.Refused = true, d.judgeAs(e, refused)
 			continue
 		}
-		for _, claim := range e.claims {
-			taken[claim.Counter] += claim.N
-		}
 		applied = append(applied, e)
 	}
-	slices.SortStableFunc(applied, func(a, b *entry) int {
-		return cmp.Or(cmp.Compare(b.priority(), a.priority()), a.compareID(b))
-	})
+	slices.SortStableFunc(applied, (*entry).compareWork)
 	return applied
+}
+
+// lose says why an entry can't stand beside those applied; otherwise it counts what
+// it takes from limits of uses.
+func (d *decision) lose(e *entry, applied []*entry, taken takings) *Refusal {
+	if rival := slices.IndexFunc(applied, e.clashes); rival >= 0 {
+		return e.beaten(applied[rival], ReasonCombination)
+	}
+	if rival := slices.IndexFunc(applied, e.groupedWith); rival >= 0 {
+		return e.beaten(applied[rival], ReasonGroup)
+	}
+	if refused := d.full(e.claims, taken); refused != nil {
+		return refused
+	}
+	taken.add(e.claims)
+	return nil
+}
+
+// compareWork is the order in which entries are worked out.
+func (e *entry) compareWork(other *entry) int {
+	return cmp.Or(
+		cmp.Compare(e.Version.offer.Benefit.stage(), other.Version.offer.Benefit.stage()),
+		cmp.Compare(other.priority(), e.priority()),
+		e.compareID(other))
 }
 
 // clashes says that one of the two does not consent to the other.
@@ -345,62 +454,108 @@ func (e *entry) clashes(other *entry) bool {
 	return !e.Version.offer.consents(&other.Version.offer) || !other.Version.offer.consents(&e.Version.offer)
 }
 
-// price works out the amounts of the offers that apply, each on what those before
-// it left, and gives the first that would take nothing off.
-func (d *decision) price(applied []*entry) (empty *entry) {
-	running := slices.Clone(d.totals)
-	var weights, room []int64
-	for _, e := range applied {
-		weights, room = weights[:0], room[:0]
-		var base, space int64
-		for _, i := range e.lines {
-			weights = append(weights, running[i])
-			room = append(room, running[i]-d.floors[i])
-			base += running[i]
-			space += running[i] - d.floors[i]
+// groupedWith says that of the two only one counts.
+func (e *entry) groupedWith(other *entry) bool {
+	return e.offer().Group.Name != "" && e.offer().Group.Name == other.offer().Group.Name
+}
+
+// beaten is the refusal of an entry because of a rival.
+func (e *entry) beaten(rival *entry, reason Reason) *Refusal {
+	e.rival = rival
+	return &Refusal{Reason: reason, Rival: rival.offerID(), RivalName: rival.offer().Name}
+}
+
+// price works out the amounts of a set of offers, each on what those before it
+// left. It gives the first that does not apply with those before it, and why.
+func (d *decision) price(set []*entry) (failed *entry, refused *Refusal) {
+	p := d.pricing
+	p.reset()
+	var taken map[string]int64
+	for i, e := range set {
+		p.applied, p.short = i, nil
+		if i > 0 && e.Version.after {
+			if refused := d.judgeConditions(e, true); refused != nil {
+				return e, refused
+			}
 		}
-		e.amount, _ = e.Version.offer.Benefit.off(base, space, d.cart.Currency, e.Version.offer.Rounding)
-		if e.amount == 0 {
-			return e
+		e.amount = e.Version.offer.Benefit.apply(p, e)
+		for _, claim := range e.claims {
+			if claim.limit.Uses > 0 {
+				continue
+			}
+			used := d.facts.Used[claim.Counter] + taken[claim.Counter]
+			if refused := d.spend(claim, e, used); refused != nil {
+				return e, refused
+			}
 		}
-		shares, err := ledger.Split(e.shares, e.amount, weights, room)
-		if err != nil { // the amount is bounded by the room, and room needs weight
-			return e
+		for _, claim := range e.claims {
+			if claim.limit.Uses == 0 {
+				if taken == nil {
+					taken = make(map[string]int64)
+				}
+				taken[claim.Counter] += e.amount
+			}
 		}
-		e.shares = shares
-		for k, i := range e.lines {
-			running[i] -= shares[k]
+		if e.amount == 0 && e.Version.offer.Benefit.stage() != giftStage {
+			if p.short != nil {
+				return e, p.short
+			}
+			return e, &Refusal{Reason: ReasonNothingOff}
 		}
 	}
+	return nil, nil
+}
+
+// spend holds an entry's amount against a limit of money: it may be refused, or
+// lowered to what is left. What was quoted is not clipped anew, but claimed as it
+// is: whether it is still there, the counter decides.
+func (d *decision) spend(c limitClaim, e *entry, used int64) *Refusal {
+	left := c.Max - used
+	if c.limit.When == ClipSpent && e.quoted > 0 {
+		left = min(left, e.quoted)
+	}
+	switch {
+	case left <= 0, c.limit.When == RefuseSpent && e.amount > left:
+		d.limited = true
+		refused := limitReached(c.Claim, used)
+		refused.Found, refused.Needed = ledger.Minor(max(left, 0), d.cart.Currency), ledger.Minor(e.amount, d.cart.Currency)
+		return refused
+	case c.limit.When == ClipSpent && e.amount > left:
+		d.limited = true
+		d.pricing.clip(left)
+		e.amount = left
+	}
 	return nil
+}
+
+// off is what the entry takes off: alone, when it is not among those applied.
+func (e *entry) off(applied []*entry) int64 {
+	if slices.Contains(applied, e) {
+		return e.amount
+	}
+	return e.alone
 }
 
 // quote puts the outcome together.
 func (d *decision) quote() *Quote {
 	money := func(minor int64) ledger.Money { return ledger.Minor(minor, d.cart.Currency) }
 	q := &Quote{
-		Cart: *d.cart, Order: d.facts.Order, At: d.at, Notices: d.notices,
+		Cart: *d.cart, Order: d.facts.Order, At: d.at, Notices: d.notices, Optimal: d.optimal, limited: d.limited,
 		Lines:    make([]QuoteLine, len(d.cart.Lines)),
 		Subtotal: money(d.subtotal), Shipping: money(d.shipping),
 	}
 	for i := range d.cart.Lines {
 		line := &d.cart.Lines[i]
-		q.Lines[i] = QuoteLine{ID: line.ID, Quantity: line.Quantity, Price: money(d.totals[i]), Total: money(d.totals[i])}
+		q.Lines[i] = QuoteLine{ID: line.ID, Quantity: line.Quantity, Price: money(d.totals[i])}
 	}
-	d.allotOffs(q.Lines)
+	d.pricing.write(q)
 	var discount int64
 	for _, e := range d.applied {
-		index := len(q.Applied)
 		offer := &e.Version.offer
 		q.Applied = append(q.Applied, Applied{offer.ID, offer.Version, offer.Name, e.couponID(), money(e.amount)})
+		e.quoted = e.amount
 		q.candidates = append(q.candidates, e.Candidate)
 		discount += e.amount
-		for k, i := range e.lines {
-			if e.shares[k] > 0 {
-				q.Lines[i].Off = append(q.Lines[i].Off, Off{index, money(e.shares[k])})
-				q.Lines[i].Total = money(q.Lines[i].Total.Minor() - e.shares[k])
-			}
-		}
 		for i, reason := range e.left {
 			if reason != "" {
 				q.Lines[i].LeftOut = append(q.Lines[i].LeftOut, LeftOut{offer.ID, offer.Name, reason})
@@ -408,8 +563,8 @@ func (d *decision) quote() *Quote {
 		}
 	}
 	for _, e := range d.entries {
-		if e.rival != nil {
-			e.Refused.RivalOff = money(e.rival.amount)
+		if e.rival != nil && e.Refused != nil {
+			e.Refused.RivalOff = money(e.rival.off(d.applied))
 		}
 		if e.Refused != nil {
 			q.Refused = append(q.Refused, e.Refused)
@@ -418,23 +573,4 @@ func (d *decision) quote() *Quote {
 	q.Discount = money(discount)
 	q.Total = money(d.subtotal - discount + d.shipping)
 	return q
-}
-
-// allotOffs gives each line room for what comes off it, in one piece of memory.
-func (d *decision) allotOffs(lines []QuoteLine) {
-	counts, sum := make([]int, len(lines)), 0
-	for _, e := range d.applied {
-		for k, i := range e.lines {
-			if e.shares[k] > 0 {
-				counts[i]++
-				sum++
-			}
-		}
-	}
-	room := make([]Off, sum)
-	for i, n := range counts {
-		if n > 0 {
-			lines[i].Off, room = room[:0:n], room[n:]
-		}
-	}
 }

@@ -79,30 +79,32 @@ func TestAmounts(t *testing.T) {
 		offers []coupon.Offer
 		want   []int64
 	}{
-		"a percentage":                              {lines(item("10.00", 2), item("5.00", 1)), offers(percentOff("p", "10")), []int64{200, 50}},
-		"a percentage is rounded once":              {lines(item("0.05", 1), item("0.05", 1), item("0.05", 1)), offers(percentOff("p", "10")), []int64{1, 1, 0}},
-		"half up":                                   {lines(item("0.05", 1)), offers(rounded(ledger.HalfUp)), []int64{3}},
-		"half down":                                 {lines(item("0.05", 1)), offers(rounded(ledger.HalfDown)), []int64{2}},
-		"half even":                                 {lines(item("0.05", 1)), offers(rounded(ledger.HalfEven)), []int64{2}},
-		"up":                                        {lines(item("0.05", 1)), offers(rounded(ledger.Up)), []int64{3}},
-		"down":                                      {lines(item("0.05", 1)), offers(rounded(ledger.Down)), []int64{2}},
-		"below the maximum":                         {lines(item("8.00", 1)), offers(maximum), []int64{400}},
-		"at the maximum":                            {lines(item("10.00", 1)), offers(maximum), []int64{500}},
-		"above the maximum":                         {lines(item("30.00", 1), item("10.00", 1)), offers(maximum), []int64{375, 125}},
-		"everything":                                {lines(item("10.00", 3), item("0.01", 1)), offers(percentOff("p", "100")), []int64{3000, 1}},
-		"an amount":                                 {lines(item("10.00", 2), item("5.00", 1)), offers(amountOff("a", "5.00")), []int64{400, 100}},
-		"an amount above what the lines cost":       {lines(item("1.00", 2), item("0.50", 1)), offers(amountOff("a", "5.00")), []int64{200, 50}},
-		"ten lines of 1.00 with 0.15 off":           {many(item("1.00", 1), 10), offers(amountOff("a", "0.15")), []int64{2, 2, 2, 2, 2, 1, 1, 1, 1, 1}},
-		"a free line stays free":                    {lines(item("22.00", 1), item("14.00", 1), item("43.00", 1), item("7.50", 1), item("0.00", 1)), offers(amountOff("a", "15.00")), []int64{381, 243, 746, 130, 0}},
-		"a floor, spread over the rest":             {lines(floor("10.00", 1, "9.00"), item("10.00", 1), item("10.00", 1)), offers(amountOff("a", "9.00")), []int64{100, 400, 400}},
-		"floors cut the amount":                     {lines(floor("10.00", 2, "9.00"), floor("5.00", 1, "5.00")), offers(percentOff("p", "50")), []int64{200, 0}},
-		"a floor above the price raises nothing":    {lines(floor("10.00", 1, "12.00"), item("10.00", 1)), offers(amountOff("a", "5.00")), []int64{0, 500}},
-		"units cheaper than a cent":                 {lines(total(1000, "1.25"), item("1.00", 1)), offers(percentOff("p", "10")), []int64{13, 10}},
-		"a total of nothing":                        {lines(total(3, "0.00"), item("1.00", 1)), offers(percentOff("p", "10")), []int64{0, 10}},
-		"the total counts, not the unit price":      {lines(with(item("9.00", 3), func(l *coupon.Line) { l.Total = eur("10.00") })), offers(percentOff("p", "10")), []int64{100}},
-		"percentages work on what is left":          {lines(item("100.00", 1)), offers(freely(percentOff("a", "10")), freely(percentOff("b", "10"))), []int64{1900}},
-		"an amount, then a percentage of what left": {lines(item("100.00", 1)), offers(freely(amountOff("a", "50.00")), freely(percentOff("b", "10"))), []int64{5500}},
-		"the higher priority is worked out first":   {lines(item("100.00", 1)), offers(freely(amountOff("a", "50.00")), changed(freely(percentOff("b", "10")), func(o *coupon.Offer) { o.Priority = 1 })), []int64{6000}},
+		"a percentage":                            {lines(item("10.00", 2), item("5.00", 1)), offers(percentOff("p", "10")), []int64{200, 50}},
+		"a percentage is rounded once":            {lines(item("0.05", 1), item("0.05", 1), item("0.05", 1)), offers(percentOff("p", "10")), []int64{1, 1, 0}},
+		"half up":                                 {lines(item("0.05", 1)), offers(rounded(ledger.HalfUp)), []int64{3}},
+		"half down":                               {lines(item("0.05", 1)), offers(rounded(ledger.HalfDown)), []int64{2}},
+		"half even":                               {lines(item("0.05", 1)), offers(rounded(ledger.HalfEven)), []int64{2}},
+		"up":                                      {lines(item("0.05", 1)), offers(rounded(ledger.Up)), []int64{3}},
+		"down":                                    {lines(item("0.05", 1)), offers(rounded(ledger.Down)), []int64{2}},
+		"below the maximum":                       {lines(item("8.00", 1)), offers(maximum), []int64{400}},
+		"at the maximum":                          {lines(item("10.00", 1)), offers(maximum), []int64{500}},
+		"above the maximum":                       {lines(item("30.00", 1), item("10.00", 1)), offers(maximum), []int64{375, 125}},
+		"everything":                              {lines(item("10.00", 3), item("0.01", 1)), offers(percentOff("p", "100")), []int64{3000, 1}},
+		"an amount":                               {lines(item("10.00", 2), item("5.00", 1)), offers(amountOff("a", "5.00")), []int64{400, 100}},
+		"an amount above what the lines cost":     {lines(item("1.00", 2), item("0.50", 1)), offers(amountOff("a", "5.00")), []int64{200, 50}},
+		"ten lines of 1.00 with 0.15 off":         {many(item("1.00", 1), 10), offers(amountOff("a", "0.15")), []int64{2, 2, 2, 2, 2, 1, 1, 1, 1, 1}},
+		"a free line stays free":                  {lines(item("22.00", 1), item("14.00", 1), item("43.00", 1), item("7.50", 1), item("0.00", 1)), offers(amountOff("a", "15.00")), []int64{381, 243, 746, 130, 0}},
+		"a floor, spread over the rest":           {lines(floor("10.00", 1, "9.00"), item("10.00", 1), item("10.00", 1)), offers(amountOff("a", "9.00")), []int64{100, 400, 400}},
+		"floors cut the amount":                   {lines(floor("10.00", 2, "9.00"), floor("5.00", 1, "5.00")), offers(percentOff("p", "50")), []int64{200, 0}},
+		"a floor above the price raises nothing":  {lines(floor("10.00", 1, "12.00"), item("10.00", 1)), offers(amountOff("a", "5.00")), []int64{0, 500}},
+		"units cheaper than a cent":               {lines(total(1000, "1.25"), item("1.00", 1)), offers(percentOff("p", "10")), []int64{13, 10}},
+		"a total of nothing":                      {lines(total(3, "0.00"), item("1.00", 1)), offers(percentOff("p", "10")), []int64{0, 10}},
+		"the total counts, not the unit price":    {lines(with(item("9.00", 3), func(l *coupon.Line) { l.Total = eur("10.00") })), offers(percentOff("p", "10")), []int64{100}},
+		"percentages work on what is left":        {lines(item("100.00", 1)), offers(freely(percentOff("a", "10")), freely(percentOff("b", "10"))), []int64{1900}},
+		"a percentage of lines before an amount":  {lines(item("100.00", 1)), offers(freely(amountOff("a", "50.00")), freely(percentOff("b", "10"))), []int64{6000}},
+		"whatever their priority":                 {lines(item("100.00", 1)), offers(changed(freely(amountOff("a", "50.00")), func(o *coupon.Offer) { o.Priority = 1 }), freely(percentOff("b", "10"))), []int64{6000}},
+		"the higher priority is worked out first": {lines(item("100.00", 1)), offers(freely(each("a", "50.00")), changed(freely(percentOff("b", "10")), func(o *coupon.Offer) { o.Priority = 1 })), []int64{6000}},
+		"of equal priority the smaller id":        {lines(item("100.00", 1)), offers(freely(each("a", "50.00")), freely(percentOff("b", "10"))), []int64{5500}},
 		"offers for different lines": {lines(item("10.00", 1), with(item("10.00", 1), func(l *coupon.Line) { l.Product = "cup" })), offers(
 			changed(freely(percentOff("a", "10")), func(o *coupon.Offer) { o.Scope.In.Products = []string{"tea"} }),
 			changed(freely(percentOff("b", "20")), func(o *coupon.Offer) { o.Scope.Out.Products = []string{"tea"} })), []int64{100, 200}},
@@ -127,7 +129,8 @@ type checker interface {
 }
 
 // checkSums requires that a quote's figures add up at every level: units to lines,
-// lines to offers, offers to the quote; and that nothing lies below zero or a floor.
+// lines and deliveries to offers, offers to the quote; and that nothing lies below
+// zero or a floor.
 func checkSums(t checker, q *coupon.Quote) {
 	t.Helper()
 	var subtotal, left int64
@@ -146,31 +149,53 @@ func checkSums(t checker, q *coupon.Quote) {
 		require.GreaterOrEqual(t, l.Total.Minor(), min(l.Price.Minor(), q.Cart.Lines[i].Floor.Minor()*l.Quantity))
 		checkUnits(t, &l)
 	}
+	shipping := int64(0)
+	for i, d := range q.Deliveries {
+		require.Equal(t, q.Cart.Shipping[i].ID, d.ID)
+		rest := d.Price.Minor()
+		for _, o := range d.Off {
+			require.Positive(t, o.Amount.Minor())
+			byOffer[o.Applied] += o.Amount.Minor()
+			rest -= o.Amount.Minor()
+		}
+		require.Equal(t, rest, d.Total.Minor())
+		require.GreaterOrEqual(t, rest, int64(0))
+		shipping += rest
+	}
+	gifts := make(map[int]bool)
+	for _, g := range q.Gifts {
+		gifts[g.Applied] = true
+	}
 	var discount int64
 	for i, a := range q.Applied {
-		require.Positive(t, a.Amount.Minor())
+		require.Equal(t, gifts[i], a.Amount.Minor() == 0, "only a gift takes nothing off")
 		require.Equal(t, a.Amount.Minor(), byOffer[i])
 		discount += a.Amount.Minor()
 	}
 	require.Equal(t, subtotal, q.Subtotal.Minor())
 	require.Equal(t, discount, q.Discount.Minor())
-	require.Equal(t, left+q.Shipping.Minor(), q.Total.Minor())
+	require.Equal(t, left+shipping, q.Total.Minor())
 }
 
 func checkUnits(t checker, l *coupon.QuoteLine) {
 	t.Helper()
+	var units, parts int64
+	for _, p := range l.Parts {
+		units += p.Units
+		parts += p.Total.Minor()
+	}
+	require.Equal(t, []int64{l.Quantity, l.Total.Minor()}, []int64{units, parts})
 	if l.Quantity > 1000 {
 		return
 	}
 	var price, left int64
-	byOffer := make([]int64, len(l.Off))
+	byOffer := make(map[int]int64)
 	for unit := range l.Quantity {
 		unitPrice, unitTotal, unitOff := l.Unit(unit)
 		rest := unitPrice.Minor()
-		for i, o := range unitOff {
-			require.Equal(t, l.Off[i].Applied, o.Applied)
+		for _, o := range unitOff {
 			require.GreaterOrEqual(t, o.Amount.Minor(), int64(0))
-			byOffer[i] += o.Amount.Minor()
+			byOffer[o.Applied] += o.Amount.Minor()
 			rest -= o.Amount.Minor()
 		}
 		require.Equal(t, rest, unitTotal.Minor())
@@ -180,9 +205,11 @@ func checkUnits(t checker, l *coupon.QuoteLine) {
 	}
 	require.Equal(t, l.Price.Minor(), price)
 	require.Equal(t, l.Total.Minor(), left)
-	for i, o := range l.Off {
-		require.Equal(t, o.Amount.Minor(), byOffer[i])
+	for _, o := range l.Off {
+		require.Equal(t, o.Amount.Minor(), byOffer[o.Applied])
+		delete(byOffer, o.Applied)
 	}
+	require.Empty(t, byOffer)
 }
 
 func TestUnitOutOfRange(t *testing.T) {
@@ -558,7 +585,7 @@ func TestCombining(t *testing.T) {
 // What the staff read of the winner is what it took off, not what it would have
 // taken off alone.
 func TestTheRivalsAmountIsTheAppliedOne(t *testing.T) {
-	a := changed(freely(amountOff("a", "60.00")), func(o *coupon.Offer) { o.Priority = 2 })
+	a := changed(freely(percentOff("a", "60")), func(o *coupon.Offer) { o.Priority = 2 })
 	b := changed(freely(percentOff("b", "50")), func(o *coupon.Offer) { o.Priority, o.Combine = 1, coupon.Combine{With: []string{"x"}} })
 	a.Labels = []string{"x"}
 	c := changed(amountOff("c", "1.00"), func(o *coupon.Offer) { o.Labels, o.Combine = []string{"y"}, coupon.Combine{With: []string{"x"}} })

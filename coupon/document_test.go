@@ -219,7 +219,7 @@ func TestNewerFormatsAreRefused(t *testing.T) {
 func TestOffersOfALaterReleaseAreRefused(t *testing.T) {
 	for name, c := range map[string][2]string{
 		"a benefit":   {`"type":"amount"`, `"type":"bundle"`},
-		"a rounding":  {`"rounding":"half-up"`, `"rounding":"banker"`},
+		"a rounding":  {`"id":"own"`, `"id":"own","rounding":"banker"`},
 		"a limit":     {`"per":"offer"`, `"per":"campaign"`},
 		"a period":    {`"period":"month"`, `"period":"decade"`},
 		"no percent":  {`"type":"amount"`, `"type":"percent"`},

@@ -119,12 +119,17 @@ func exclusions(seller string, doc *storage.Doc) ([]Exclusion, error) {
 	return all, nil
 }
 
-// sellersOf are the sellers of a cart's lines, each once.
+// sellersOf are the sellers of a cart's lines and deliveries, each once.
 func sellersOf(c *Cart) []string {
 	var ids []string
 	for i := range c.Lines {
 		if seller := c.Lines[i].Seller; seller != "" {
 			ids = append(ids, seller)
+		}
+	}
+	for _, s := range c.Shipping {
+		if s.Seller != "" {
+			ids = append(ids, s.Seller)
 		}
 	}
 	slices.Sort(ids)

@@ -4,40 +4,86 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/vouch-go/vouch/ledger"
 )
 
-// offerDocument is the JSON form of an offer, as it is kept.
+// offerDocument is the JSON form of an offer.
 type offerDocument struct {
 	ID             string              `json:"id"`
-	Version        int                 `json:"version"`
+	Version        int                 `json:"version,omitempty"`
 	Name           string              `json:"name"`
 	Labels         []string            `json:"labels,omitempty"`
+	Automatic      bool                `json:"automatic,omitempty"`
+	Campaign       string              `json:"campaign,omitempty"`
 	Benefit        benefitDocument     `json:"benefit"`
-	Scope          scopeDocument       `json:"scope"`
+	Scope          *scopeDocument      `json:"scope,omitempty"`
 	Conditions     []conditionDocument `json:"conditions,omitempty"`
-	Schedule       scheduleDocument    `json:"schedule"`
+	Schedule       *scheduleDocument   `json:"schedule,omitempty"`
 	Limits         []limitDocument     `json:"limits,omitempty"`
-	Combine        combineDocument     `json:"combine"`
+	Combine        *combineDocument    `json:"combine,omitempty"`
+	Group          *groupDocument      `json:"group,omitempty"`
+	Funding        []shareDocument     `json:"funding,omitempty"`
 	Priority       int                 `json:"priority,omitempty"`
 	ShopPromotions ShopPromotions      `json:"shop_promotions,omitempty"`
-	Rounding       ledger.Rounding     `json:"rounding"`
+	Rounding       ledger.Rounding     `json:"rounding,omitempty"`
 	Restore        Restore             `json:"restore,omitempty"`
+	Below          Below               `json:"below_minimum,omitempty"`
 }
 
 type benefitDocument struct {
-	Type    string       `json:"type"` // percent, amount
+	Type string `json:"type"` // percent, amount, amount_each, fixed_price, bundle_price, buy_get, tiers, shipping, gift
+
+	Percent  *ledger.Rate         `json:"percent,omitempty"`
+	Max      Amounts              `json:"max,omitempty"`
+	Of       Of                   `json:"of,omitempty"`
+	Units    *unitsDocument       `json:"units,omitempty"`
+	Amounts  Amounts              `json:"amounts,omitempty"`
+	PerLine  bool                 `json:"per_line,omitempty"`
+	Prices   Amounts              `json:"prices,omitempty"`
+	Items    []bundleItemDocument `json:"items,omitempty"`
+	Pick     Pick                 `json:"pick,omitempty"`
+	Buy      int64                `json:"buy,omitempty"`
+	Get      int64                `json:"get,omitempty"`
+	BuyOf    *listsDocument       `json:"buy_of,omitempty"`
+	GetOf    *listsDocument       `json:"get_of,omitempty"`
+	Repeats  int64                `json:"repeats,omitempty"`
+	Spend    []spendTierDocument  `json:"spend,omitempty"`
+	Quantity []unitTierDocument   `json:"quantity,omitempty"`
+	Highest  Amounts              `json:"highest,omitempty"`
+	Sellers  []string             `json:"sellers,omitempty"`
+	Product  string               `json:"product,omitempty"`
+	Count    int64                `json:"count,omitempty"`
+}
+
+type unitsDocument struct {
+	Max  int64 `json:"max"`
+	Pick Pick  `json:"pick,omitempty"`
+}
+
+type bundleItemDocument struct {
+	Of    *listsDocument `json:"of,omitempty"`
+	Units int64          `json:"units"`
+}
+
+type spendTierDocument struct {
+	From    Amounts      `json:"from"`
 	Percent *ledger.Rate `json:"percent,omitempty"`
-	Max     Amounts      `json:"max,omitempty"`
+	Amounts Amounts      `json:"amounts,omitempty"`
+}
+
+type unitTierDocument struct {
+	From    int64        `json:"from"`
+	Percent *ledger.Rate `json:"percent,omitempty"`
 	Amounts Amounts      `json:"amounts,omitempty"`
 }
 
 type scopeDocument struct {
-	In        listsDocument `json:"in"`
-	Out       listsDocument `json:"out"`
-	SaleItems SaleItems     `json:"sale_items,omitempty"`
+	In        *listsDocument `json:"in,omitempty"`
+	Out       *listsDocument `json:"out,omitempty"`
+	SaleItems SaleItems      `json:"sale_items,omitempty"`
 }
 
 type listsDocument struct {
@@ -48,9 +94,19 @@ type listsDocument struct {
 }
 
 type conditionDocument struct {
-	Type    string   `json:"type"` // minimum_spend, segment
-	Amounts Amounts  `json:"amounts,omitempty"`
-	Any     []string `json:"any,omitempty"`
+	Type string `json:"type"` // all, any, not, minimum_spend, minimum_quantity, contains, new_customer, nth_order, segment, country, channel, payment, attribute, predicate
+
+	Conditions []conditionDocument `json:"conditions,omitempty"`
+	Amounts    Amounts             `json:"amounts,omitempty"`
+	After      bool                `json:"after_offers,omitempty"`
+	Units      int64               `json:"units,omitempty"`
+	Of         *listsDocument      `json:"of,omitempty"`
+	From       int64               `json:"from,omitempty"`
+	To         int64               `json:"to,omitempty"`
+	Any        []string            `json:"any,omitempty"`
+	Name       string              `json:"name,omitempty"`
+	Version    int                 `json:"version,omitempty"`
+	Arguments  map[string]string   `json:"arguments,omitempty"`
 }
 
 type intervalDocument struct {
@@ -60,9 +116,18 @@ type intervalDocument struct {
 
 type scheduleDocument struct {
 	intervalDocument
+	FirstDay  string             `json:"first_day,omitempty"`
+	LastDay   string             `json:"last_day,omitempty"`
+	Weekly    []windowDocument   `json:"weekly,omitempty"`
 	Blackouts []blackoutDocument `json:"blackouts,omitempty"`
 	Life      int64              `json:"life_seconds,omitempty"`
 	Zone      string             `json:"zone,omitempty"`
+}
+
+type windowDocument struct {
+	Days  []string `json:"days,omitempty"` // monday …
+	From  string   `json:"from,omitempty"`
+	Until string   `json:"until,omitempty"`
 }
 
 type blackoutDocument struct {
@@ -71,9 +136,12 @@ type blackoutDocument struct {
 }
 
 type limitDocument struct {
-	Per    LimitPer      `json:"per"`
-	Uses   int64         `json:"uses"`
-	Period ledger.Period `json:"period,omitempty"`
+	Per       LimitPer      `json:"per"`
+	Attribute string        `json:"attribute,omitempty"`
+	Uses      int64         `json:"uses,omitempty"`
+	Money     Amounts       `json:"money,omitempty"`
+	When      WhenSpent     `json:"when_spent,omitempty"`
+	Period    ledger.Period `json:"period,omitempty"`
 }
 
 type combineDocument struct {
@@ -81,83 +149,358 @@ type combineDocument struct {
 	Freely bool     `json:"freely,omitempty"`
 }
 
+type groupDocument struct {
+	Name  string `json:"name"`
+	First bool   `json:"first,omitempty"`
+}
+
+type shareDocument struct {
+	Payer   string      `json:"payer"`
+	Percent ledger.Rate `json:"percent"`
+}
+
 func newOfferDocument(o *Offer) (offerDocument, error) {
 	d := offerDocument{
-		ID: o.ID, Version: o.Version, Name: o.Name, Labels: o.Labels,
-		Scope:    scopeDocument{listsDocument(o.Scope.In), listsDocument(o.Scope.Out), o.Scope.SaleItems},
-		Combine:  combineDocument(o.Combine),
-		Priority: o.Priority, ShopPromotions: o.ShopPromotions, Rounding: o.Rounding, Restore: o.Restore,
-		Schedule: scheduleDocument{
-			intervalDocument: newIntervalDocument(o.Schedule.Interval),
-			Life:             int64(o.Schedule.Life / time.Second), Zone: o.Schedule.Zone,
-		},
+		ID: o.ID, Version: o.Version, Name: o.Name, Labels: o.Labels, Automatic: o.Automatic, Campaign: o.Campaign,
+		Schedule: newScheduleDocument(&o.Schedule),
+		Priority: o.Priority, ShopPromotions: o.ShopPromotions, Rounding: o.Rounding, Restore: o.Restore, Below: o.Below,
 	}
-	for _, b := range o.Schedule.Blackouts {
-		d.Schedule.Blackouts = append(d.Schedule.Blackouts, blackoutDocument{b.Name, newIntervalDocument(b.Interval)})
+	if scope := (scopeDocument{newListsDocument(o.Scope.In), newListsDocument(o.Scope.Out), o.Scope.SaleItems}); scope != (scopeDocument{}) {
+		d.Scope = &scope
+	}
+	if o.Combine.Freely || len(o.Combine.With) > 0 {
+		combine := combineDocument(o.Combine)
+		d.Combine = &combine
+	}
+	if o.Group.Name != "" {
+		group := groupDocument(o.Group)
+		d.Group = &group
 	}
 	for _, l := range o.Limits {
 		d.Limits = append(d.Limits, limitDocument(l))
 	}
-	switch b := o.Benefit.(type) {
-	case PercentOff:
-		d.Benefit = benefitDocument{Type: "percent", Percent: &b.Rate, Max: b.Max}
-	case AmountOff:
-		d.Benefit = benefitDocument{Type: "amount", Amounts: b.Amounts}
-	default:
-		return d, fmt.Errorf("%w: benefit %T has no document form", ErrOffer, b)
+	for _, s := range o.Funding {
+		d.Funding = append(d.Funding, shareDocument{s.Payer, s.Rate})
 	}
-	for _, c := range o.Conditions {
-		switch c := c.(type) {
-		case MinimumSpend:
-			d.Conditions = append(d.Conditions, conditionDocument{Type: "minimum_spend", Amounts: c.Amounts})
-		case InSegment:
-			d.Conditions = append(d.Conditions, conditionDocument{Type: "segment", Any: c.Any})
-		default:
-			return d, fmt.Errorf("%w: condition %T has no document form", ErrOffer, c)
-		}
+	var err error
+	if d.Benefit, err = newBenefitDocument(o.Benefit); err != nil {
+		return d, err
 	}
-	return d, nil
+	d.Conditions, err = newConditionDocuments(o.Conditions)
+	return d, err
 }
 
 func (d *offerDocument) offer() (Offer, error) {
 	o := Offer{
-		ID: d.ID, Version: d.Version, Name: d.Name, Labels: d.Labels,
-		Scope:    Scope{Lists(d.Scope.In), Lists(d.Scope.Out), d.Scope.SaleItems},
-		Combine:  Combine(d.Combine),
-		Priority: d.Priority, ShopPromotions: d.ShopPromotions, Rounding: d.Rounding, Restore: d.Restore,
-		Schedule: Schedule{
-			Interval: d.Schedule.interval(),
-			Life:     time.Duration(d.Schedule.Life) * time.Second, Zone: d.Schedule.Zone,
-		},
+		ID: d.ID, Version: d.Version, Name: d.Name, Labels: d.Labels, Automatic: d.Automatic, Campaign: d.Campaign,
+		Priority: d.Priority, ShopPromotions: d.ShopPromotions, Rounding: d.Rounding, Restore: d.Restore, Below: d.Below,
 	}
-	for _, b := range d.Schedule.Blackouts {
-		o.Schedule.Blackouts = append(o.Schedule.Blackouts, Blackout{b.Name, b.interval()})
+	if d.Scope != nil {
+		o.Scope = Scope{d.Scope.In.lists(), d.Scope.Out.lists(), d.Scope.SaleItems}
+	}
+	if d.Combine != nil {
+		o.Combine = Combine(*d.Combine)
+	}
+	if d.Group != nil {
+		o.Group = Group(*d.Group)
 	}
 	for _, l := range d.Limits {
 		o.Limits = append(o.Limits, Limit(l))
 	}
-	switch d.Benefit.Type {
+	for _, s := range d.Funding {
+		o.Funding = append(o.Funding, Share{s.Payer, s.Percent})
+	}
+	var err error
+	if o.Schedule, err = d.Schedule.schedule(); err != nil {
+		return o, err
+	}
+	if o.Benefit, err = d.Benefit.benefit(); err != nil {
+		return o, err
+	}
+	o.Conditions, err = conditions(d.Conditions)
+	return o, err
+}
+
+func newBenefitDocument(benefit Benefit) (benefitDocument, error) {
+	switch b := benefit.(type) {
+	case PercentOff:
+		return benefitDocument{Type: "percent", Percent: &b.Rate, Max: b.Max, Of: b.Of, Units: newUnitsDocument(b.Units)}, nil
+	case AmountOff:
+		return benefitDocument{Type: "amount", Amounts: b.Amounts}, nil
+	case AmountOffEach:
+		return benefitDocument{Type: "amount_each", Amounts: b.Amounts, PerLine: b.PerLine, Units: newUnitsDocument(b.Units)}, nil
+	case FixedPrice:
+		return benefitDocument{Type: "fixed_price", Prices: b.Prices, Units: newUnitsDocument(b.Units)}, nil
+	case BundlePrice:
+		d := benefitDocument{Type: "bundle_price", Prices: b.Prices, Repeats: b.Max, Pick: b.Pick}
+		for _, item := range b.Items {
+			d.Items = append(d.Items, bundleItemDocument{newListsDocument(item.Of), item.Units})
+		}
+		return d, nil
+	case BuyGet:
+		return benefitDocument{
+			Type: "buy_get", Buy: b.Buy, Get: b.Get, BuyOf: newListsDocument(b.BuyOf), GetOf: newListsDocument(b.GetOf),
+			Percent: newRate(b.Rate), Repeats: b.Max,
+		}, nil
+	case Tiers:
+		d := benefitDocument{Type: "tiers"}
+		for _, t := range b.Spend {
+			d.Spend = append(d.Spend, spendTierDocument{t.From, newRate(t.Rate), t.Amounts})
+		}
+		for _, t := range b.Quantity {
+			d.Quantity = append(d.Quantity, unitTierDocument{t.From, newRate(t.Rate), t.Amounts})
+		}
+		return d, nil
+	case ShippingOff:
+		return benefitDocument{Type: "shipping", Percent: newRate(b.Rate), Amounts: b.Amounts, Highest: b.Highest, Sellers: b.Sellers}, nil
+	case GiftLine:
+		return benefitDocument{Type: "gift", Product: b.Product, Count: b.Quantity}, nil
+	}
+	return benefitDocument{}, fmt.Errorf("%w: benefit %T has no document form", ErrOffer, benefit)
+}
+
+func (d *benefitDocument) benefit() (Benefit, error) {
+	switch d.Type {
 	case "percent":
-		if d.Benefit.Percent == nil {
-			return o, fmt.Errorf("%w: benefit.percent is missing", ErrOffer)
-		}
-		o.Benefit = PercentOff{*d.Benefit.Percent, d.Benefit.Max}
+		return PercentOff{rateOf(d.Percent), d.Max, d.Of, d.Units.units()}, nil
 	case "amount":
-		o.Benefit = AmountOff{d.Benefit.Amounts}
-	default:
-		return o, fmt.Errorf("%w: benefit.type %q is not known to this release", ErrOffer, d.Benefit.Type)
+		return AmountOff{d.Amounts}, nil
+	case "amount_each":
+		return AmountOffEach{d.Amounts, d.PerLine, d.Units.units()}, nil
+	case "fixed_price":
+		return FixedPrice{d.Prices, d.Units.units()}, nil
+	case "bundle_price":
+		b := BundlePrice{Prices: d.Prices, Max: d.Repeats, Pick: d.Pick}
+		for _, item := range d.Items {
+			b.Items = append(b.Items, BundleItem{item.Of.lists(), item.Units})
+		}
+		return b, nil
+	case "buy_get":
+		return BuyGet{Buy: d.Buy, Get: d.Get, BuyOf: d.BuyOf.lists(), GetOf: d.GetOf.lists(), Rate: rateOf(d.Percent), Max: d.Repeats}, nil
+	case "tiers":
+		var b Tiers
+		for _, t := range d.Spend {
+			b.Spend = append(b.Spend, SpendTier{t.From, rateOf(t.Percent), t.Amounts})
+		}
+		for _, t := range d.Quantity {
+			b.Quantity = append(b.Quantity, QuantityTier{t.From, rateOf(t.Percent), t.Amounts})
+		}
+		return b, nil
+	case "shipping":
+		return ShippingOff{rateOf(d.Percent), d.Amounts, d.Highest, d.Sellers}, nil
+	case "gift":
+		return GiftLine{d.Product, d.Count}, nil
 	}
-	for i, c := range d.Conditions {
-		switch c.Type {
-		case "minimum_spend":
-			o.Conditions = append(o.Conditions, MinimumSpend{c.Amounts})
-		case "segment":
-			o.Conditions = append(o.Conditions, InSegment{c.Any})
-		default:
-			return o, fmt.Errorf("%w: conditions[%d].type %q is not known to this release", ErrOffer, i, c.Type)
+	return nil, fmt.Errorf("%w: benefit.type %q is not known to this release", ErrOffer, d.Type)
+}
+
+func newConditionDocuments(all []Condition) ([]conditionDocument, error) {
+	var documents []conditionDocument
+	for _, c := range all {
+		d, err := newConditionDocument(c)
+		if err != nil {
+			return nil, err
+		}
+		documents = append(documents, d)
+	}
+	return documents, nil
+}
+
+func newConditionDocument(condition Condition) (d conditionDocument, err error) {
+	switch c := condition.(type) {
+	case All:
+		d.Type = "all"
+		d.Conditions, err = newConditionDocuments(c)
+	case Any:
+		d.Type = "any"
+		d.Conditions, err = newConditionDocuments(c)
+	case Not:
+		d.Type = "not"
+		d.Conditions, err = newConditionDocuments([]Condition{c.Condition})
+	case MinimumSpend:
+		d = conditionDocument{Type: "minimum_spend", Amounts: c.Amounts, After: c.After}
+	case MinimumQuantity:
+		d = conditionDocument{Type: "minimum_quantity", Units: c.Units}
+	case Contains:
+		d = conditionDocument{Type: "contains", Of: newListsDocument(c.Of), Units: c.Units}
+	case NewCustomer:
+		d = conditionDocument{Type: "new_customer"}
+	case NthOrder:
+		d = conditionDocument{Type: "nth_order", From: c.From, To: c.To}
+	case InSegment:
+		d = conditionDocument{Type: "segment", Any: c.Any}
+	case Country:
+		d = conditionDocument{Type: "country", Any: c.Any}
+	case Channel:
+		d = conditionDocument{Type: "channel", Any: c.Any}
+	case Payment:
+		d = conditionDocument{Type: "payment", Any: c.Any}
+	case Attribute:
+		d = conditionDocument{Type: "attribute", Name: c.Name, Any: c.Any}
+	case Predicate:
+		d = conditionDocument{Type: "predicate", Name: c.Name, Version: c.Version, Arguments: c.Arguments}
+	default:
+		err = fmt.Errorf("%w: condition %T has no document form", ErrOffer, condition)
+	}
+	return d, err
+}
+
+func conditions(documents []conditionDocument) ([]Condition, error) {
+	var all []Condition
+	for i := range documents {
+		c, err := documents[i].condition()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+func (d *conditionDocument) condition() (Condition, error) {
+	children, err := conditions(d.Conditions)
+	if err != nil {
+		return nil, err
+	}
+	switch d.Type {
+	case "all":
+		return All(children), nil
+	case "any":
+		return Any(children), nil
+	case "not":
+		if len(children) != 1 {
+			return nil, fmt.Errorf("%w: a condition of type not has %d conditions, want one", ErrOffer, len(children))
+		}
+		return Not{children[0]}, nil
+	case "minimum_spend":
+		return MinimumSpend{d.Amounts, d.After}, nil
+	case "minimum_quantity":
+		return MinimumQuantity{d.Units}, nil
+	case "contains":
+		return Contains{d.Of.lists(), d.Units}, nil
+	case "new_customer":
+		return NewCustomer{}, nil
+	case "nth_order":
+		return NthOrder{d.From, d.To}, nil
+	case "segment":
+		return InSegment{d.Any}, nil
+	case "country":
+		return Country{d.Any}, nil
+	case "channel":
+		return Channel{d.Any}, nil
+	case "payment":
+		return Payment{d.Any}, nil
+	case "attribute":
+		return Attribute{d.Name, d.Any}, nil
+	case "predicate":
+		return Predicate{d.Name, d.Version, d.Arguments}, nil
+	}
+	return nil, fmt.Errorf("%w: condition type %q is not known to this release", ErrOffer, d.Type)
+}
+
+func newScheduleDocument(s *Schedule) *scheduleDocument {
+	d := scheduleDocument{
+		intervalDocument: newIntervalDocument(s.Interval),
+		FirstDay:         s.Days.First, LastDay: s.Days.Last,
+		Life: int64(s.Life / time.Second), Zone: s.Zone,
+	}
+	for _, w := range s.Weekly {
+		window := windowDocument{From: w.From, Until: w.Until}
+		for _, day := range w.Days {
+			window.Days = append(window.Days, strings.ToLower(day.String()))
+		}
+		d.Weekly = append(d.Weekly, window)
+	}
+	for _, b := range s.Blackouts {
+		d.Blackouts = append(d.Blackouts, blackoutDocument{b.Name, newIntervalDocument(b.Interval)})
+	}
+	if d.empty() {
+		return nil
+	}
+	return &d
+}
+
+func (d *scheduleDocument) empty() bool {
+	return d.intervalDocument == intervalDocument{} && d.FirstDay+d.LastDay+d.Zone == "" && d.Life == 0 &&
+		len(d.Weekly)+len(d.Blackouts) == 0
+}
+
+func (d *scheduleDocument) schedule() (Schedule, error) {
+	if d == nil {
+		return Schedule{}, nil
+	}
+	s := Schedule{
+		Interval: d.interval(), Days: LocalDays{d.FirstDay, d.LastDay},
+		Life: time.Duration(d.Life) * time.Second, Zone: d.Zone,
+	}
+	for _, w := range d.Weekly {
+		window := Window{From: w.From, Until: w.Until}
+		for _, name := range w.Days {
+			day, ok := weekday(name)
+			if !ok {
+				return s, fmt.Errorf("%w: schedule.weekly: %.20q is no day of the week, want monday to sunday", ErrOffer, name)
+			}
+			window.Days = append(window.Days, day)
+		}
+		s.Weekly = append(s.Weekly, window)
+	}
+	for _, b := range d.Blackouts {
+		s.Blackouts = append(s.Blackouts, Blackout{b.Name, b.interval()})
+	}
+	return s, nil
+}
+
+func weekday(name string) (time.Weekday, bool) {
+	for day := time.Sunday; day <= time.Saturday; day++ {
+		if strings.ToLower(day.String()) == name {
+			return day, true
 		}
 	}
-	return o, nil
+	return 0, false
+}
+
+func newListsDocument(l Lists) *listsDocument {
+	if l.empty() {
+		return nil
+	}
+	d := listsDocument(l)
+	return &d
+}
+
+func (d *listsDocument) lists() Lists {
+	if d == nil {
+		return Lists{}
+	}
+	return Lists(*d)
+}
+
+func newUnitsDocument(u Units) *unitsDocument {
+	if u == (Units{}) {
+		return nil
+	}
+	d := unitsDocument(u)
+	return &d
+}
+
+func (d *unitsDocument) units() Units {
+	if d == nil {
+		return Units{}
+	}
+	return Units(*d)
+}
+
+func newRate(r ledger.Rate) *ledger.Rate {
+	if r.IsZero() {
+		return nil
+	}
+	return &r
+}
+
+func rateOf(r *ledger.Rate) ledger.Rate {
+	if r == nil {
+		return ledger.Rate{}
+	}
+	return *r
 }
 
 func newIntervalDocument(i Interval) intervalDocument {
@@ -184,31 +527,31 @@ func (d intervalDocument) interval() Interval {
 	return i
 }
 
-// equal says that two offers have the same document.
-func (o *Offer) equal(other *Offer) (bool, error) {
-	mine, err := newOfferDocument(o)
+// equal says that an offer has the same document.
+func (d *offerDocument) equal(o *Offer) (bool, error) {
+	other, err := newOfferDocument(o)
 	if err != nil {
 		return false, err
 	}
-	others, err := newOfferDocument(other)
+	a, err := json.Marshal(d)
 	if err != nil {
 		return false, err
 	}
-	a, err := json.Marshal(mine)
-	if err != nil {
-		return false, err
-	}
-	b, err := json.Marshal(others)
+	b, err := json.Marshal(other)
 	return bytes.Equal(a, b), err
 }
 
-// Enumerations are kept by name.
+// Enumerations are written by name.
 
 var (
 	saleItemsNames      = []string{"too", "out", "only"}
 	shopPromotionsNames = []string{"refuse", "skip", "allow"}
 	restoreNames        = []string{"nothing_kept", "never"}
-	limitPerNames       = []string{"offer", "customer", "coupon"}
+	belowNames          = []string{"keep", "claw_back", "block"}
+	limitPerNames       = []string{"offer", "customer", "coupon", "order", "campaign", "attribute"}
+	whenSpentNames      = []string{"refuse", "clip", "allow_last"}
+	pickNames           = []string{"cheapest", "dearest", "cart_order"}
+	ofNames             = []string{"running", "original"}
 )
 
 func name(names []string, i int) ([]byte, error) {
@@ -218,51 +561,60 @@ func name(names []string, i int) ([]byte, error) {
 	return []byte(names[i]), nil
 }
 
-func index(names []string, text []byte) (uint8, error) {
+func index[E ~uint8](value *E, names []string, text []byte) error {
 	for i, n := range names {
 		if n == string(text) {
-			return uint8(i), nil
+			*value = E(i)
+			return nil
 		}
 	}
-	return 0, fmt.Errorf("%w: %q is none of %q", ErrOffer, text, names)
+	return fmt.Errorf("%w: %.40q is none of %q", ErrOffer, text, names)
 }
 
-// MarshalText gives "too", "out" or "only".
+// MarshalText gives the name that documents use.
 func (s SaleItems) MarshalText() ([]byte, error) { return name(saleItemsNames, int(s)) }
 
 // UnmarshalText reads what MarshalText gives; anything else is [ErrOffer].
-func (s *SaleItems) UnmarshalText(text []byte) error {
-	i, err := index(saleItemsNames, text)
-	*s = SaleItems(i)
-	return err
-}
+func (s *SaleItems) UnmarshalText(text []byte) error { return index(s, saleItemsNames, text) }
 
-// MarshalText gives "refuse", "skip" or "allow".
+// MarshalText gives the name that documents use.
 func (p ShopPromotions) MarshalText() ([]byte, error) { return name(shopPromotionsNames, int(p)) }
 
 // UnmarshalText reads what MarshalText gives; anything else is [ErrOffer].
-func (p *ShopPromotions) UnmarshalText(text []byte) error {
-	i, err := index(shopPromotionsNames, text)
-	*p = ShopPromotions(i)
-	return err
-}
+func (p *ShopPromotions) UnmarshalText(text []byte) error { return index(p, shopPromotionsNames, text) }
 
-// MarshalText gives "nothing_kept" or "never".
+// MarshalText gives the name that documents use.
 func (r Restore) MarshalText() ([]byte, error) { return name(restoreNames, int(r)) }
 
 // UnmarshalText reads what MarshalText gives; anything else is [ErrOffer].
-func (r *Restore) UnmarshalText(text []byte) error {
-	i, err := index(restoreNames, text)
-	*r = Restore(i)
-	return err
-}
+func (r *Restore) UnmarshalText(text []byte) error { return index(r, restoreNames, text) }
 
-// MarshalText gives "offer", "customer" or "coupon".
+// MarshalText gives the name that documents use.
+func (b Below) MarshalText() ([]byte, error) { return name(belowNames, int(b)) }
+
+// UnmarshalText reads what MarshalText gives; anything else is [ErrOffer].
+func (b *Below) UnmarshalText(text []byte) error { return index(b, belowNames, text) }
+
+// MarshalText gives the name that documents use.
 func (l LimitPer) MarshalText() ([]byte, error) { return name(limitPerNames, int(l)) }
 
 // UnmarshalText reads what MarshalText gives; anything else is [ErrOffer].
-func (l *LimitPer) UnmarshalText(text []byte) error {
-	i, err := index(limitPerNames, text)
-	*l = LimitPer(i)
-	return err
-}
+func (l *LimitPer) UnmarshalText(text []byte) error { return index(l, limitPerNames, text) }
+
+// MarshalText gives the name that documents use.
+func (w WhenSpent) MarshalText() ([]byte, error) { return name(whenSpentNames, int(w)) }
+
+// UnmarshalText reads what MarshalText gives; anything else is [ErrOffer].
+func (w *WhenSpent) UnmarshalText(text []byte) error { return index(w, whenSpentNames, text) }
+
+// MarshalText gives the name that documents use.
+func (p Pick) MarshalText() ([]byte, error) { return name(pickNames, int(p)) }
+
+// UnmarshalText reads what MarshalText gives; anything else is [ErrOffer].
+func (p *Pick) UnmarshalText(text []byte) error { return index(p, pickNames, text) }
+
+// MarshalText gives the name that documents use.
+func (o Of) MarshalText() ([]byte, error) { return name(ofNames, int(o)) }
+
+// UnmarshalText reads what MarshalText gives; anything else is [ErrOffer].
+func (o *Of) UnmarshalText(text []byte) error { return index(o, ofNames, text) }

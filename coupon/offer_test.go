@@ -1,7 +1,6 @@
 package coupon_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +50,10 @@ func TestOfferFaults(t *testing.T) {
 		"undefined sale items":        {func(o *coupon.Offer) { o.Scope.SaleItems = 3 }, []string{"scope.sale_items"}},
 		"undefined shop promotions":   {func(o *coupon.Offer) { o.ShopPromotions = 3 }, []string{"shop_promotions"}},
 		"undefined restore":           {func(o *coupon.Offer) { o.Restore = 2 }, []string{"restore"}},
+		"undefined below":             {func(o *coupon.Offer) { o.Below = 3 }, []string{"below_minimum"}},
+		"a group without name":        {func(o *coupon.Offer) { o.Group.First = true }, []string{"group.name"}},
+		"a hostile group":             {func(o *coupon.Offer) { o.Group.Name = "A" }, []string{"group.name"}},
+		"a hostile campaign":          {func(o *coupon.Offer) { o.Campaign = "@x" }, []string{"campaign"}},
 		"undefined rounding":          {func(o *coupon.Offer) { o.Rounding = 5 }, []string{"rounding"}},
 		"priority beyond":             {func(o *coupon.Offer) { o.Priority = 1001 }, []string{"priority"}},
 		"priority below":              {func(o *coupon.Offer) { o.Priority = -1001 }, []string{"priority"}},
@@ -58,7 +61,7 @@ func TestOfferFaults(t *testing.T) {
 		"hostile label to go with":    {func(o *coupon.Offer) { o.Combine.With = []string{""} }, []string{"combine.with[0]"}},
 		"no condition":                {func(o *coupon.Offer) { o.Conditions = []coupon.Condition{nil} }, []string{"conditions[0]"}},
 		"a condition by pointer":      {func(o *coupon.Offer) { o.Conditions = []coupon.Condition{(*coupon.InSegment)(nil)} }, []string{"conditions[0]"}},
-		"too many conditions":         {func(o *coupon.Offer) { o.Conditions = make([]coupon.Condition, 21) }, append([]string{"conditions"}, indexed("conditions", 20)...)},
+		"too many conditions":         {func(o *coupon.Offer) { o.Conditions = many(coupon.Condition(coupon.NewCustomer{}), 101) }, []string{"conditions"}},
 		"a minimum of nothing":        {func(o *coupon.Offer) { o.Conditions = []coupon.Condition{coupon.MinimumSpend{}} }, []string{"conditions[0].amounts"}},
 		"a minimum below nothing":     {func(o *coupon.Offer) { o.Conditions = []coupon.Condition{coupon.MinimumSpend{Amounts: euros("-1.00")}} }, []string{"conditions[0].amounts[0]"}},
 		"nobody's segment":            {func(o *coupon.Offer) { o.Conditions = []coupon.Condition{coupon.InSegment{}} }, []string{"conditions[0].any"}},
@@ -76,7 +79,7 @@ func TestOfferFaults(t *testing.T) {
 		"the machine's zone":          {func(o *coupon.Offer) { o.Schedule.Zone = "Local" }, []string{"schedule.zone"}},
 		"a path as zone":              {func(o *coupon.Offer) { o.Schedule.Zone = "../../etc/passwd" }, []string{"schedule.zone"}},
 		"a limit of nothing":          {func(o *coupon.Offer) { o.Limits = []coupon.Limit{{}} }, []string{"limits[0].uses"}},
-		"an undefined limit":          {func(o *coupon.Offer) { o.Limits = []coupon.Limit{{Per: 3, Uses: 1, Period: "hour"}} }, []string{"limits[0].per", "limits[0].period"}},
+		"an undefined limit":          {func(o *coupon.Offer) { o.Limits = []coupon.Limit{{Per: 6, Uses: 1, Period: "hour"}} }, []string{"limits[0].per", "limits[0].period"}},
 		"a coupon's limit per month": {func(o *coupon.Offer) {
 			o.Limits = []coupon.Limit{{Per: coupon.PerCoupon, Uses: 1, Period: ledger.Month}}
 		}, []string{"limits[0].period"}},
@@ -100,14 +103,6 @@ func TestOfferFaults(t *testing.T) {
 			}
 		})
 	}
-}
-
-func indexed(path string, n int) []string {
-	all := make([]string, n)
-	for i := range all {
-		all[i] = fmt.Sprintf("%s[%d]", path, i)
-	}
-	return all
 }
 
 func many[A any](one A, n int) []A {

@@ -15,6 +15,7 @@ import (
 type Choice struct {
 	Codes   []string // as typed
 	Coupons []string // ids, as a wallet shows them
+	Best    bool     // of these and the automatic offers, the set that takes most off
 	Order   string   // the order the cart belongs to, if it has an id yet: what it has reserved does not count against it
 }
 
@@ -44,12 +45,19 @@ type Quote struct {
 	Refused []*Refusal  // in the order of offers, coupons, codes
 	Notices []string    // what a shopper may be told besides, as in "the code was given twice"
 
+	Deliveries []QuoteDelivery // as the cart's shipping
+	Gifts      []Gift
+
 	Subtotal ledger.Money // the lines before offers
-	Discount ledger.Money // what all offers take off
-	Shipping ledger.Money
+	Discount ledger.Money // what all offers take off, shipping included
+	Shipping ledger.Money // before offers
 	Total    ledger.Money // subtotal - discount + shipping: what the shopper pays
 
+	// Optimal says, of a search for the best set, that no set takes more off.
+	Optimal bool
+
 	candidates []Candidate // those applied, for redeeming
+	limited    bool        // a limit had a say
 }
 
 // QuoteLine is one line of the cart and what comes off it.
@@ -60,6 +68,27 @@ type QuoteLine struct {
 	Off      []Off        // in the order of Quote.Applied; only what is above 0
 	Total    ledger.Money // the line after offers
 	LeftOut  []LeftOut    // offers that apply to the cart and not to this line
+
+	// Parts are its units by what came off them, in the order of units: one part,
+	// unless an offer counted only some.
+	Parts []QuotePart
+}
+
+// QuotePart is some units of a line that have the same price after all offers, to
+// the smallest coin.
+type QuotePart struct {
+	Units int64
+	Price ledger.Money // of all its units before offers
+	Off   []Off
+	Total ledger.Money
+}
+
+// QuoteDelivery is one delivery and what comes off it.
+type QuoteDelivery struct {
+	ID    string
+	Price ledger.Money
+	Off   []Off
+	Total ledger.Money
 }
 
 // Off is what one offer takes off one line.
@@ -90,16 +119,24 @@ type Applied struct {
 // does not divide, and the units' sums are exactly the line's. Unit counts from
 // 0; it panics beyond the quantity, like an index.
 func (l *QuoteLine) Unit(unit int64) (price, total ledger.Money, off []Off) {
-	if unit < 0 || unit >= l.Quantity {
-		panic("coupon: QuoteLine.Unit: no such unit")
+	for i := range l.Parts {
+		if part := &l.Parts[i]; unit >= part.Units {
+			unit -= part.Units
+		} else if unit >= 0 {
+			return part.unit(unit)
+		}
 	}
-	currency := l.Price.Currency()
-	rest := l.Price.Minor()
-	price = ledger.Minor(unitShare(rest, l.Quantity, unit), currency)
+	panic("coupon: QuoteLine.Unit: no such unit")
+}
+
+func (p *QuotePart) unit(unit int64) (price, total ledger.Money, off []Off) {
+	currency := p.Price.Currency()
+	rest := p.Price.Minor()
+	price = ledger.Minor(unitShare(rest, p.Units, unit), currency)
 	before := price.Minor()
-	for _, o := range l.Off {
+	for _, o := range p.Off {
 		rest -= o.Amount.Minor()
-		after := unitShare(rest, l.Quantity, unit)
+		after := unitShare(rest, p.Units, unit)
 		off = append(off, Off{o.Applied, ledger.Minor(before-after, currency)})
 		before = after
 	}
@@ -148,10 +185,11 @@ func (q *Quote) Fingerprint() string {
 		lines[i] = line{l.ID, l.Total.Minor(), l.Off}
 	}
 	body, err := json.Marshal(struct {
-		Cart    Cart
-		Applied []Applied
-		Lines   []line
-	}{q.Cart, q.Applied, lines})
+		Cart       Cart
+		Applied    []Applied
+		Lines      []line
+		Deliveries []QuoteDelivery
+	}{q.Cart, q.Applied, lines, q.Deliveries})
 	if err != nil { // a cart of invalid money, which never comes out of a quote
 		return ""
 	}
@@ -160,10 +198,13 @@ func (q *Quote) Fingerprint() string {
 }
 
 // sameAmounts says that two quotes come out alike: the same offers and coupons,
-// and the same amounts on every line.
+// and the same amounts on every line and delivery.
 func (q *Quote) sameAmounts(other *Quote) bool {
 	return slices.Equal(q.Applied, other.Applied) && q.Total == other.Total &&
 		slices.EqualFunc(q.Lines, other.Lines, func(a, b QuoteLine) bool {
+			return a.ID == b.ID && a.Total == b.Total && slices.Equal(a.Off, b.Off)
+		}) &&
+		slices.EqualFunc(q.Deliveries, other.Deliveries, func(a, b QuoteDelivery) bool {
 			return a.ID == b.ID && a.Total == b.Total && slices.Equal(a.Off, b.Off)
 		})
 }

@@ -8,16 +8,17 @@ import (
 	"slices"
 	"time"
 
-	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/storage"
 )
 
 // maxChoice bounds the codes and coupons asked for at once.
 const maxChoice = 50
 
-// Quote prices a cart with what the shopper chose: what applies takes off its
-// amount, and everything else is refused with a reason, in the quote. It writes
-// nothing. A code that is mistyped is refused without asking the store.
+// Quote prices a cart with what the shopper chose and the automatic offers: what
+// applies takes off its amount, and everything else is refused with a reason, in
+// the quote. It writes nothing. A code that is mistyped is refused without asking
+// the store; where nothing else is chosen, the automatic offers are those last
+// read, and none when none were.
 //
 // It fails with a [*Faults] when the cart or the choice is not valid.
 func (s *Service) Quote(ctx context.Context, cart Cart, choice Choice, now time.Time) (*Quote, error) {
@@ -31,7 +32,11 @@ func (s *Service) Quote(ctx context.Context, cart Cart, choice Choice, now time.
 	if err != nil {
 		return nil, err
 	}
-	facts, own, err := s.readFacts(ctx, &cart, choice.Order, chosen)
+	automatic, err := s.automatic(ctx, &cart, onlyMistyped(chosen), now)
+	if err != nil {
+		return nil, err
+	}
+	facts, own, err := s.readFacts(ctx, &cart, choice.Order, chosen, len(automatic) > 0)
 	if err != nil {
 		return nil, err
 	}
@@ -39,10 +44,29 @@ func (s *Service) Quote(ctx context.Context, cart Cart, choice Choice, now time.
 	if err != nil {
 		return nil, err
 	}
+	candidates = append(candidates, automatic...)
 	if facts.Used, err = s.used(ctx, &cart, candidates, own, now); err != nil {
 		return nil, err
 	}
-	return Decide(cart, candidates, facts, now)
+	facts.Best = choice.Best
+	return s.decide(ctx, cart, candidates, facts, now)
+}
+
+// automatic are the automatic offers that count a line of the cart: as they are
+// now, or as they were last read.
+func (s *Service) automatic(ctx context.Context, cart *Cart, lastRead bool, now time.Time) (candidates []Candidate, err error) {
+	found := s.catalog.lastAutomatic()
+	if !lastRead {
+		if found, err = s.readAutomatic(ctx, now); err != nil {
+			return nil, err
+		}
+	}
+	for _, v := range found.versions {
+		if v.mayCount(cart) {
+			candidates = append(candidates, Candidate{Version: v, Paused: found.paused[v.offer.ID]})
+		}
+	}
+	return candidates, nil
 }
 
 func (c *Choice) validate(now time.Time) error {
@@ -57,6 +81,13 @@ func (c *Choice) validate(now time.Time) error {
 		faults.id(fmt.Sprintf("choice.coupons[%d]", i), id, false)
 	}
 	return faults.orNil()
+}
+
+// onlyMistyped says that something was chosen, and all of it refused for its form.
+func onlyMistyped(all []chosen) bool {
+	return len(all) > 0 && !slices.ContainsFunc(all, func(c chosen) bool {
+		return c.refused == nil || c.refused.Reason != ReasonMistyped && c.refused.Reason != ReasonNotACode
+	})
 }
 
 // chosen is one code or coupon of a choice, on its way to a candidate.
@@ -116,8 +147,9 @@ func (s *Service) find(ctx context.Context, choice Choice) ([]chosen, error) {
 }
 
 // readFacts reads the coupons, what the cart's sellers exclude, and what the order
-// has reserved before, in one call; nothing when no coupon is left to judge.
-func (s *Service) readFacts(ctx context.Context, cart *Cart, order string, all []chosen) (Facts, *redemptionBody, error) {
+// has reserved before, in one call; nothing when neither a coupon nor an automatic
+// offer is left to judge.
+func (s *Service) readFacts(ctx context.Context, cart *Cart, order string, all []chosen, automatic bool) (Facts, *redemptionBody, error) {
 	facts := Facts{Order: order}
 	var keys []storage.Key
 	for _, c := range all {
@@ -125,7 +157,7 @@ func (s *Service) readFacts(ctx context.Context, cart *Cart, order string, all [
 			keys = append(keys, couponKey(c.id))
 		}
 	}
-	if len(keys) == 0 {
+	if len(keys) == 0 && !automatic {
 		return facts, nil, nil
 	}
 	sellers := sellersOf(cart)
@@ -209,51 +241,64 @@ func (s *Service) candidates(ctx context.Context, all []chosen, now time.Time) (
 	return candidates, nil
 }
 
-// used reads how much of each limit is taken, less what the order itself and
-// lapsed reservations hold: those make room when it is redeemed.
+// used reads how much of each limit is taken, less what the order itself holds.
 func (s *Service) used(ctx context.Context, cart *Cart, candidates []Candidate, own *redemptionBody, now time.Time) (map[string]int64, error) {
-	wanted := make(map[string]ledger.Claim)
+	var names []string
 	for _, c := range candidates {
 		if c.Version == nil {
 			continue
 		}
-		claims, _ := c.Version.claims(cart.Customer.Key, c.Coupon, now)
+		claims, _ := c.Version.claims(cart, c.Coupon, now)
 		for _, claim := range claims {
-			if sum, known := wanted[claim.Counter]; known {
-				claim.N, claim.Max = claim.N+sum.N, min(claim.Max, sum.Max)
+			if claim.limit.Per != PerOrder {
+				names = append(names, claim.Counter)
 			}
-			wanted[claim.Counter] = claim
 		}
 	}
-	names := slices.Sorted(maps.Keys(wanted))
+	slices.Sort(names)
 	used := make(map[string]int64, len(names))
-	for chunk := range slices.Chunk(names, storage.MaxGet) {
+	for chunk := range slices.Chunk(slices.Compact(names), storage.MaxGet) {
 		_, values, err := s.store.Get(ctx, nil, chunk...)
 		if err != nil {
 			return nil, err
 		}
-		for name, value := range values {
-			used[name] = value
-		}
+		maps.Copy(used, values)
 	}
 	if own != nil && own.State.live() {
-		for _, claim := range own.Claims {
-			if _, known := used[claim.Counter]; known {
-				used[claim.Counter] -= claim.N
-			}
+		own.giveUp(used)
+	}
+	return used, nil
+}
+
+// giveUp takes what the redemption holds of counters off them.
+func (b *redemptionBody) giveUp(used map[string]int64) (any bool) {
+	for _, claim := range b.Claims {
+		if _, known := used[claim.Counter]; known && claim.N > 0 {
+			used[claim.Counter] -= claim.N
+			any = true
 		}
 	}
-	if !slices.ContainsFunc(names, func(name string) bool { return used[name] > wanted[name].Max-wanted[name].N }) {
-		return used, nil
+	return any
+}
+
+// decide decides, and once more without what lapsed reservations hold when a limit
+// had a say: they make room when the quote is redeemed.
+func (s *Service) decide(ctx context.Context, cart Cart, candidates []Candidate, facts Facts, now time.Time) (*Quote, error) {
+	quote, err := Decide(cart, candidates, facts, now)
+	if err != nil || !quote.limited || len(facts.Used) == 0 {
+		return quote, err
 	}
-	return used, s.lapsed(ctx, now, func(b *redemptionBody) bool {
-		for _, claim := range b.Claims {
-			if _, known := used[claim.Counter]; known && (own == nil || b.Order != own.Order) {
-				used[claim.Counter] -= claim.N
-			}
+	more := false
+	err = s.lapsed(ctx, now, func(b *redemptionBody) bool {
+		if b.Order != facts.Order && b.giveUp(facts.Used) {
+			more = true
 		}
 		return true
 	})
+	if err != nil || !more {
+		return quote, err
+	}
+	return Decide(cart, candidates, facts, now)
 }
 
 // lapsed goes through the reservations that have lapsed and are not expired yet,

@@ -117,10 +117,14 @@ func (s *Service) limitReached(ctx context.Context, counter string, refused stor
 		}
 	}
 	reached := limitReached(claim, values[counter])
-	reached.Offer = claimOffer(counter)
 	for _, a := range refused.Answer.Applied {
-		if a.Offer == reached.Offer {
-			reached.Name, reached.Coupon = a.Name, a.Coupon
+		v, err := s.version(ctx, a.Offer, a.Version)
+		if err != nil {
+			return err
+		}
+		if v.countsIn(counter) {
+			reached.Offer, reached.Name, reached.Coupon = a.Offer, a.Name, a.Coupon
+			break
 		}
 	}
 	return reached

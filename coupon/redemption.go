@@ -1,6 +1,8 @@
 package coupon
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/vouch-go/vouch/ledger"
@@ -47,6 +49,7 @@ type Redemption struct {
 
 	Lines    []RedeemedLine
 	Shipping []RedeemedShipping
+	Gifts    []Gift
 	Applied  []Applied
 	Claims   []ledger.Claim // held now
 	Refunds  []Refund
@@ -68,8 +71,7 @@ type RedeemedLine struct {
 
 // RedeemedShipping is one delivery of the order.
 type RedeemedShipping struct {
-	ID       string
-	Price    ledger.Money
+	QuoteDelivery
 	Returned bool
 }
 
@@ -93,40 +95,67 @@ type redemptionBody struct {
 	Lines       []lineBody      `json:"lines"`
 	Deliveries  []deliveryBody  `json:"deliveries"`
 	Applied     []appliedBody   `json:"applied"`
-	Claims      []ledger.Claim  `json:"claims"`  // held now: what an audit sums
-	Claimed     []ledger.Claim  `json:"claimed"` // as taken first: what a late confirmation takes again
+	Claims      []ledger.Claim  `json:"claims"` // held now: what an audit sums
+	Payers      []string        `json:"payers"`
+	Gifts       []giftBody      `json:"gifts"`
 	Refunds     []refundBody    `json:"refunds"`
 }
 
 type lineBody struct {
-	ID       string    `json:"id"`
-	Product  string    `json:"product"`
-	Seller   string    `json:"seller,omitempty"`
-	Quantity int64     `json:"quantity"`
+	ID       string     `json:"id"`
+	Product  string     `json:"product"`
+	Seller   string     `json:"seller,omitempty"`
+	Quantity int64      `json:"quantity"`
+	Price    int64      `json:"price"`
+	Parts    []partBody `json:"parts"`
+}
+
+// partBody is some units of a line of the same price; they are returned in their
+// order.
+type partBody struct {
+	Units    int64     `json:"units"`
 	Price    int64     `json:"price"`
 	Off      []offBody `json:"off,omitempty"`
 	Returned int64     `json:"returned,omitempty"`
 }
 
+// offBody is what one offer takes off, paid by one payer.
 type offBody struct {
 	Applied int   `json:"applied"`
+	Payer   int   `json:"payer,omitempty"` // index in payers
 	Amount  int64 `json:"amount"`
 }
 
 type deliveryBody struct {
-	ID       string `json:"id"`
-	Price    int64  `json:"price"`
-	Returned bool   `json:"returned,omitempty"`
+	ID       string    `json:"id"`
+	Price    int64     `json:"price"`
+	Off      []offBody `json:"off,omitempty"`
+	Returned bool      `json:"returned,omitempty"`
 }
 
 type appliedBody struct {
-	Offer   string  `json:"offer"`
-	Version int     `json:"version"`
-	Name    string  `json:"name"`
-	Coupon  string  `json:"coupon,omitempty"`
-	Held    bool    `json:"held,omitempty"` // somebody holds the coupon: its use is in its own document
-	Amount  int64   `json:"amount"`
-	Restore Restore `json:"restore,omitempty"`
+	Offer   string         `json:"offer"`
+	Version int            `json:"version"`
+	Name    string         `json:"name"`
+	Coupon  string         `json:"coupon,omitempty"`
+	Held    bool           `json:"held,omitempty"` // somebody holds the coupon: its use is in its own document
+	Amount  int64          `json:"amount"`
+	Taken   []ledger.Claim `json:"taken,omitempty"` // of limited counters
+	Restore Restore        `json:"restore,omitempty"`
+	Below   Below          `json:"below,omitempty"`
+	Clawed  int64          `json:"clawed,omitempty"` // of the amount, what was taken back off units that are kept
+
+	// Where Below needs them: the spend asked for, before and after the offers
+	// worked out before, and the lines that count for it.
+	Minimum int64 `json:"minimum,omitempty"`
+	After   int64 `json:"minimum_after,omitempty"`
+	Lines   []int `json:"lines,omitempty"`
+}
+
+type giftBody struct {
+	Applied  int    `json:"applied"`
+	Product  string `json:"product"`
+	Quantity int64  `json:"quantity"`
 }
 
 type refundBody struct {
@@ -135,6 +164,7 @@ type refundBody struct {
 	At          int64            `json:"at"`
 	Amount      int64            `json:"amount"`
 	Discount    int64            `json:"discount"`
+	ClawedBack  int64            `json:"clawed_back,omitempty"`
 	Lines       []refundLineBody `json:"lines,omitempty"`
 	Deliveries  []string         `json:"deliveries,omitempty"`
 	Restored    bool             `json:"restored,omitempty"`
@@ -167,30 +197,96 @@ func putRedemption(r storage.Record[redemptionBody]) (storage.Put, error) {
 }
 
 // newRedemptionBody is what a quote becomes when it is reserved or redeemed.
-func newRedemptionBody(order string, q *Quote, claims []ledger.Claim) redemptionBody {
+func newRedemptionBody(order string, q *Quote, at time.Time) redemptionBody {
 	b := redemptionBody{
 		Order: order, Customer: q.Cart.Customer.Key, Currency: q.Cart.Currency, Fingerprint: q.Fingerprint(),
 		Subtotal: q.Subtotal.Minor(), Discount: q.Discount.Minor(), Shipping: q.Shipping.Minor(), Total: q.Total.Minor(),
-		Claims: claims, Claimed: claims,
 	}
+	payers := payers{offers: q.candidates}
 	for i, l := range q.Lines {
-		line := lineBody{ID: l.ID, Product: q.Cart.Lines[i].Product, Seller: q.Cart.Lines[i].Seller, Quantity: l.Quantity, Price: l.Price.Minor()}
-		for _, o := range l.Off {
-			line.Off = append(line.Off, offBody{o.Applied, o.Amount.Minor()})
+		seller := q.Cart.Lines[i].Seller
+		line := lineBody{ID: l.ID, Product: q.Cart.Lines[i].Product, Seller: seller, Quantity: l.Quantity, Price: l.Price.Minor()}
+		for _, p := range l.Parts {
+			line.Parts = append(line.Parts, partBody{Units: p.Units, Price: p.Price.Minor(), Off: payers.share(p.Off, seller)})
 		}
 		b.Lines = append(b.Lines, line)
 	}
-	for _, s := range q.Cart.Shipping {
-		b.Deliveries = append(b.Deliveries, deliveryBody{ID: s.ID, Price: s.Price.Minor()})
+	for i, d := range q.Deliveries {
+		b.Deliveries = append(b.Deliveries, deliveryBody{ID: d.ID, Price: d.Price.Minor(), Off: payers.share(d.Off, q.Cart.Shipping[i].Seller)})
+	}
+	b.Payers = payers.names
+	for _, g := range q.Gifts {
+		b.Gifts = append(b.Gifts, giftBody(g))
 	}
 	for i, a := range q.Applied {
-		c := q.candidates[i]
-		b.Applied = append(b.Applied, appliedBody{
-			Offer: a.Offer, Version: a.Version, Name: a.Name, Coupon: a.Coupon, Amount: a.Amount.Minor(),
-			Held: c.Coupon != nil && c.Coupon.Holder != "", Restore: c.Version.offer.Restore,
-		})
+		b.Applied = append(b.Applied, newAppliedBody(q, i, a, at))
 	}
+	b.Claims = b.taken()
 	return b
+}
+
+func newAppliedBody(q *Quote, i int, a Applied, at time.Time) appliedBody {
+	c := q.candidates[i]
+	offer := &c.Version.offer
+	body := appliedBody{
+		Offer: a.Offer, Version: a.Version, Name: a.Name, Coupon: a.Coupon, Amount: a.Amount.Minor(),
+		Held: c.Coupon != nil && c.Coupon.Holder != "", Restore: offer.Restore, Below: offer.Below,
+	}
+	claims, _ := c.Version.claims(&q.Cart, c.Coupon, at)
+	for _, claim := range claims {
+		if taken, counted := claim.taken(a.Amount.Minor()); counted {
+			body.Taken = append(body.Taken, taken)
+		}
+	}
+	if body.Below == KeepDiscount {
+		return body
+	}
+	body.Minimum, body.After = minimums(offer.Conditions, q.Cart.Currency)
+	for i := range q.Lines {
+		out := slices.ContainsFunc(q.Lines[i].LeftOut, func(l LeftOut) bool { return l.Offer == a.Offer })
+		if body.Minimum+body.After > 0 && !out {
+			body.Lines = append(body.Lines, i)
+		}
+	}
+	return body
+}
+
+// minimums are the highest minimum spends that must hold, in minor units: before
+// other offers and after.
+func minimums(all []Condition, c ledger.Currency) (before, after int64) {
+	for _, condition := range all {
+		switch m := condition.(type) {
+		case All:
+			nestedBefore, nestedAfter := minimums(m, c)
+			before, after = max(before, nestedBefore), max(after, nestedAfter)
+		case MinimumSpend:
+			if m.After {
+				after = max(after, m.Amounts.minor(c))
+			} else {
+				before = max(before, m.Amounts.minor(c))
+			}
+		}
+	}
+	return before, after
+}
+
+// taken sums what all offers take of each counter, one after the other: the bound
+// of the sum lets each take its own where those before it have taken theirs.
+func (b *redemptionBody) taken() []ledger.Claim {
+	var sums []ledger.Claim
+	for _, a := range b.Applied {
+		for _, claim := range a.Taken {
+			i := slices.IndexFunc(sums, func(s ledger.Claim) bool { return s.Counter == claim.Counter })
+			if i < 0 {
+				sums = append(sums, claim)
+				continue
+			}
+			sums[i].N += claim.N
+			sums[i].Max = min(sums[i].Max+claim.N, claim.Max)
+		}
+	}
+	slices.SortFunc(sums, func(a, b ledger.Claim) int { return cmp.Compare(a.Counter, b.Counter) })
+	return sums
 }
 
 // held are the ids of the coupons whose use the redemption keeps in their own
@@ -216,15 +312,15 @@ func (b *redemptionBody) redemption() Redemption {
 	}
 	for i := range b.Lines {
 		l := &b.Lines[i]
-		line := RedeemedLine{Product: l.Product, Seller: l.Seller, Returned: l.Returned}
-		line.ID, line.Quantity, line.Price, line.Total = l.ID, l.Quantity, money(l.Price), money(l.total())
-		for _, o := range l.Off {
-			line.Off = append(line.Off, Off{o.Applied, money(o.Amount)})
-		}
-		r.Lines = append(r.Lines, line)
+		r.Lines = append(r.Lines, l.line(b.Currency))
 	}
 	for _, d := range b.Deliveries {
-		r.Shipping = append(r.Shipping, RedeemedShipping{d.ID, money(d.Price), d.Returned})
+		r.Shipping = append(r.Shipping, RedeemedShipping{
+			QuoteDelivery{d.ID, money(d.Price), sumOff(d.Off, b.Currency), money(d.total())}, d.Returned,
+		})
+	}
+	for _, g := range b.Gifts {
+		r.Gifts = append(r.Gifts, Gift(g))
 	}
 	for _, a := range b.Applied {
 		r.Applied = append(r.Applied, Applied{a.Offer, a.Version, a.Name, a.Coupon, money(a.Amount)})
@@ -235,12 +331,60 @@ func (b *redemptionBody) redemption() Redemption {
 	return r
 }
 
+// line is the line as callers see it.
+func (l *lineBody) line(c ledger.Currency) RedeemedLine {
+	line := RedeemedLine{Product: l.Product, Seller: l.Seller, Returned: l.returned()}
+	line.ID, line.Quantity, line.Price, line.Total = l.ID, l.Quantity, ledger.Minor(l.Price, c), ledger.Minor(l.total(), c)
+	var all []offBody
+	for i := range l.Parts {
+		p := &l.Parts[i]
+		all = append(all, p.Off...)
+		line.Parts = append(line.Parts, QuotePart{p.Units, ledger.Minor(p.Price, c), sumOff(p.Off, c), ledger.Minor(p.total(), c)})
+	}
+	line.Off = sumOff(all, c)
+	return line
+}
+
+// sumOff sums what payers share, by offer.
+func sumOff(all []offBody, c ledger.Currency) []Off {
+	var sums []Off
+	for _, o := range all {
+		i := slices.IndexFunc(sums, func(s Off) bool { return s.Applied == o.Applied })
+		if i < 0 {
+			sums = append(sums, Off{o.Applied, ledger.Minor(o.Amount, c)})
+			continue
+		}
+		sums[i].Amount = ledger.Minor(sums[i].Amount.Minor()+o.Amount, c)
+	}
+	slices.SortFunc(sums, func(a, b Off) int { return cmp.Compare(a.Applied, b.Applied) })
+	return sums
+}
+
+func afterOff(price int64, off []offBody) int64 {
+	for _, o := range off {
+		price -= o.Amount
+	}
+	return price
+}
+
+func (p *partBody) total() int64 { return afterOff(p.Price, p.Off) }
+
+func (d *deliveryBody) total() int64 { return afterOff(d.Price, d.Off) }
+
 func (l *lineBody) total() int64 {
-	total := l.Price
-	for _, o := range l.Off {
-		total -= o.Amount
+	var total int64
+	for i := range l.Parts {
+		total += l.Parts[i].total()
 	}
 	return total
+}
+
+func (l *lineBody) returned() int64 {
+	var units int64
+	for i := range l.Parts {
+		units += l.Parts[i].Returned
+	}
+	return units
 }
 
 // micros keeps an instant as unix microseconds; the zero time as 0.

@@ -35,10 +35,13 @@ type Refund struct {
 	ID       string
 	At       time.Time
 	Amount   ledger.Money // to the shopper
-	Discount ledger.Money // discounts taken back
-	Lines    []RefundedLine
-	Shipping []string
-	Restored bool // the coupons and limits were given back their use
+	Discount ledger.Money // discounts taken back, those on what is kept too
+	// ClawedBack is what Amount was lowered by, because what is kept costs less
+	// than an offer's minimum.
+	ClawedBack ledger.Money
+	Lines      []RefundedLine
+	Shipping   []string
+	Restored   bool // the coupons and limits were given back their use
 }
 
 // RefundedLine is what the units of one line paid.
@@ -51,7 +54,7 @@ type RefundedLine struct {
 func (b *redemptionBody) refund(r *refundBody) Refund {
 	refund := Refund{
 		ID: r.ID, At: instant(r.At), Amount: ledger.Minor(r.Amount, b.Currency),
-		Discount: ledger.Minor(r.Discount, b.Currency), Shipping: r.Deliveries, Restored: r.Restored,
+		Discount: ledger.Minor(r.Discount, b.Currency), ClawedBack: ledger.Minor(r.ClawedBack, b.Currency), Shipping: r.Deliveries, Restored: r.Restored,
 	}
 	for _, l := range r.Lines {
 		refund.Lines = append(refund.Lines, RefundedLine{l.Line, l.Units, ledger.Minor(l.Amount, b.Currency)})
@@ -75,8 +78,13 @@ func (w *work) refund(r *storage.Record[redemptionBody], request RefundRequest, 
 	if !b.State.paid() || len(lines)+len(shipping) == 0 {
 		return Refund{}, fmt.Errorf("%w: order %q is %s: only what is confirmed and not yet returned can be refunded", ErrState, b.Order, b.State)
 	}
-	made, off, err := b.giveBack(request)
+	b.Lines, b.Deliveries = cloneLines(b.Lines), slices.Clone(b.Deliveries)
+	b.Applied, b.Claims = slices.Clone(b.Applied), slices.Clone(b.Claims)
+	made, back, err := b.giveBack(request)
 	if err != nil {
+		return Refund{}, err
+	}
+	if err := b.belowMinimum(&made, back); err != nil {
 		return Refund{}, err
 	}
 	made.ID, made.Fingerprint, made.At = request.ID, fingerprint, w.now.UnixMicro()
@@ -86,22 +94,37 @@ func (w *work) refund(r *storage.Record[redemptionBody], request RefundRequest, 
 	if b.nothingKept() {
 		b.State = StateRefunded
 	}
+	w.giveMoney(b, back)
 	if b.State == StateRefunded && before != StateRefunded {
 		if made.Restored, err = w.restoreUses(r); err != nil {
 			return Refund{}, err
 		}
 	}
+	for _, amount := range back {
+		made.Discount += amount
+	}
 	b.Refunded += made.Amount
+	if transfers := b.transfers(back, true); len(transfers) > 0 {
+		w.entries = append(w.entries, ledger.Entry{
+			ID: refundedEntry(b.Order, len(b.Refunds)+1), Kind: "refunded", At: w.now, Subject: b.Customer, Concerns: b.Order, Transfers: transfers,
+		})
+	}
 	b.Refunds = append(slices.Clone(b.Refunds), made)
-	w.bookRefund(b, &made, off)
 	return b.refund(&b.Refunds[len(b.Refunds)-1]), nil
 }
 
-// giveBack marks what is returned and works out what it paid, and what each offer
-// took off it. It changes nothing when it fails, and lists every fault.
-func (b *redemptionBody) giveBack(request RefundRequest) (refundBody, []int64, error) {
+func cloneLines(lines []lineBody) []lineBody {
+	lines = slices.Clone(lines)
+	for i := range lines {
+		lines[i].Parts = slices.Clone(lines[i].Parts)
+	}
+	return lines
+}
+
+// giveBack marks what is returned, and works out what it paid and what of each
+// payment goes back. It lists every fault.
+func (b *redemptionBody) giveBack(request RefundRequest) (refundBody, map[payment]int64, error) {
 	faults := &Faults{Kind: ErrRequest}
-	lines, deliveries := slices.Clone(b.Lines), slices.Clone(b.Deliveries)
 	switch named := len(request.Lines) + len(request.Shipping); {
 	case request.Everything && named > 0:
 		faults.add("everything", "is asked for, and lines or shipping are named too: choose one")
@@ -111,10 +134,10 @@ func (b *redemptionBody) giveBack(request RefundRequest) (refundBody, []int64, e
 		faults.add("lines", "is empty: name what comes back, or everything")
 	}
 	var made refundBody
-	off := make([]int64, len(b.Applied))
-	index := make(map[string]int, len(lines))
-	for i := range lines {
-		index[lines[i].ID] = i
+	back := make(map[payment]int64)
+	index := make(map[string]int, len(b.Lines))
+	for i := range b.Lines {
+		index[b.Lines[i].ID] = i
 	}
 	for i, returned := range request.Lines {
 		at, known := index[returned.Line]
@@ -122,57 +145,199 @@ func (b *redemptionBody) giveBack(request RefundRequest) (refundBody, []int64, e
 			faults.add(fmt.Sprintf("lines[%d].line", i), "order %q has no line %.80q", b.Order, returned.Line)
 			continue
 		}
-		line := &lines[at]
-		if open := line.Quantity - line.Returned; returned.Units < 1 || returned.Units > open {
+		line := &b.Lines[at]
+		if open := line.Quantity - line.returned(); returned.Units < 1 || returned.Units > open {
 			faults.add(fmt.Sprintf("lines[%d].units", i), "is %d, but %d of %d units of line %q are left", returned.Units, open, line.Quantity, line.ID)
 			continue
 		}
-		amount := line.giveBack(returned.Units, off)
+		amount := line.giveBack(returned.Units, back)
 		made.Amount += amount
 		made.Lines = append(made.Lines, refundLineBody{line.ID, returned.Units, amount})
 	}
 	for i, id := range request.Shipping {
-		at := slices.IndexFunc(deliveries, func(d deliveryBody) bool { return d.ID == id })
-		if at < 0 || deliveries[at].Returned {
+		at := slices.IndexFunc(b.Deliveries, func(d deliveryBody) bool { return d.ID == id })
+		if at < 0 || b.Deliveries[at].Returned {
 			faults.add(fmt.Sprintf("shipping[%d]", i), "order %q has no delivery %.80q that was not given back", b.Order, id)
 			continue
 		}
-		deliveries[at].Returned = true
-		made.Amount += deliveries[at].Price
+		d := &b.Deliveries[at]
+		d.Returned = true
+		for _, o := range d.Off {
+			back[payment{o.Applied, o.Payer}] += o.Amount
+		}
+		made.Amount += d.total()
 		made.Deliveries = append(made.Deliveries, id)
 	}
-	if err := faults.orNil(); err != nil {
-		return made, nil, err
-	}
-	for _, amount := range off {
-		made.Discount += amount
-	}
-	b.Lines, b.Deliveries = lines, deliveries
-	return made, off, nil
+	return made, back, faults.orNil()
 }
 
-// giveBack returns the next units of the line: what they paid, and into off what
-// each offer took off them. Units differ by the smallest coin at most; they come
-// back in the order in which [QuoteLine.Unit] counts them.
-func (l *lineBody) giveBack(units int64, off []int64) int64 {
-	from, to := l.Returned, l.Returned+units
-	part := func(amount int64) int64 {
-		return firstUnits(amount, l.Quantity, to) - firstUnits(amount, l.Quantity, from)
+// giveBack returns the next units of the line, in the order in which
+// [QuoteLine.Unit] counts them: what they paid, and into back what each payer paid
+// for them.
+func (l *lineBody) giveBack(units int64, back map[payment]int64) int64 {
+	var amount int64
+	for i := range l.Parts {
+		p := &l.Parts[i]
+		n := min(units, p.Units-p.Returned)
+		amount += p.giveBack(n, back)
+		units -= n
 	}
-	rest := l.Price
-	for _, o := range l.Off {
-		off[o.Applied] += part(rest) - part(rest-o.Amount)
+	return amount
+}
+
+func (p *partBody) giveBack(units int64, back map[payment]int64) int64 {
+	from, to := p.Returned, p.Returned+units
+	share := func(amount int64) int64 {
+		return firstUnits(amount, p.Units, to) - firstUnits(amount, p.Units, from)
+	}
+	rest := p.Price
+	for _, o := range p.Off {
+		back[payment{o.Applied, o.Payer}] += share(rest) - share(rest-o.Amount)
 		rest -= o.Amount
 	}
-	l.Returned = to
-	return part(rest)
+	p.Returned = to
+	return share(rest)
+}
+
+// belowMinimum does what the offers say when what is kept costs less than their
+// minimum spend: the return is refused, or the discount on what is kept is taken
+// back, out of what this refund pays. Offers that are kept do not care, and
+// everything an offer counts can always be returned.
+func (b *redemptionBody) belowMinimum(made *refundBody, back map[payment]int64) error {
+	for i := range b.Applied {
+		a := &b.Applied[i]
+		if a.Below == KeepDiscount {
+			continue
+		}
+		before, after, units := b.keptCost(a.Lines, i)
+		missing := max(a.Minimum-before, a.After-after)
+		switch {
+		case missing <= 0:
+		case a.Below == ClawBack:
+			taken := b.clawBack(i, made.Amount, back)
+			a.Clawed += taken
+			made.Amount -= taken
+			made.ClawedBack += taken
+		case units > 0:
+			faults := &Faults{Kind: ErrRequest}
+			faults.add("lines", "what is kept costs %s less than offer %q asks for: return everything it counts, or keep more",
+				ledger.Minor(missing, b.Currency), a.Offer)
+			return faults
+		}
+	}
+	return nil
+}
+
+// keptCost is what the units that are kept of some lines cost before offers, and
+// after those worked out before one of them.
+func (b *redemptionBody) keptCost(lines []int, applied int) (before, after, units int64) {
+	for _, i := range lines {
+		for _, p := range b.Lines[i].Parts {
+			now := p.Price
+			for _, o := range p.Off {
+				if o.Applied < applied {
+					now -= o.Amount
+				}
+			}
+			before += p.Price - firstUnits(p.Price, p.Units, p.Returned)
+			after += now - firstUnits(now, p.Units, p.Returned)
+			units += p.Units - p.Returned
+		}
+	}
+	return before, after, units
+}
+
+// clawBack takes an offer's discount off the units and deliveries that are kept, at
+// most so much: they cost more from now on, and give more back when they are
+// returned.
+func (b *redemptionBody) clawBack(applied int, most int64, back map[payment]int64) int64 {
+	left := most
+	take := func(off []offBody) []offBody {
+		off = slices.Clone(off)
+		for i := range off {
+			if o := &off[i]; o.Applied == applied {
+				amount := min(o.Amount, left)
+				o.Amount -= amount
+				left -= amount
+				back[payment{o.Applied, o.Payer}] += amount
+			}
+		}
+		return off
+	}
+	for i := range b.Lines {
+		line := &b.Lines[i]
+		line.Parts = splitReturned(line.Parts)
+		for j := range line.Parts {
+			if p := &line.Parts[j]; p.Returned == 0 {
+				p.Off = take(p.Off)
+			}
+		}
+	}
+	for i := range b.Deliveries {
+		if d := &b.Deliveries[i]; !d.Returned {
+			d.Off = take(d.Off)
+		}
+	}
+	return most - left
+}
+
+// splitReturned cuts every part that is returned in part into what is and what is
+// not.
+func splitReturned(parts []partBody) []partBody {
+	var split []partBody
+	for _, p := range parts {
+		if p.Returned > 0 && p.Returned < p.Units {
+			head := p.first(p.Returned)
+			head.Returned = head.Units
+			split = append(split, head)
+			p.Returned = 0
+		}
+		split = append(split, p)
+	}
+	return split
+}
+
+// first cuts the first n units off the part, which keeps the others.
+func (p *partBody) first(n int64) partBody {
+	whole := part{units: p.Units, price: p.Price, now: p.total()}
+	for i, o := range p.Off {
+		whole.off = append(whole.off, cut{i, o.Amount})
+	}
+	cutOff := whole.first(n)
+	with := func(q *part) []offBody {
+		off := slices.Clone(p.Off)
+		for i := range off {
+			off[i].Amount = q.off[i].amount
+		}
+		return off
+	}
+	head := partBody{Units: cutOff.units, Price: cutOff.price, Off: with(&cutOff)}
+	p.Units, p.Price, p.Off = whole.units, whole.price, with(&whole)
+	return head
+}
+
+// giveMoney gives limits of money back what is not taken off any more.
+func (w *work) giveMoney(b *redemptionBody, back map[payment]int64) {
+	for i, a := range b.Applied {
+		var amount int64
+		for p, n := range back {
+			if p.applied == i {
+				amount += n
+			}
+		}
+		for _, c := range a.Taken {
+			if isMoney(c.Counter) {
+				w.give(b, c.Counter, amount)
+			}
+		}
+	}
 }
 
 // kept is everything that was not returned yet.
 func (b *redemptionBody) kept() (lines []Returned, shipping []string) {
 	for _, l := range b.Lines {
-		if l.Returned < l.Quantity {
-			lines = append(lines, Returned{l.ID, l.Quantity - l.Returned})
+		if open := l.Quantity - l.returned(); open > 0 {
+			lines = append(lines, Returned{l.ID, open})
 		}
 	}
 	for _, d := range b.Deliveries {
@@ -186,46 +351,31 @@ func (b *redemptionBody) kept() (lines []Returned, shipping []string) {
 // nothingKept says that every unit has come back. Shipping is a service: whether
 // its price is given back does not change that.
 func (b *redemptionBody) nothingKept() bool {
-	return !slices.ContainsFunc(b.Lines, func(l lineBody) bool { return l.Returned < l.Quantity })
+	return !slices.ContainsFunc(b.Lines, func(l lineBody) bool { return l.returned() < l.Quantity })
 }
 
 // restoreUses gives the uses back that their offers let come back.
 func (w *work) restoreUses(r *storage.Record[redemptionBody]) (bool, error) {
 	b := &r.Value
-	never := func(offer string) bool {
-		return slices.ContainsFunc(b.Applied, func(a appliedBody) bool { return a.Offer == offer && a.Restore == RestoreNever })
-	}
 	restored := false
 	for _, a := range b.Applied {
-		if !a.Held || a.Restore == RestoreNever {
+		if a.Restore == RestoreNever {
 			continue
 		}
-		c, err := w.coupon(a.Coupon)
-		if err != nil {
-			return false, err
+		if a.Held {
+			c, err := w.coupon(a.Coupon)
+			if err != nil {
+				return false, err
+			}
+			c.Value.drop(b.Order)
+			w.changed[c.Key] = true
+			restored = true
 		}
-		c.Value.drop(b.Order)
-		w.changed[c.Key] = true
-		restored = true
+		for _, c := range a.Taken {
+			if !isMoney(c.Counter) && w.give(b, c.Counter, c.N) {
+				restored = true
+			}
+		}
 	}
-	b.Claims = w.giveAll(b.Claims, func(c ledger.Claim) bool {
-		back := !never(claimOffer(c.Counter))
-		restored = restored || back
-		return back
-	})
 	return restored, nil
-}
-
-func (w *work) bookRefund(b *redemptionBody, made *refundBody, off []int64) {
-	entry := ledger.Entry{ID: refundedEntry(b.Order, len(b.Refunds)), Kind: "refunded", At: w.now, Subject: b.Customer, Concerns: b.Order}
-	for i, amount := range off {
-		if amount > 0 {
-			entry.Transfers = append(entry.Transfers, ledger.Transfer{
-				From: discountsAccount(b.Applied[i].Offer), To: promotionsAccount, Amount: ledger.Minor(amount, b.Currency),
-			})
-		}
-	}
-	if len(entry.Transfers) > 0 {
-		w.entries = append(w.entries, entry)
-	}
 }

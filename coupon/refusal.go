@@ -13,27 +13,37 @@ type Reason string
 
 // The reasons, each with the members of [Refusal] that hold its figures.
 const (
-	ReasonNotACode      Reason = "not_a_code"      // Code is not letters and digits of a code's length
-	ReasonMistyped      Reason = "mistyped"        // Code has a wrong check character
-	ReasonUnknown       Reason = "unknown_code"    // there is no such Code or Coupon
-	ReasonNotHolder     Reason = "not_the_holder"  // the coupon is somebody else's
-	ReasonRevoked       Reason = "revoked"         // the coupon was taken back; At
-	ReasonUsed          Reason = "used"            // the coupon is used up; FoundUses, NeededUses
-	ReasonReserved      Reason = "reserved"        // another order holds the coupon until At
-	ReasonPaused        Reason = "paused"          // the offer is paused
-	ReasonNotYet        Reason = "not_yet"         // usable from At
-	ReasonExpired       Reason = "expired"         // usable until At
-	ReasonBlackout      Reason = "blackout"        // not during Blackout, which ends At
-	ReasonCustomer      Reason = "customer_needed" // the offer must tell customers apart, and the cart names none
-	ReasonSegment       Reason = "segment"         // the customer is in none of the segments
-	ReasonCurrency      Reason = "currency"        // the offer has no amount in Currency
-	ReasonNoLines       Reason = "no_lines"        // the offer counts none of the products
-	ReasonSeller        Reason = "seller_excluded" // Sellers keep theirs out of it
-	ReasonShopPromotion Reason = "shop_promotion"  // Promotions of the shop's own apply already
-	ReasonMinimumSpend  Reason = "minimum_spend"   // Found, Needed, Missing
-	ReasonLimit         Reason = "limit"           // Limit is reached; FoundUses, NeededUses
-	ReasonCombination   Reason = "not_combinable"  // with Rival, which is applied
-	ReasonNothingOff    Reason = "nothing_off"     // the lines have nothing left to take off
+	ReasonNotACode        Reason = "not_a_code"       // Code is not letters and digits of a code's length
+	ReasonMistyped        Reason = "mistyped"         // Code has a wrong check character
+	ReasonUnknown         Reason = "unknown_code"     // there is no such Code or Coupon
+	ReasonNotHolder       Reason = "not_the_holder"   // the coupon is somebody else's
+	ReasonRevoked         Reason = "revoked"          // the coupon was taken back; At
+	ReasonUsed            Reason = "used"             // the coupon is used up; FoundUses, NeededUses
+	ReasonReserved        Reason = "reserved"         // another order holds the coupon until At
+	ReasonPaused          Reason = "paused"           // the offer is paused
+	ReasonNotYet          Reason = "not_yet"          // usable from At
+	ReasonExpired         Reason = "expired"          // usable until At
+	ReasonBlackout        Reason = "blackout"         // not during Blackout, which ends At
+	ReasonCustomer        Reason = "customer_needed"  // the offer must tell customers apart, and the cart names none
+	ReasonSegment         Reason = "segment"          // the customer is in none of the segments
+	ReasonCurrency        Reason = "currency"         // the offer has no amount in Currency
+	ReasonNoLines         Reason = "no_lines"         // the offer counts none of the products
+	ReasonSeller          Reason = "seller_excluded"  // Sellers keep theirs out of it
+	ReasonShopPromotion   Reason = "shop_promotion"   // Promotions of the shop's own apply already
+	ReasonMinimumSpend    Reason = "minimum_spend"    // Found, Needed, Missing
+	ReasonLimit           Reason = "limit"            // Limit is reached; FoundUses, NeededUses
+	ReasonMinimumQuantity Reason = "minimum_quantity" // FoundUnits, NeededUnits of the products that count
+	ReasonContains        Reason = "contains"         // FoundUnits, NeededUnits of the products asked for
+	ReasonOrderNumber     Reason = "order_number"     // this is the customer's order FoundUses, wanted from NeededUses on
+	ReasonSale            Reason = "sale"             // What is FoundText, wanted NeededText
+	ReasonPredicate       Reason = "predicate"        // What the shop's own condition asks for
+	ReasonExcluded        Reason = "excluded"         // something holds that must not
+	ReasonHours           Reason = "hours"            // outside the offer's weekly windows
+	ReasonGroup           Reason = "group"            // Rival of the same group counts
+	ReasonNotBetter       Reason = "not_better"       // it would not make the best set better
+	ReasonCombination     Reason = "not_combinable"   // with Rival, which is applied
+	ReasonNothingOff      Reason = "nothing_off"      // the lines have nothing left to take off
+	ReasonIncomplete      Reason = "incomplete"       // the cart does not hold the whole set that the offer asks for
 )
 
 // Refusal says why one offer does not apply, as data and as two sentences: Error
@@ -48,19 +58,25 @@ type Refusal struct {
 	Name   string // the offer's name
 	Own    bool   // the coupon is held by the customer who asks
 
-	Found, Needed, Missing ledger.Money
-	FoundUses, NeededUses  int64
-	Limit                  LimitPer
-	Period                 ledger.Period
-	At                     time.Time
-	Currency               ledger.Currency
-	Blackout               string
-	Sellers                []string
-	Promotions             []string
+	Found, Needed, Missing  ledger.Money
+	FoundUses, NeededUses   int64 // minor units where OfMoney is set
+	OfMoney                 bool
+	FoundUnits, NeededUnits int64
+	What                    string
+	FoundText, NeededText   string
+	Limit                   LimitPer
+	Period                  ledger.Period
+	At                      time.Time
+	Currency                ledger.Currency
+	Blackout                string
+	Sellers                 []string
+	Promotions              []string
 
 	Rival     string // id of the offer that is applied instead
 	RivalName string
 	RivalOff  ledger.Money // what the rival takes off
+
+	untold bool // a condition that can't be told to hold or not: see Not
 }
 
 // Unwrap gives ErrRefused.
@@ -116,17 +132,43 @@ func (r *Refusal) detail() string {
 	case ReasonMinimumSpend:
 		return fmt.Sprintf("the eligible products cost %s, needed %s: %s are missing", r.Found, r.Needed, r.Missing)
 	case ReasonLimit:
+		if r.OfMoney {
+			return fmt.Sprintf("%d of %d minor units of its money are spent %s", r.FoundUses, r.NeededUses, r.counted())
+		}
 		return fmt.Sprintf("used %d of %d times %s", r.FoundUses, r.NeededUses, r.counted())
+	case ReasonMinimumQuantity:
+		return fmt.Sprintf("%d eligible units, needed %d", r.FoundUnits, r.NeededUnits)
+	case ReasonContains:
+		return fmt.Sprintf("%d units of the products it asks for, needed %d", r.FoundUnits, r.NeededUnits)
+	case ReasonOrderNumber:
+		return fmt.Sprintf("this is the customer's order %d, and it begins with order %d or is over", r.FoundUses, r.NeededUses)
+	case ReasonSale:
+		return fmt.Sprintf("the %s is %q, wanted %s", r.What, r.FoundText, r.NeededText)
+	case ReasonPredicate:
+		return "the shop's condition does not hold: " + r.What
+	case ReasonExcluded:
+		return "something holds that it excludes"
+	case ReasonHours:
+		return "it can't be used at this hour of the week"
+	case ReasonGroup:
+		return fmt.Sprintf("of its group, offer %q (%q) counts", r.Rival, r.RivalName)
+	case ReasonNotBetter:
+		return "no set with it takes off more"
 	case ReasonCombination:
 		return fmt.Sprintf("can't be combined with offer %q (%q), which takes off %s", r.Rival, r.RivalName, r.RivalOff)
 	case ReasonNothingOff:
 		return "nothing is left to take off"
+	case ReasonIncomplete:
+		return "the cart does not hold a whole set of the products it asks for"
 	}
 	return string(r.Reason)
 }
 
 func (r *Refusal) counted() string {
-	whose := map[LimitPer]string{PerOffer: "in all", PerCustomer: "by this customer", PerCoupon: "with this coupon"}[r.Limit]
+	whose := map[LimitPer]string{
+		PerOffer: "in all", PerCustomer: "by this customer", PerCoupon: "with this coupon",
+		PerOrder: "in this order", PerCampaign: "in its campaign", PerAttribute: "with this attribute",
+	}[r.Limit]
 	if r.Period != ledger.Lifetime {
 		whose += " in this " + string(r.Period)
 	}
@@ -171,6 +213,18 @@ func (r *Refusal) Shopper() string {
 		return "Please sign in to use this."
 	case ReasonNothingOff:
 		return "There is nothing left to take off."
+	case ReasonMinimumQuantity:
+		return fmt.Sprintf("Add %d more of the products that count for %s.", r.NeededUnits-r.FoundUnits, r.title())
+	case ReasonContains, ReasonIncomplete:
+		return fmt.Sprintf("%s asks for products that are not in your cart.", capital(r.title()))
+	case ReasonHours:
+		return fmt.Sprintf("%s can't be used at this hour.", capital(r.title()))
+	case ReasonOrderNumber, ReasonSale, ReasonPredicate, ReasonExcluded, ReasonSegment:
+		return fmt.Sprintf("%s is not for this order.", capital(r.title()))
+	case ReasonGroup:
+		return fmt.Sprintf("%s is not needed: %q counts.", capital(r.title()), r.RivalName)
+	case ReasonNotBetter:
+		return fmt.Sprintf("%s would not save more.", capital(r.title()))
 	case ReasonCurrency:
 		return fmt.Sprintf("%s can't be used with prices in %s.", capital(r.title()), r.Currency)
 	case ReasonBlackout:

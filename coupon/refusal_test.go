@@ -35,7 +35,7 @@ func TestSentences(t *testing.T) {
 		coupon.ReasonExpired:       {"it could be used until 2026-11-20T12:00:00Z", guessed, `Your coupon "5 € off" could be used until 20 November 2026.`},
 		coupon.ReasonBlackout:      {`it can't be used during "the sales"`, `"5 € off" can't be used during the sales.`, ""},
 		coupon.ReasonCustomer:      {"it counts uses per customer, and the cart names no customer: pass a key", "Please sign in to use this.", ""},
-		coupon.ReasonSegment:       {"the customer is in none of its segments", guessed, `Your coupon "5 € off" can't be used at the moment.`},
+		coupon.ReasonSegment:       {"the customer is in none of its segments", `"5 € off" is not for this order.`, ""},
 		coupon.ReasonCurrency:      {"it has no amount in USD", `"5 € off" can't be used with prices in USD.`, ""},
 		coupon.ReasonNoLines:       {"it counts none of the products in the cart", `None of the products in your cart count for "5 € off".`, ""},
 		coupon.ReasonSeller:        {"excluded by sellers acme, zeta", `"5 € off" can't be used here: sellers acme, zeta do not take part.`, ""},

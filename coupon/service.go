@@ -26,15 +26,20 @@ type Options struct {
 
 	// Random makes codes. Default crypto/rand.Reader.
 	Random io.Reader
+
+	// Predicates are conditions of the shop's own, by name and version. Those
+	// that a published offer names must stay.
+	Predicates []RegisteredPredicate
 }
 
 // Service keeps offers, coupons and redemptions in a store. It is safe for
 // concurrent use, in any number of processes on one store.
 type Service struct {
-	store   storage.Store
-	options Options
-	catalog *catalog
-	bound   bool // made by In: what it reads may never be committed
+	store      storage.Store
+	options    Options
+	predicates map[predicateName]*RegisteredPredicate
+	catalog    *catalog
+	bound      bool // made by In: what it reads may never be committed
 }
 
 // New makes a service over a store. Options out of range take their defaults.
@@ -48,7 +53,7 @@ func New(store storage.Store, options Options) *Service {
 	if options.Random == nil {
 		options.Random = rand.Reader
 	}
-	return &Service{store: store, options: options, catalog: newCatalog()}
+	return &Service{store: store, options: options, predicates: predicatesByName(options.Predicates), catalog: newCatalog()}
 }
 
 // In is the same service on the same data seen through another store: one bound
@@ -132,11 +137,12 @@ func unique(keys []storage.Key) []storage.Key {
 // Offers by id, and what sellers keep out of them.
 
 type headBody struct {
-	Latest int    `json:"latest"`
-	Paused bool   `json:"paused"`
-	Actor  string `json:"actor"`
-	Reason string `json:"reason"`
-	At     int64  `json:"at"`
+	Latest    int    `json:"latest"`
+	Automatic bool   `json:"automatic"`
+	Paused    bool   `json:"paused"`
+	Actor     string `json:"actor"`
+	Reason    string `json:"reason"`
+	At        int64  `json:"at"`
 }
 
 type versionBody struct {
@@ -147,6 +153,8 @@ const (
 	kindHead       = "offer"
 	kindVersion    = "offer_version"
 	kindExclusions = "exclusions"
+
+	listAutomatic = "automatic" // the offers whose latest version applies without a code
 )
 
 var (
@@ -166,7 +174,7 @@ func versionKey(offer string, version int) storage.Key {
 // everything wrong with the offer.
 func (s *Service) Publish(ctx context.Context, offer Offer, actor string, now time.Time) (Offer, error) {
 	offer.Version = 0
-	if _, err := NewVersion(offer); err != nil {
+	if _, err := newVersion(offer, s.predicates); err != nil {
 		return Offer{}, err
 	}
 	published, err := do(ctx, s, now, func(ctx context.Context) (storage.Plan[Offer], error) {
@@ -186,15 +194,16 @@ func (w *work) publish(offer Offer, actor string) (Offer, error) {
 		if err := w.read(key); err != nil {
 			return Offer{}, err
 		}
-		latest, err := readVersion(w.docs[key])
+		latest, err := readDocument(w.docs[key])
 		if err != nil {
 			return Offer{}, err
 		}
 		offer.Version = head.Value.Latest
-		if same, err := latest.offer.equal(&offer); same || err != nil {
+		if same, err := latest.equal(&offer); same || err != nil {
 			return offer, err
 		}
 	}
+	head.Value.Automatic = offer.Automatic
 	head.Value.Latest++
 	offer.Version = head.Value.Latest
 	document, err := newOfferDocument(&offer)
@@ -223,7 +232,11 @@ func (w *work) head(offer string) (storage.Record[headBody], error) {
 }
 
 func (w *work) putHead(head storage.Record[headBody], version storage.Put, entry ledger.Entry) error {
-	put, err := heads.Put(head, 0, storage.Listing{List: "offers", Place: head.Value.At})
+	lists := []storage.Listing{{List: "offers", Place: head.Value.At}}
+	if head.Value.Automatic {
+		lists = append(lists, storage.Listing{List: listAutomatic})
+	}
+	put, err := heads.Put(head, 0, lists...)
 	if err != nil {
 		return err
 	}
@@ -310,7 +323,22 @@ func (s *Service) version(ctx context.Context, id string, version int) (*Version
 	return found[offerVersion{id, version}], err
 }
 
-func readVersion(doc *storage.Doc) (*Version, error) {
+func readVersion(doc *storage.Doc, predicates map[predicateName]*RegisteredPredicate) (*Version, error) {
+	document, err := readDocument(doc)
+	if err != nil {
+		return nil, err
+	}
+	offer, err := document.offer()
+	if err != nil {
+		return nil, err
+	}
+	if key := versionKey(offer.ID, offer.Version); key != doc.Key {
+		return nil, fmt.Errorf("%w: %s: its offer is %s", storage.ErrCorrupt, doc.Key, key)
+	}
+	return newVersion(offer, predicates)
+}
+
+func readDocument(doc *storage.Doc) (*offerDocument, error) {
 	if doc == nil {
 		return nil, ErrNoOffer
 	}
@@ -318,14 +346,11 @@ func readVersion(doc *storage.Doc) (*Version, error) {
 	if err != nil {
 		return nil, err
 	}
-	offer, err := record.Value.Offer.offer()
-	if err != nil {
-		return nil, err
-	}
-	if key := versionKey(offer.ID, offer.Version); key != doc.Key {
+	d := &record.Value.Offer
+	if key := versionKey(d.ID, d.Version); key != doc.Key {
 		return nil, fmt.Errorf("%w: %s: its offer is %s", storage.ErrCorrupt, doc.Key, key)
 	}
-	return NewVersion(offer)
+	return d, nil
 }
 
 // isRefusal says that an error is an answer about the shopper's choice, not a

@@ -28,6 +28,16 @@ func amountOff(id, amount string) coupon.Offer {
 	return coupon.Offer{ID: id, Name: id, Benefit: coupon.AmountOff{Amounts: euros(amount)}}
 }
 
+// each takes an amount off every unit.
+func each(id, amount string) coupon.Offer {
+	return coupon.Offer{ID: id, Name: id, Benefit: coupon.AmountOffEach{Amounts: euros(amount)}}
+}
+
+// giving is an offer of a benefit.
+func giving(id string, benefit coupon.Benefit) coupon.Offer {
+	return coupon.Offer{ID: id, Name: id, Benefit: benefit}
+}
+
 func percentOff(id, rate string) coupon.Offer {
 	return coupon.Offer{ID: id, Name: id, Benefit: coupon.PercentOff{Rate: ledger.MustRate(rate)}}
 }

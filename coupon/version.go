@@ -1,21 +1,20 @@
 package coupon
 
 import (
-	"math"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/vouch-go/vouch/ledger"
 )
 
 // Version is one published version of an offer, made ready for matching. It is
 // immutable and safe for concurrent use.
 type Version struct {
-	offer Offer
-	zone  *time.Location
-	in    sets
-	out   sets
+	offer      Offer
+	zone       *time.Location
+	bounds     Interval // of the schedule
+	in         sets
+	out        sets
+	after      bool // a condition is tested after the offers worked out before
+	predicates map[predicateName]*RegisteredPredicate
 }
 
 // sets are Lists for looking up; a nil set means that nothing is named.
@@ -26,9 +25,14 @@ type sets struct {
 type set map[string]struct{}
 
 // NewVersion checks an offer and makes it ready for matching. It keeps no
-// reference to the offer's lists. It fails as [Offer.Validate] does.
-func NewVersion(o Offer) (*Version, error) {
-	if err := o.Validate(); err != nil {
+// reference to the offer's lists. It fails as [Offer.Validate] does, also when a
+// condition names a predicate that is not among those given.
+func NewVersion(o Offer, predicates ...RegisteredPredicate) (*Version, error) {
+	return newVersion(o, predicatesByName(predicates))
+}
+
+func newVersion(o Offer, predicates map[predicateName]*RegisteredPredicate) (*Version, error) {
+	if err := o.validate(predicates); err != nil {
 		return nil, err
 	}
 	zone, err := loadZone(o.Schedule.Zone)
@@ -36,7 +40,36 @@ func NewVersion(o Offer) (*Version, error) {
 		return nil, err
 	}
 	o = o.clone()
-	return &Version{offer: o, zone: zone, in: newSets(o.Scope.In), out: newSets(o.Scope.Out)}, nil
+	return &Version{
+		offer: o, zone: zone, bounds: o.Schedule.bounds(zone), in: newSets(o.Scope.In), out: newSets(o.Scope.Out),
+		after: testsAfter(o.Conditions), predicates: predicates,
+	}, nil
+}
+
+// testsAfter says that a condition anywhere in the tree is tested after other
+// offers.
+func testsAfter(all []Condition) bool {
+	return slices.ContainsFunc(all, func(c Condition) bool {
+		switch c := c.(type) {
+		case MinimumSpend:
+			return c.After
+		case All:
+			return testsAfter(c)
+		case Any:
+			return testsAfter(c)
+		case Not:
+			return testsAfter([]Condition{c.Condition})
+		}
+		return false
+	})
+}
+
+func predicatesByName(registered []RegisteredPredicate) map[predicateName]*RegisteredPredicate {
+	byName := make(map[predicateName]*RegisteredPredicate, len(registered))
+	for i := range registered {
+		byName[predicateName{registered[i].Name, registered[i].Version}] = &registered[i]
+	}
+	return byName
 }
 
 // clone shares no list with the offer.
@@ -44,22 +77,16 @@ func (o *Offer) clone() Offer {
 	c := *o
 	c.Labels, c.Combine.With = slices.Clone(o.Labels), slices.Clone(o.Combine.With)
 	c.Scope.In, c.Scope.Out = o.Scope.In.clone(), o.Scope.Out.clone()
-	c.Limits, c.Schedule.Blackouts = slices.Clone(o.Limits), slices.Clone(o.Schedule.Blackouts)
-	switch b := o.Benefit.(type) {
-	case PercentOff:
-		c.Benefit = PercentOff{b.Rate, slices.Clone(b.Max)}
-	case AmountOff:
-		c.Benefit = AmountOff{slices.Clone(b.Amounts)}
+	c.Schedule.Blackouts, c.Schedule.Weekly = slices.Clone(o.Schedule.Blackouts), slices.Clone(o.Schedule.Weekly)
+	for i, w := range c.Schedule.Weekly {
+		c.Schedule.Weekly[i].Days = slices.Clone(w.Days)
 	}
-	c.Conditions = slices.Clone(o.Conditions)
-	for i, condition := range c.Conditions {
-		switch condition := condition.(type) {
-		case MinimumSpend:
-			c.Conditions[i] = MinimumSpend{slices.Clone(condition.Amounts)}
-		case InSegment:
-			c.Conditions[i] = InSegment{slices.Clone(condition.Any)}
-		}
+	c.Limits, c.Funding = slices.Clone(o.Limits), slices.Clone(o.Funding)
+	for i, l := range c.Limits {
+		c.Limits[i].Money = slices.Clone(l.Money)
 	}
+	c.Benefit = o.Benefit.clone()
+	c.Conditions = cloneConditions(o.Conditions)
 	return c
 }
 
@@ -118,7 +145,7 @@ func (v *Version) covers(l *Line) bool {
 // refuseTime is nil when the offer, and the coupon if there is one, can be used at
 // the instant.
 func (v *Version) refuseTime(c *Coupon, at time.Time) *Refusal {
-	from, until := v.offer.Schedule.From, v.offer.Schedule.Until
+	from, until := v.bounds.From, v.bounds.Until
 	if c != nil && !c.Expires.IsZero() { // fixed at issue: the version's own end and the life, whichever is first
 		until = c.Expires
 	}
@@ -131,6 +158,12 @@ func (v *Version) refuseTime(c *Coupon, at time.Time) *Refusal {
 	for _, b := range v.offer.Schedule.Blackouts {
 		if b.Contains(at) {
 			return &Refusal{Reason: ReasonBlackout, Blackout: b.Name, At: b.Until}
+		}
+	}
+	if weekly := v.offer.Schedule.Weekly; len(weekly) > 0 {
+		local := at.In(v.zone)
+		if !slices.ContainsFunc(weekly, func(w Window) bool { return w.contains(local) }) {
+			return &Refusal{Reason: ReasonHours}
 		}
 	}
 	return nil
@@ -148,7 +181,7 @@ func (v *Version) local(at time.Time) time.Time {
 // expires is when a coupon issued at the instant stops being usable; the zero time
 // when never.
 func (v *Version) expires(issued time.Time) time.Time {
-	until := v.offer.Schedule.Until
+	until := v.bounds.Until
 	if life := v.offer.Schedule.Life; life > 0 {
 		if end := issued.Add(life); until.IsZero() || end.Before(until) {
 			until = end
@@ -157,80 +190,8 @@ func (v *Version) expires(issued time.Time) time.Time {
 	return until
 }
 
-// claims are the limited counters that one use at the instant takes from, in the
-// order of the offer's limits. False when the offer must tell customers apart and
-// the cart names none. Uses of a coupon that somebody holds are counted in the
-// coupon itself.
-func (v *Version) claims(customer string, c *Coupon, at time.Time) ([]ledger.Claim, bool) {
-	var claims []ledger.Claim
-	for _, l := range v.offer.Limits {
-		name := "uses/" + v.offer.ID
-		label, end := l.Period.At(at, v.zone)
-		if label != "" {
-			name += "/" + label
-		}
-		switch l.Per {
-		case PerCustomer:
-			if customer == "" {
-				return nil, false
-			}
-			name += "/customer/" + customer
-		case PerCoupon:
-			if c == nil || c.Holder != "" {
-				continue
-			}
-			name += "/coupon/" + c.ID
-		}
-		claim := ledger.Claim{Counter: name, N: 1, Max: l.Uses}
-		if !end.IsZero() {
-			claim.Until = end.Add(counterLife).UnixMicro()
-		}
-		claims = append(claims, claim)
-	}
-	return claims, true
-}
-
-// counterLife is how long the counter of a period is kept after it, so that what
-// was redeemed near its end can still be given back to it.
-const counterLife = 400 * 24 * time.Hour
-
-// uses is how often a coupon that a customer holds can be used.
-func (v *Version) uses() int {
-	for _, l := range v.offer.Limits {
-		if l.Per == PerCoupon {
-			return int(min(l.Uses, math.MaxInt32))
-		}
-	}
-	return 1
-}
-
-// claimOffer is the offer that a counter named by claims belongs to.
-func claimOffer(counter string) string {
-	offer, _, _ := strings.Cut(strings.TrimPrefix(counter, "uses/"), "/")
-	return offer
-}
-
-// claimLimit is the limit that a counter named by claims stands for: whose uses it
-// counts, and in which period. The labels of periods differ in length.
-func claimLimit(counter string) (LimitPer, ledger.Period) {
-	_, rest, _ := strings.Cut(strings.TrimPrefix(counter, "uses/"), "/")
-	head, rest, _ := strings.Cut(rest, "/")
-	period := ledger.Lifetime
-	if head != "" && head[0] >= '0' && head[0] <= '9' {
-		period = map[int]ledger.Period{10: ledger.Day, 8: ledger.Week, 7: ledger.Month, 4: ledger.Year}[len(head)]
-		head, _, _ = strings.Cut(rest, "/")
-	}
-	switch head {
-	case "customer":
-		return PerCustomer, period
-	case "coupon":
-		return PerCoupon, period
-	}
-	return PerOffer, period
-}
-
-// limitReached is the refusal of a claim that its counter has no room for.
-func limitReached(claim ledger.Claim, used int64) *Refusal {
-	per, period := claimLimit(claim.Counter)
-	return &Refusal{Reason: ReasonLimit, Limit: per, Period: period, FoundUses: used, NeededUses: claim.Max}
+// mayCount says that the scope counts a line of the cart: an automatic offer that
+// counts none is no candidate.
+func (v *Version) mayCount(c *Cart) bool {
+	return slices.ContainsFunc(c.Lines, func(l Line) bool { return v.covers(&l) })
 }

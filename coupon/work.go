@@ -1,7 +1,6 @@
 package coupon
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -98,21 +97,25 @@ func lookup[T any](w *work, records map[string]*storage.Record[T], codec *storag
 	return record, nil
 }
 
-// take raises a counter by a claim, giveAll lowers it. Both on one counter cancel
+// take raises a counter by a claim, give lowers it. Both on one counter cancel
 // out, so that an order which claims anew never blocks itself.
 func (w *work) take(c ledger.Claim) { w.claim(c, c.N) }
 
-// giveAll gives those claims back that are chosen, and answers what is held then.
-// A claim whose counter is over stays as it is: the store may have discarded it.
-func (w *work) giveAll(claims []ledger.Claim, chosen func(ledger.Claim) bool) []ledger.Claim {
-	held := slices.Clone(claims)
-	for i, c := range claims {
-		if c.N > 0 && c.Open(w.now) && chosen(c) {
-			w.claim(c, -c.N)
-			held[i].N = 0
+// give gives some of what is held of a counter back, at most all, and says whether
+// it was anything. A claim whose counter is over stays as it is: the store may have
+// discarded it.
+func (w *work) give(b *redemptionBody, counter string, n int64) bool {
+	for i := range b.Claims {
+		c := &b.Claims[i]
+		if c.Counter != counter || !c.Open(w.now) {
+			continue
 		}
+		n = min(n, c.N)
+		w.claim(*c, -n)
+		c.N -= n
+		return n > 0
 	}
-	return held
+	return false
 }
 
 func (w *work) claim(c ledger.Claim, delta int64) {
@@ -149,7 +152,10 @@ func (w *work) restore(r *storage.Record[redemptionBody]) error {
 		c.Value.drop(r.Value.Order)
 		w.changed[c.Key] = true
 	}
-	r.Value.Claims = w.giveAll(r.Value.Claims, func(ledger.Claim) bool { return true })
+	r.Value.Claims = slices.Clone(r.Value.Claims)
+	for _, c := range r.Value.Claims {
+		w.give(&r.Value, c.Counter, c.N)
+	}
 	return nil
 }
 
@@ -251,7 +257,7 @@ func (w *work) reserve(order string, q *Quote, until time.Time) (*redemptionBody
 	if err != nil {
 		return nil, err
 	}
-	body := newRedemptionBody(order, q, q.claims(w.now))
+	body := newRedemptionBody(order, q, w.now)
 	if r.Version > 0 {
 		recorded, err := r.Value.again(&body, until)
 		if recorded || err != nil {
@@ -339,11 +345,7 @@ func (w *work) confirm(r *storage.Record[redemptionBody]) error {
 		return nil
 	}
 	entry := ledger.Entry{ID: redeemedEntry(b.Order), Kind: "redeemed", At: w.now, Subject: b.Customer, Concerns: b.Order}
-	for _, a := range b.Applied {
-		entry.Transfers = append(entry.Transfers, ledger.Transfer{
-			From: promotionsAccount, To: discountsAccount(a.Offer), Amount: ledger.Minor(a.Amount, b.Currency),
-		})
-	}
+	entry.Transfers = b.transfers(b.payments(), false)
 	w.entries = append(w.entries, entry)
 	return nil
 }
@@ -373,7 +375,7 @@ func (w *work) claimAgain(r *storage.Record[redemptionBody]) error {
 		return err
 	}
 	b.Claims = slices.Clone(b.Claims)
-	for i, c := range b.Claimed {
+	for i, c := range b.taken() {
 		if b.Claims[i].N == 0 && c.Open(w.now) {
 			w.take(c)
 			b.Claims[i] = c
@@ -381,31 +383,6 @@ func (w *work) claimAgain(r *storage.Record[redemptionBody]) error {
 	}
 	return w.confirm(r)
 }
-
-// claims are all limited counters that the quote's offers take from, summed.
-func (q *Quote) claims(at time.Time) []ledger.Claim {
-	var sums []ledger.Claim
-	for _, c := range q.candidates {
-		claims, _ := c.Version.claims(q.Cart.Customer.Key, c.Coupon, at)
-		for _, claim := range claims {
-			i := slices.IndexFunc(sums, func(s ledger.Claim) bool { return s.Counter == claim.Counter })
-			if i < 0 {
-				sums = append(sums, claim)
-				continue
-			}
-			sums[i].N += claim.N
-			sums[i].Max = min(sums[i].Max, claim.Max)
-		}
-	}
-	slices.SortFunc(sums, func(a, b ledger.Claim) int { return cmp.Compare(a.Counter, b.Counter) })
-	return sums
-}
-
-// Accounts of the book. What an offer takes off flows from who pays for it to the
-// offer's discounts.
-const promotionsAccount ledger.Account = "promotions/platform"
-
-func discountsAccount(offer string) ledger.Account { return ledger.Account("discounts/" + offer) }
 
 // Entries of an order. Refunds are counted from 1, and the order's id stands in the
 // middle: at the end, an id that a shop chose could make the entries of two orders

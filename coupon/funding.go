@@ -1,0 +1,131 @@
+package coupon
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	"github.com/vouch-go/vouch/ledger"
+)
+
+// payers shares what offers take off among those who pay for it, and names each
+// payer once.
+type payers struct {
+	offers []Candidate
+	names  []string
+}
+
+// share splits what each offer takes off a part or a delivery of a seller's, to the
+// smallest coin: the largest remainder, ties to the payer named first.
+func (p *payers) share(off []Off, seller string) []offBody {
+	var shared []offBody
+	for _, o := range off {
+		funding := p.offers[o.Applied].Version.offer.Funding
+		if len(funding) == 0 {
+			funding = []Share{{Payer: Platform, Rate: ledger.MustRate("100")}}
+		}
+		weights := make([]int64, len(funding))
+		for i, f := range funding {
+			weights[i], _ = f.Rate.Of(rateUnit, ledger.HalfUp) // exact: a rate has 6 decimals of a percent
+		}
+		amounts, err := ledger.Split(nil, o.Amount.Minor(), weights, nil)
+		if err != nil { // the shares of a published offer sum to 100 %
+			continue
+		}
+		for i, amount := range amounts {
+			if amount > 0 {
+				shared = append(shared, offBody{o.Applied, p.index(funding[i].Payer, seller), amount})
+			}
+		}
+	}
+	return shared
+}
+
+// rateUnit is 100 % of a rate's smallest step.
+const rateUnit = 100_000_000
+
+// index gives the payer's place among the names. A line without a seller is the
+// platform's own.
+func (p *payers) index(payer, seller string) int {
+	switch {
+	case payer == Seller && seller != "":
+		payer = Seller + "/" + accountPart(seller)
+	case payer == Seller:
+		payer = Platform
+	case payer != Platform:
+		payer = accountPart(payer)
+	}
+	i := slices.Index(p.names, payer)
+	if i < 0 {
+		i = len(p.names)
+		p.names = append(p.names, payer)
+	}
+	return i
+}
+
+// accountPart makes a key of the shop's fit for a part of an account: as it is, or
+// its hash where an account can't hold it or it looks like such a hash.
+func accountPart(key string) string {
+	if len(key) <= 80 && !strings.Contains(key, "/") && !strings.HasPrefix(key, "~") && strings.TrimSpace(key) == key {
+		return key
+	}
+	sum := sha256.Sum256([]byte(key))
+	return "~" + hex.EncodeToString(sum[:16])
+}
+
+// Accounts of the book. What an offer takes off flows from who pays for it to the
+// offer's discounts.
+
+const promotions = "promotions/"
+
+func promotionsAccount(payer string) ledger.Account { return ledger.Account(promotions + payer) }
+
+func discountsAccount(offer string) ledger.Account { return ledger.Account("discounts/" + offer) }
+
+// SellerAccount is the account of what a seller has paid for offers.
+func SellerAccount(seller string) ledger.Account {
+	return promotionsAccount(Seller + "/" + accountPart(seller))
+}
+
+// payment is what one payer pays for one offer.
+type payment struct {
+	applied, payer int
+}
+
+// payments sums what each payer pays for each offer.
+func (b *redemptionBody) payments() map[payment]int64 {
+	sums := make(map[payment]int64)
+	for i := range b.Lines {
+		for j := range b.Lines[i].Parts {
+			for _, o := range b.Lines[i].Parts[j].Off {
+				sums[payment{o.Applied, o.Payer}] += o.Amount
+			}
+		}
+	}
+	for i := range b.Deliveries {
+		for _, o := range b.Deliveries[i].Off {
+			sums[payment{o.Applied, o.Payer}] += o.Amount
+		}
+	}
+	return sums
+}
+
+// transfers books payments, or takes them back.
+func (b *redemptionBody) transfers(sums map[payment]int64, back bool) []ledger.Transfer {
+	var transfers []ledger.Transfer
+	for p, amount := range sums {
+		if amount == 0 {
+			continue
+		}
+		t := ledger.Transfer{
+			From: promotionsAccount(b.Payers[p.payer]), To: discountsAccount(b.Applied[p.applied].Offer),
+			Amount: ledger.Minor(amount, b.Currency),
+		}
+		if back {
+			t.From, t.To = t.To, t.From
+		}
+		transfers = append(transfers, t)
+	}
+	return transfers // an entry sorts them
+}
