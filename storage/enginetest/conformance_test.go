@@ -3,6 +3,7 @@ package enginetest
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -28,7 +29,9 @@ func TestConformance(t *testing.T) {
 				})
 			}
 			suite("pool", 8, harness)
-			suite("one-connection", 1, harness)
+			if slices.ContainsFunc(usual(), func(u Engine) bool { return u.Name == e.Name }) {
+				suite("one-connection", 1, harness)
+			}
 			if e.Driver == "pgx" {
 				suite("native", 8, pgxHarness)
 			}

@@ -30,16 +30,18 @@ type Engine struct {
 	Classify func(error) sqlstore.Class
 }
 
-// Engines are those that all tests run on: each engine through its usual driver
-// first, which the tests that need one of a kind take, and through others.
+// Engines are those that all tests run on.
 func Engines() []Engine {
-	return []Engine{
-		sqlite(),
-		postgres("postgres", "pgx"),
-		mysql("mariadb", func(*driver.Config) {}),
+	others := append(mattn(),
 		postgres("postgres-pq", "postgres"),
-		mysql("mariadb-found-rows", func(c *driver.Config) { c.ClientFoundRows, c.InterpolateParams = true, true }),
-	}
+		mysql("mariadb-found-rows", func(c *driver.Config) { c.ClientFoundRows, c.InterpolateParams = true, true }))
+	return append(usual(), others...)
+}
+
+// usual are the engines through their usual drivers, for what only an engine can
+// change.
+func usual() []Engine {
+	return []Engine{sqlite(), postgres("postgres", "pgx"), mysql("mariadb", func(*driver.Config) {})}
 }
 
 func sqlite() Engine {
@@ -59,14 +61,21 @@ func (e Engine) Open(t testing.TB, dsn string, conns int) *sql.DB {
 	return db
 }
 
-// Store is a migrated store over a pool.
-func (e Engine) Store(t testing.TB, db *sql.DB, options sqlstore.Options) *sqlstore.Store {
+// New is a store over a pool in which nothing need be.
+func (e Engine) New(t testing.TB, db *sql.DB, options sqlstore.Options) *sqlstore.Store {
 	t.Helper()
 	if options.Classify == nil {
 		options.Classify = e.Classify
 	}
 	store, err := sqlstore.New(db, e.Dialect, options)
 	require.NoError(t, err)
+	return store
+}
+
+// Store is a migrated store over a pool.
+func (e Engine) Store(t testing.TB, db *sql.DB, options sqlstore.Options) *sqlstore.Store {
+	t.Helper()
+	store := e.New(t, db, options)
 	require.NoError(t, store.Migrate(t.Context()))
 	return store
 }

@@ -89,7 +89,7 @@ func (l isolation) begin(t *testing.T, s shop) (*sql.Tx, *sqlstore.Store) {
 }
 
 func TestIsolationLevels(t *testing.T) {
-	for _, e := range Engines() {
+	for _, e := range usual() {
 		for _, l := range isolations[e.Dialect] {
 			for i, c := range afterSnapshot {
 				t.Run(strings.Join([]string{e.Name, l.name, c.name}, "/"), func(t *testing.T) {
@@ -119,7 +119,7 @@ func TestIsolationLevels(t *testing.T) {
 // TestNeverOversoldAtAnyLevel: callers who begin transactions of their own at a
 // level of their own, read before they redeem, and do it again when asked to.
 func TestNeverOversoldAtAnyLevel(t *testing.T) {
-	for _, e := range Engines() {
+	for _, e := range usual() {
 		for _, l := range isolations[e.Dialect] {
 			t.Run(e.Name+"/"+l.name, func(t *testing.T) {
 				s := openShop(t, e, 0)

@@ -60,7 +60,7 @@ func writeProcess(e Engine, dsn string) error {
 		return err
 	}
 	defer db.Close()
-	store, err := sqlstore.New(db, e.Dialect, sqlstore.Options{})
+	store, err := sqlstore.New(db, e.Dialect, sqlstore.Options{Classify: e.Classify})
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func migrateTogether(t *testing.T, e Engine) {
 func migrateAll(t *testing.T, e Engine, db *sql.DB) {
 	t.Helper()
 	together(8, func(int) {
-		store, err := sqlstore.New(db, e.Dialect, sqlstore.Options{})
+		store, err := sqlstore.New(db, e.Dialect, sqlstore.Options{Classify: e.Classify})
 		if assert.NoError(t, err) {
 			assert.NoError(t, store.Migrate(t.Context(), coupons))
 		}
@@ -96,7 +96,7 @@ func migrateProcess(e Engine, dsn string) error {
 		return err
 	}
 	defer db.Close()
-	store, err := sqlstore.New(db, e.Dialect, sqlstore.Options{})
+	store, err := sqlstore.New(db, e.Dialect, sqlstore.Options{Classify: e.Classify})
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func migrateCutShort(t *testing.T, e Engine) {
 	for at, reached := 0, true; reached; at++ {
 		reached = false
 		dsn, n := e.DSN(t), 0
-		store, err := sqlstore.New(e.Tap(t, dsn, 0, func(s Step) error {
+		store := e.New(t, e.Tap(t, dsn, 0, func(s Step) error {
 			if !strings.Contains(s.Statement, "vouch_") {
 				return nil
 			}
@@ -163,9 +163,8 @@ func migrateCutShort(t *testing.T, e Engine) {
 			}
 			reached = true
 			return errCut
-		}), e.Dialect, sqlstore.Options{})
-		require.NoError(t, err)
-		err = store.Migrate(t.Context(), coupons)
+		}), sqlstore.Options{})
+		err := store.Migrate(t.Context(), coupons)
 		db := e.Open(t, dsn, 0)
 		if reached {
 			require.ErrorIs(t, err, errCut)
@@ -198,8 +197,7 @@ func migrateByHand(t *testing.T, e Engine) {
 			require.NoError(t, err)
 		}
 	}
-	store, err := sqlstore.New(db, e.Dialect, sqlstore.Options{})
-	require.NoError(t, err)
+	store := e.New(t, db, sqlstore.Options{})
 	require.NoError(t, store.CreateViews(t.Context(), coupons))
 	require.NoError(t, store.Apply(t.Context(), claim("1")))
 	_, err = db.Exec("SELECT id FROM vouch_coupons")
@@ -216,8 +214,7 @@ func migrateBound(t *testing.T, e Engine) {
 }
 
 func unmigrated(t *testing.T, e Engine) {
-	store, err := sqlstore.New(e.Open(t, e.DSN(t), 0), e.Dialect, sqlstore.Options{})
-	require.NoError(t, err)
+	store := e.New(t, e.Open(t, e.DSN(t), 0), sqlstore.Options{})
 	for name, call := range calls(store) {
 		require.ErrorIs(t, call(t.Context()), sqlstore.ErrNotMigrated, name)
 	}
@@ -228,8 +225,7 @@ func unmigrated(t *testing.T, e Engine) {
 }
 
 func migrateCancelled(t *testing.T, e Engine) {
-	store, err := sqlstore.New(e.Open(t, e.DSN(t), 0), e.Dialect, sqlstore.Options{})
-	require.NoError(t, err)
+	store := e.New(t, e.Open(t, e.DSN(t), 0), sqlstore.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, store.Migrate(ctx), context.Canceled)
@@ -238,8 +234,7 @@ func migrateCancelled(t *testing.T, e Engine) {
 
 func TestSQLiteEncoding(t *testing.T) {
 	e := Engines()[0]
-	store, err := sqlstore.New(e.Open(t, e.DSN(t)+"&_pragma=encoding('UTF-16')", 0), e.Dialect, sqlstore.Options{})
-	require.NoError(t, err)
+	store := e.New(t, e.Open(t, e.DSN(t)+"&_pragma=encoding('UTF-16')", 0), sqlstore.Options{})
 	require.ErrorContains(t, store.Migrate(t.Context()), "UTF-16")
 }
 

@@ -137,7 +137,7 @@ func plan(t *testing.T, db *sql.DB, step Step) []string {
 // TestPages requires that every page is read through an index, from where the
 // cursor stands and in its order, when the engine has statistics of many documents.
 func TestPages(t *testing.T) {
-	for _, e := range Engines() {
+	for _, e := range usual() {
 		if e.Dialect == sqlstore.SQLite {
 			continue // TestPlans
 		}

@@ -100,7 +100,10 @@ func (c *tapped) IsValid() bool {
 }
 
 func (c *tapped) ResetSession(ctx context.Context) error {
-	return c.Conn.(driver.SessionResetter).ResetSession(ctx)
+	if session, resets := c.Conn.(driver.SessionResetter); resets {
+		return session.ResetSession(ctx)
+	}
+	return nil
 }
 
 // preparedRows closes the statement, which is for these rows only, after them.

@@ -79,7 +79,7 @@ func insertSelect(_ *testing.T, _ shop, tx *sql.Tx, id string) (bool, error) {
 
 // TestWaysToTakeTheLast shows, without any race, which ways take it twice.
 func TestWaysToTakeTheLast(t *testing.T) {
-	for _, e := range Engines() {
+	for _, e := range usual() {
 		for i, l := range isolations[e.Dialect] {
 			for _, w := range ways {
 				if i >= len(w.taken[e.Dialect]) {
