@@ -81,7 +81,7 @@ func (a *auditor) referral(ctx context.Context, doc storage.Doc) error {
 	}
 	registered := friend.Value.Registration
 	switch {
-	case referrer.Version == 0 || b.Referrer == b.Friend || referrer.Value.Since > b.Bound:
+	case referrer.Version == 0 || friend.Value.Depth != referrer.Value.Depth+1:
 		a.found(FoundForest, doc.Key.ID, "the referrer was not known when the friend was bound")
 	case registered == nil || !registered.Bound || registered.Program != b.Program || registered.Referrer != b.Referrer:
 		a.found(FoundForest, doc.Key.ID, "the friend's registration says otherwise")

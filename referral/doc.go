@@ -35,23 +35,32 @@
 // what is recorded. So facts may arrive twice and out of order. What rests on others,
 // a place at a cap, is decided once and recorded.
 //
-// A referral qualifies by the earliest payment that stands: paid after registration
-// and in time, not returned as a whole, with enough kept of it. The payment must
-// stay through the hold. When it is taken back before, the referral is voided and
-// its place in the caps freed; afterwards it is reversed: coupons not yet used are
-// revoked, used ones are on record as owed. What registration gave stays: the friend
-// did register.
+// A referral qualifies by the friend's first payment: the earliest one after
+// registration, in time, of enough. It must stay through the hold. When it is taken
+// back before, as a whole or so far that not enough is kept, the referral is voided
+// and its place in the caps freed; afterwards it is reversed: coupons not yet used
+// are revoked, used ones are on record as owed. What registration gave stays: the
+// friend did register.
 //
 // # Choices, and what lost
 //
 //   - A friend is bound by the very batch that makes them known, to somebody known
 //     before. So nobody refers themselves and referrals form no circle, by
 //     construction; looking for circles lost.
-//   - A referral whose payment did not stay is over, and a later order does not
-//     revive it. Waiting for another lost: a program that pays for the first payment
-//     would pay for any.
+//   - The first payment decides, and when it did not stay the referral is over: no
+//     other order takes its place, made before the return or after. The earliest
+//     payment that still stands lost: what came of it hung on the order in which
+//     payments and returns arrived, and a return could move the reward to an order
+//     in a better period. A program that pays for the first payment would pay for any.
+//   - Payments after the first are not kept, so that a friend who buys for years does
+//     not make the referral grow.
 //   - A reward whose coupons can't be issued, because an offer is paused, waits and
 //     is tried again; refusing the payment for it lost.
+//   - A mistyped code is refused before anything is recorded, so that the customer can
+//     correct it; a code that nobody has is an outcome on record, so that guessing
+//     costs a registration each time.
+//   - A page of friends continues at an instant and a number. The store's cursor lost:
+//     it has the friend's id in it, and pages go to the referrer.
 //   - At a cap the reward is withheld for good when the friend qualifies, in their
 //     order of payment. Waiting for a place to become free lost: nobody could say
 //     what a friend brings.

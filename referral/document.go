@@ -3,6 +3,7 @@ package referral
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/vouch-go/vouch/coupon"
@@ -62,7 +63,7 @@ func newProgramDocument(p *Program) programDocument {
 	d := programDocument{
 		ID: p.ID, Version: p.Version, Name: p.Name, Schedule: newIntervalDocument(p.Schedule),
 		Window: p.Window.Microseconds(), FirstTouch: p.Attribution == FirstTouch, QualifyWithin: p.QualifyWithin.Microseconds(),
-		MinimumSpend: p.MinimumSpend, Hold: p.Hold.Microseconds(), DueWithin: p.DueWithin.Microseconds(), Zone: p.Zone,
+		MinimumSpend: slices.Clone(p.MinimumSpend), Hold: p.Hold.Microseconds(), DueWithin: p.DueWithin.Microseconds(), Zone: p.Zone,
 	}
 	for _, r := range p.Rewards {
 		d.Rewards = append(d.Rewards, newRuleDocument(r))
@@ -98,19 +99,25 @@ func (d *programDocument) program() Program {
 }
 
 func newRuleDocument(r Rule) ruleDocument {
-	d := ruleDocument{Side: r.Side, Step: r.Step}
-	for _, o := range r.Coupons {
-		d.Coupons = append(d.Coupons, offerDocument{o.Offer, o.Version, o.Count})
-	}
-	return d
+	return ruleDocument{r.Side, r.Step, newOfferDocuments(r.Coupons)}
 }
 
-func (d ruleDocument) rule() Rule {
-	r := Rule{Side: d.Side, Step: d.Step}
-	for _, o := range d.Coupons {
-		r.Coupons = append(r.Coupons, coupon.IssueOffer{Offer: o.Offer, Version: o.Version, Count: o.Count})
+func (d ruleDocument) rule() Rule { return Rule{d.Side, d.Step, issueOffers(d.Coupons)} }
+
+func newOfferDocuments(offers []coupon.IssueOffer) []offerDocument {
+	var all []offerDocument
+	for _, o := range offers {
+		all = append(all, offerDocument{o.Offer, o.Version, o.Count})
 	}
-	return r
+	return all
+}
+
+func issueOffers(documents []offerDocument) []coupon.IssueOffer {
+	var all []coupon.IssueOffer
+	for _, o := range documents {
+		all = append(all, coupon.IssueOffer{Offer: o.Offer, Version: o.Version, Count: o.Count})
+	}
+	return all
 }
 
 func newIntervalDocument(i coupon.Interval) intervalDocument {

@@ -2,7 +2,6 @@ package referral
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -24,8 +23,13 @@ func (l Link) Path() string { return "/invite?code=" + l.Code.String() }
 
 // memberBody is what is known of a customer: since when, their links, and how they
 // registered. It is created once, when a customer first gets a link or registers.
+//
+// Depth is 0 for a customer whom nobody brought, and one more than the referrer's
+// for a friend; it never changes. So the audit sees that referrals form no circle,
+// whatever the clocks said.
 type memberBody struct {
 	Since        int64             `json:"since"`
+	Depth        int               `json:"depth"`
 	Links        []linkRef         `json:"links"`
 	Registration *registrationBody `json:"registration"`
 }
@@ -59,9 +63,13 @@ var (
 
 func memberKey(customer string) storage.Key { return storage.Key{Kind: "member", ID: customer} }
 func linkKey(code coupon.Code) storage.Key  { return storage.Key{Kind: "link", ID: string(code)} }
+
+// touchKey begins with the visitor's length: either part may have a '/', and no two
+// touches may have one key.
 func touchKey(visitor, id string) storage.Key {
-	return storage.Key{Kind: kindTouch, ID: visitor + "/" + id}
+	return storage.Key{Kind: kindTouch, ID: fmt.Sprintf("%d/%s/%s", len(visitor), visitor, id)}
 }
+
 func visitorList(visitor string) string { return "visitor/" + visitor }
 
 // Link gives a customer's personal link in a program, and makes it the first time.
@@ -73,6 +81,9 @@ func (s *Service) Link(ctx context.Context, program, customer string, now time.T
 	checkNow(faults, now)
 	if err := faults.orNil(); err != nil {
 		return Link{}, err
+	}
+	if !programID.MatchString(program) {
+		return Link{}, noProgram(program)
 	}
 	return do(ctx, s, now, func(ctx context.Context, _ *storage.Failure) (storage.Plan[Link], error) {
 		return s.planLink(ctx, program, customer, now)
@@ -99,7 +110,7 @@ func (s *Service) planLink(ctx context.Context, program, customer string, now ti
 	case err != nil:
 		return none, err
 	case head.Version == 0:
-		return none, fmt.Errorf("%w: %q", ErrNoProgram, program)
+		return none, noProgram(program)
 	case head.Value.Paused:
 		return none, fmt.Errorf("%w: %q", ErrPaused, program)
 	}
@@ -136,9 +147,11 @@ type TouchRequest struct {
 // key.
 const maxTouchID = 60
 
-// Touch records that a visitor followed a link. It grants nothing. It fails with
-// [ErrNoLink] when no link has the code, with a [*Faults], and for a code that is
-// mistyped with [coupon.ErrMistyped], without asking the store.
+// Touch records that a visitor followed a link. It grants nothing. Asked again it
+// changes nothing. It fails with [ErrNoLink] when no link has the code, with
+// [coupon.ErrKeyReused] when the id was used for another code, with a [*Faults], and
+// for a code that is mistyped with [coupon.ErrMistyped] or [coupon.ErrCode], without
+// asking the store.
 func (s *Service) Touch(ctx context.Context, request TouchRequest, now time.Time) (Link, error) {
 	faults := &Faults{Kind: ErrRequest}
 	faults.id("id", request.ID, false)
@@ -155,58 +168,60 @@ func (s *Service) Touch(ctx context.Context, request TouchRequest, now time.Time
 		return Link{}, err
 	}
 	return do(ctx, s, now, func(ctx context.Context, _ *storage.Failure) (storage.Plan[Link], error) {
-		var none storage.Plan[Link]
-		key := touchKey(request.Visitor, request.ID)
-		docs, err := s.get(ctx, linkKey(code), key)
-		if err != nil {
-			return none, err
-		}
-		link, err := record(links, docs, linkKey(code))
-		if err == nil && link.Version == 0 {
-			err = fmt.Errorf("%w: %s", ErrNoLink, code)
-		}
-		if err != nil {
-			return none, err
-		}
-		answer := Link{link.Value.Program, link.Value.Customer, code}
-		if _, known := docs[key]; known {
-			return storage.Plan[Link]{Answer: answer}, nil
-		}
-		put, err := touches.Put(storage.Record[touchBody]{
-			Key: key, Value: touchBody{request.Visitor, answer.Program, answer.Customer, code, micros(now)},
-		}, 0, storage.Listing{List: visitorList(request.Visitor), Place: micros(now)})
-		return storage.Plan[Link]{Batch: storage.Batch{Puts: []storage.Put{put}}, Answer: answer}, err
+		return s.planTouch(ctx, request, code, now)
 	})
 }
 
-// touched gives the touches of a visitor in the window before an instant, the
-// oldest first.
-func (s *Service) touched(ctx context.Context, visitor string, from, until time.Time) ([]touchBody, error) {
-	if visitor == "" {
-		return nil, nil
+func (s *Service) planTouch(ctx context.Context, request TouchRequest, code coupon.Code, now time.Time) (storage.Plan[Link], error) {
+	var none storage.Plan[Link]
+	key := touchKey(request.Visitor, request.ID)
+	docs, err := s.get(ctx, linkKey(code), key)
+	if err != nil {
+		return none, err
 	}
-	var all []touchBody
-	query := storage.Query{Kind: kindTouch, List: visitorList(visitor), From: max(micros(from), 1), Until: micros(until) + 1, Limit: storage.MaxPage}
+	link, err := record(links, docs, linkKey(code))
+	if err == nil && link.Version == 0 {
+		err = fmt.Errorf("%w: %s", ErrNoLink, code)
+	}
+	if err != nil {
+		return none, err
+	}
+	touch, err := record(touches, docs, key)
+	answer := Link{link.Value.Program, link.Value.Customer, code}
+	switch {
+	case err != nil:
+		return none, err
+	case touch.Version > 0 && touch.Value.Code != code:
+		return none, fmt.Errorf("%w: touch %q of visitor %q was of another link: use another id", coupon.ErrKeyReused, request.ID, request.Visitor)
+	case touch.Version > 0:
+		return storage.Plan[Link]{Answer: answer}, nil
+	}
+	touch.Value = touchBody{request.Visitor, answer.Program, answer.Customer, code, micros(now)}
+	put, err := touches.Put(touch, 0, storage.Listing{List: visitorList(request.Visitor), Place: micros(now)})
+	return storage.Plan[Link]{Batch: storage.Batch{Puts: []storage.Put{put}}, Answer: answer}, err
+}
+
+// eachTouch visits the touches of a visitor since an instant, the newest first, for
+// as long as visit wants more. One that another machine's clock dates after now
+// counts too: it came before.
+func (s *Service) eachTouch(ctx context.Context, visitor string, since time.Time, visit func(*touchBody) (more bool, err error)) error {
+	query := storage.Query{Kind: kindTouch, List: visitorList(visitor), From: max(micros(since), 1), Newest: true}
 	for {
 		page, err := s.store.List(ctx, query)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, doc := range page.Docs {
 			touch, err := touches.Decode(doc)
 			if err != nil {
-				return nil, err
+				return err
 			}
-			all = append(all, touch.Value)
+			if more, err := visit(&touch.Value); !more || err != nil {
+				return err
+			}
 		}
-		if page.Next == "" {
-			return all, nil
+		if query.After = page.Next; query.After == "" {
+			return nil
 		}
-		query.After = page.Next
 	}
-}
-
-// mistyped says that a code can't be anybody's by its form.
-func mistyped(err error) bool {
-	return errors.Is(err, coupon.ErrMistyped) || errors.Is(err, coupon.ErrCode)
 }

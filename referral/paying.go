@@ -23,7 +23,7 @@ type Payment struct {
 type Settlement struct {
 	Redemption *coupon.Redemption // of the order's coupons; nil when it has none
 	Refund     *coupon.Refund     // what the return gives back; nil for a payment, or without coupons
-	Referrals  []Referral         // of the customer, as they stand now
+	Referrals  []Referral         // in which the customer is the friend, as they stand now
 }
 
 // OrderPaid records that a customer paid. In one batch it confirms what the order
@@ -43,34 +43,36 @@ func (s *Service) OrderPaid(ctx context.Context, payment Payment, now time.Time)
 		return Settlement{}, err
 	}
 	fact := factBody{
-		ID: "paid/" + payment.Order, Kind: FactPaid, Order: payment.Order,
+		ID: payment.Order, Kind: FactPaid, Order: payment.Order,
 		Amount: payment.Amount.Minor(), Currency: payment.Amount.Currency(), At: micros(now),
 	}
 	return do(ctx, s, now, func(ctx context.Context, refused *storage.Failure) (storage.Plan[Settlement], error) {
-		var none storage.Plan[Settlement]
-		if ofCoupons(refused) { // claims of a reservation that lapsed: settled by itself first
-			if _, err := s.coupons.Confirm(ctx, payment.Order, now); err != nil {
-				return none, err
-			}
-		}
-		confirmed, err := s.coupons.PlanConfirm(ctx, payment.Order, now)
-		answer := Settlement{Redemption: &confirmed.Answer}
-		if errors.Is(err, coupon.ErrNoRedemption) {
-			answer.Redemption, err = nil, nil
-		}
-		if _, refusal := isRefusal(err); refusal {
-			_, err = s.coupons.Confirm(ctx, payment.Order, now)
-		}
+		redemption, batch, err := s.confirmation(ctx, payment.Order, refused, now)
 		if err != nil {
-			return none, err
+			return storage.Plan[Settlement]{}, err
 		}
-		return s.planFact(ctx, payment.Customer, fact, answer, confirmed.Batch, now)
+		return s.planFact(ctx, payment.Customer, fact, Settlement{Redemption: redemption}, batch, now)
 	})
+}
+
+// confirmation confirms what an order has reserved of coupons; nil when it has
+// nothing. A reservation that lapsed, and whose claims were refused, is claimed
+// again by itself first: what others hold in its way may have lapsed too.
+func (s *Service) confirmation(ctx context.Context, order string, refused *storage.Failure, now time.Time) (*coupon.Redemption, storage.Batch, error) {
+	plan, err := s.coupons.PlanConfirm(ctx, order, now)
+	switch {
+	case errors.Is(err, coupon.ErrNoRedemption):
+		return nil, storage.Batch{}, nil
+	case errors.Is(err, coupon.ErrRefused), err == nil && ofCoupons(refused):
+		redemption, err := s.coupons.Confirm(ctx, order, now)
+		return &redemption, storage.Batch{}, err
+	}
+	return &plan.Answer, plan.Batch, err
 }
 
 // ofCoupons says that a batch was refused for a limit of coupons.
 func ofCoupons(refused *storage.Failure) bool {
-	return refused != nil && refused.Op == storage.OpAdd && !strings.HasPrefix(refused.Counter, "friends/")
+	return refused != nil && refused.Op == storage.OpAdd && !strings.HasPrefix(refused.Counter, capCounters)
 }
 
 func (f *Faults) amount(path string, m ledger.Money) {
@@ -86,7 +88,8 @@ type Return struct {
 	Customer string
 
 	// Coupons is what comes back of an order that redeemed coupons: it is refunded
-	// with them, and the amount is what that gives back. Otherwise Amount is.
+	// with them, under this ID, and the amount is what that gives back for goods.
+	// Otherwise Amount is.
 	Coupons *coupon.RefundRequest
 	Amount  ledger.Money // given back for goods, shipping not counted
 
@@ -108,8 +111,13 @@ func (s *Service) OrderReturned(ctx context.Context, back Return, now time.Time)
 	}
 	if back.Coupons == nil {
 		faults.amount("amount", back.Amount)
-	} else if back.Amount != (ledger.Money{}) {
-		faults.add("amount", "is given, but the coupons' refund says what it is: leave it out")
+	} else {
+		if back.Amount != (ledger.Money{}) {
+			faults.add("amount", "is given, but the coupons' refund says what it is: leave it out")
+		}
+		if id := back.Coupons.ID; id != "" && id != back.ID {
+			faults.add("coupons.id", "is %.80q, but the return is %.80q: leave it out", id, back.ID)
+		}
 	}
 	checkNow(faults, now)
 	if err := faults.orNil(); err != nil {
@@ -132,55 +140,78 @@ func (s *Service) planReturn(ctx context.Context, back Return, now time.Time) (s
 		if err != nil {
 			return storage.Plan[Settlement]{}, err
 		}
-		amount, batch, answer.Refund = refunded.Answer.Amount, refunded.Batch, &refunded.Answer
+		batch, answer.Refund = refunded.Batch, &refunded.Answer
+		if amount, err = forGoods(&refunded.Answer); err != nil {
+			return storage.Plan[Settlement]{}, err
+		}
 	}
 	return s.planFact(ctx, back.Customer, factBody{
-		ID: "refunded/" + back.Order + "/" + back.ID, Kind: FactRefunded, Order: back.Order,
+		ID: back.ID, Kind: FactRefunded, Order: back.Order,
 		Amount: amount.Minor(), Currency: amount.Currency(), Everything: everything, At: micros(now),
 	}, answer, batch, now)
 }
 
-// planFact records a fact in every referral of a friend, and does what follows.
+// forGoods is what a refund gives back for goods. Shipping is not counted when an
+// order is paid either: giving it back must not look as if goods had come back.
+func forGoods(refund *coupon.Refund) (ledger.Money, error) {
+	sum := ledger.Minor(0, refund.Amount.Currency())
+	for _, l := range refund.Lines {
+		var err error
+		if sum, err = sum.Add(l.Amount); err != nil {
+			return sum, err
+		}
+	}
+	return sum, nil
+}
+
+// planFact records a fact in the referral of a friend, and does what follows.
 func (s *Service) planFact(ctx context.Context, friend string, fact factBody, answer Settlement, batch storage.Batch, now time.Time) (storage.Plan[Settlement], error) {
 	var none storage.Plan[Settlement]
-	docs, err := s.referralsOf(ctx, friend)
+	r, err := s.referralOf(ctx, friend)
+	if err != nil || r.Version == 0 {
+		return storage.Plan[Settlement]{Batch: batch, Answer: answer}, err
+	}
+	added, err := r.Value.record(fact)
 	if err != nil {
 		return none, err
 	}
-	batches := []storage.Batch{batch}
-	for _, doc := range docs {
-		w, err := s.load(ctx, doc, now)
-		if err != nil {
-			return none, err
-		}
-		if w.referral.Value.record(fact) {
-			if err := w.advance(ctx); err != nil {
-				return none, err
-			}
-			changed, err := w.batch()
-			if err != nil {
-				return none, err
-			}
-			batches = append(batches, changed)
-		}
-		answer.Referrals = append(answer.Referrals, w.referral.Value.referral())
+	if !added {
+		answer.Referrals = []Referral{r.Value.referral()}
+		return storage.Plan[Settlement]{Batch: batch, Answer: answer}, nil
 	}
-	joined, err := storage.Join(batches...)
+	w, err := s.load(ctx, r, now)
+	if err != nil {
+		return none, err
+	}
+	if err := w.advance(ctx); err != nil {
+		return none, err
+	}
+	changed, err := w.batch()
+	if err != nil {
+		return none, err
+	}
+	answer.Referrals = []Referral{w.referral.Value.referral()}
+	joined, err := storage.Join(batch, changed)
 	return storage.Plan[Settlement]{Batch: joined, Answer: answer}, err
 }
 
-// referralsOf reads the referrals in which a customer is the friend.
-func (s *Service) referralsOf(ctx context.Context, friend string) ([]storage.Doc, error) {
+// referralOf reads the referral in which a customer is the friend; its Version is 0
+// when nobody invited them.
+func (s *Service) referralOf(ctx context.Context, friend string) (storage.Record[referralBody], error) {
+	var none storage.Record[referralBody]
 	docs, err := s.get(ctx, memberKey(friend))
 	if err != nil {
-		return nil, err
+		return none, err
 	}
 	member, err := record(members, docs, memberKey(friend))
 	if err != nil || member.Value.Registration == nil || !member.Value.Registration.Bound {
-		return nil, err
+		return none, err
 	}
-	found, _, err := s.store.Get(ctx, []storage.Key{referralKey(member.Value.Registration.Program, friend)})
-	return found, err
+	key := referralKey(member.Value.Registration.Program, friend)
+	if docs, err = s.get(ctx, key); err != nil {
+		return none, err
+	}
+	return record(referrals, docs, key)
 }
 
 // Settle does what is due: it grants rewards whose hold is over, tries again those
@@ -189,7 +220,11 @@ func (s *Service) referralsOf(ctx context.Context, friend string) ([]storage.Doc
 // looks at, default 1,000.
 func (s *Service) Settle(ctx context.Context, now time.Time, limit int) (ledger.Report, error) {
 	first, err := ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindReferral, Now: now, Limit: limit}, func(ctx context.Context, doc storage.Doc) (storage.Batch, error) {
-		w, err := s.load(ctx, doc, now)
+		r, err := referrals.Decode(doc)
+		if err != nil {
+			return storage.Batch{}, err
+		}
+		w, err := s.load(ctx, r, now)
 		if err != nil {
 			return storage.Batch{}, err
 		}
@@ -218,7 +253,11 @@ func (s *Service) planRetry(ctx context.Context, doc storage.Doc, now time.Time)
 	if err != nil {
 		return storage.Batch{}, err
 	}
-	w, err := s.load(ctx, docs[key], now)
+	referral, err := referrals.Decode(docs[key])
+	if err != nil {
+		return storage.Batch{}, err
+	}
+	w, err := s.load(ctx, referral, now)
 	if err != nil {
 		return storage.Batch{}, err
 	}

@@ -97,8 +97,10 @@ type Boost struct {
 }
 
 // Cap is how many friends a referrer is rewarded for. At the cap the referrer's
-// reward is withheld for good; the friend is rewarded all the same. A place that a
-// voided or reversed referral frees serves later friends.
+// rewards for a friend are withheld for good; the friend is rewarded all the same. A
+// place is taken at the first step that rewards the referrer. One that a voided or
+// reversed referral frees serves later friends, unless the referrer keeps what
+// registration gave.
 type Cap struct {
 	Friends int64         // at least 1
 	Period  ledger.Period // counted anew each day, week, month or year; the zero value: once and for all
@@ -216,8 +218,12 @@ func (r Rule) check(path string, faults *Faults) {
 		if o.Code != "" {
 			faults.add(at+".code", "is chosen, but every reward needs a code of its own: leave it empty")
 		}
-		if o.Count < 0 || o.Version < 0 {
-			faults.add(at, "has a count of %d in version %d, want 0 or more", o.Count, o.Version)
+		if o.Version < 0 {
+			faults.add(at+".version", "is %d, want 0 for the latest or a published one", o.Version)
+		}
+		if o.Count < 0 || o.Count > maxRewardCoupons {
+			faults.add(at+".count", "is %d, want 0 (for one) to %d", o.Count, maxRewardCoupons)
+			continue
 		}
 		total += max(1, o.Count)
 	}
@@ -300,11 +306,14 @@ func (p *Program) claims(referrer string, at time.Time) ([]ledger.Claim, error) 
 // taken near its end can still be given back to it.
 const counterLife = 400 * 24 * time.Hour
 
+// capCounters begins the names of the caps' counters.
+const capCounters = "friends/"
+
 func capCounter(program, label, referrer string) string {
 	if label != "" {
 		label = "/" + label
 	}
-	return "friends/" + program + label + "/referrer/" + referrer
+	return capCounters + program + label + "/referrer/" + referrer
 }
 
 func checkInterval(path string, i coupon.Interval, faults *Faults) {

@@ -3,7 +3,6 @@ package referral
 import (
 	"time"
 
-	"github.com/vouch-go/vouch/coupon"
 	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/storage"
 )
@@ -13,7 +12,7 @@ import (
 //	bound → held → confirmed → reversed
 //	bound → confirmed            when nothing is held
 //	bound → expired              no payment qualified in time
-//	held  → voided               the payment did not stay
+//	bound, held → voided         the payment did not stay
 //
 // Expired, voided and reversed are final.
 type State string
@@ -27,6 +26,10 @@ const (
 	StateVoided    State = "voided"
 	StateReversed  State = "reversed" // the payment was taken back after it was confirmed
 )
+
+func (s State) final() bool {
+	return s == StateExpired || s == StateVoided || s == StateReversed
+}
 
 // Referral is that one customer brought another: unique per program and friend.
 type Referral struct {
@@ -78,9 +81,10 @@ const (
 )
 
 // Fact is one thing that happened to the friend. Facts may arrive twice or out of
-// order: what follows from them does not depend on it.
+// order: what follows from them does not depend on it. Payments after the one that
+// counts do not concern the referral and are not kept.
 type Fact struct {
-	ID         string // unique per referral
+	ID         string // unique per kind and order: the return's, or the order's that was paid
 	Kind       FactKind
 	Order      string
 	Amount     ledger.Money // paid, or given back
@@ -96,7 +100,6 @@ type referralBody struct {
 	State     State          `json:"state"`
 	Bound     int64          `json:"bound"`
 	Via       Via            `json:"via"`
-	Touch     string         `json:"touch"`
 	Order     string         `json:"order"`
 	Paid      int64          `json:"paid"`
 	HoldUntil int64          `json:"hold_until"`
@@ -150,10 +153,6 @@ func putReferral(r storage.Record[referralBody], terms *Program) (storage.Put, e
 	return referrals.Put(r, due, storage.Listing{List: referrerList(b.Program, b.Referrer), Place: b.Bound})
 }
 
-func (b *referralBody) decide(at time.Time, what, why, reward string) {
-	b.Decisions = append(b.Decisions, decisionBody{micros(at), what, why, reward})
-}
-
 // referral is the body as staff see it.
 func (b *referralBody) referral() Referral {
 	r := Referral{
@@ -197,27 +196,27 @@ type Reward struct {
 	DueBy     time.Time // when it is promised by; zero: not promised
 	Granted   time.Time
 	Coupons   []string // ids of the coupons it gave
-	Owed      []string // of those clawed back, the ones that were used already
+	Owed      []string // of those clawed back, the ones that an order had used or reserved already
 	Why       string   // why it is withheld, canceled, clawed back, or still waits
 }
 
 type rewardBody struct {
-	Program   string              `json:"program"`
-	Friend    string              `json:"friend"`
-	Side      Side                `json:"side"`
-	Step      Step                `json:"step"`
-	Customer  string              `json:"customer"`
-	State     RewardState         `json:"state"`
-	Boost     string              `json:"boost"`
-	Offers    []coupon.IssueOffer `json:"offers"`
-	Promised  int64               `json:"promised"`
-	NotBefore int64               `json:"not_before"`
-	DueBy     int64               `json:"due_by"`
-	Retry     int64               `json:"retry"` // when it is tried again; 0: it does not wait by itself
-	Granted   int64               `json:"granted"`
-	Coupons   []string            `json:"coupons"`
-	Owed      []string            `json:"owed"`
-	Why       string              `json:"why"`
+	Program   string          `json:"program"`
+	Friend    string          `json:"friend"`
+	Side      Side            `json:"side"`
+	Step      Step            `json:"step"`
+	Customer  string          `json:"customer"`
+	State     RewardState     `json:"state"`
+	Boost     string          `json:"boost"`
+	Offers    []offerDocument `json:"offers"`
+	Promised  int64           `json:"promised"`
+	NotBefore int64           `json:"not_before"`
+	DueBy     int64           `json:"due_by"`
+	Retry     int64           `json:"retry"` // when it is tried again; 0: it does not wait by itself
+	Granted   int64           `json:"granted"`
+	Coupons   []string        `json:"coupons"`
+	Owed      []string        `json:"owed"`
+	Why       string          `json:"why"`
 }
 
 const kindReward = "reward"

@@ -2,7 +2,6 @@ package referral
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -26,7 +25,6 @@ type Reason string
 // The reasons why a registration bound nobody.
 const (
 	ReasonNoInvitation Reason = "no_invitation" // no code, and no touch in the window
-	ReasonMistyped     Reason = "mistyped"      // the code can't be anybody's
 	ReasonUnknownCode  Reason = "unknown_code"  // no link has the code
 	ReasonOwnCode      Reason = "own_code"      // the code is the customer's own
 	ReasonNotNew       Reason = "not_new"       // the customer is known already
@@ -39,8 +37,6 @@ func (r Reason) Staff() string {
 	switch r {
 	case ReasonNoInvitation:
 		return "no code was typed, and no link was followed in the program's window"
-	case ReasonMistyped:
-		return "the code is mistyped: nobody has it"
 	case ReasonUnknownCode:
 		return "nobody has the code"
 	case ReasonOwnCode:
@@ -59,8 +55,6 @@ func (r Reason) Staff() string {
 // nothing to say.
 func (r Reason) Shopper() string {
 	switch r {
-	case ReasonMistyped:
-		return "Please check the invitation code: it is mistyped."
 	case ReasonUnknownCode, ReasonOwnCode:
 		return "This invitation code can't be used."
 	case ReasonNotNew:
@@ -103,6 +97,10 @@ type registrationBody struct {
 // circle. When nobody is bound, the outcome says why; that is no error. Asked again
 // it answers what it recorded, and with another code or visitor it fails with
 // [coupon.ErrKeyReused].
+//
+// It fails with a [*Faults], and for a code that is mistyped with
+// [coupon.ErrMistyped] or [coupon.ErrCode], without asking the store: let the
+// customer correct it, or register them without a code.
 func (s *Service) Register(ctx context.Context, request Registration, now time.Time) (Outcome, error) {
 	faults := &Faults{Kind: ErrRequest}
 	faults.id("customer", request.Customer, false)
@@ -114,16 +112,24 @@ func (s *Service) Register(ctx context.Context, request Registration, now time.T
 	if err := faults.orNil(); err != nil {
 		return Outcome{}, err
 	}
-	fingerprint, err := ledger.Fingerprint(request)
+	var code coupon.Code
+	if request.Code != "" {
+		var err error
+		if code, err = coupon.ParseCode(request.Code); err != nil {
+			return Outcome{}, err
+		}
+	}
+	// Known is left out: asked again, the shop knows the customer from the first time.
+	fingerprint, err := ledger.Fingerprint([]string{request.Visitor, string(code)})
 	if err != nil {
 		return Outcome{}, err
 	}
 	return do(ctx, s, now, func(ctx context.Context, _ *storage.Failure) (storage.Plan[Outcome], error) {
-		return s.planRegister(ctx, request, fingerprint, now)
+		return s.planRegister(ctx, request, code, fingerprint, now)
 	})
 }
 
-func (s *Service) planRegister(ctx context.Context, request Registration, fingerprint string, now time.Time) (storage.Plan[Outcome], error) {
+func (s *Service) planRegister(ctx context.Context, request Registration, code coupon.Code, fingerprint string, now time.Time) (storage.Plan[Outcome], error) {
 	var none storage.Plan[Outcome]
 	docs, err := s.get(ctx, memberKey(request.Customer))
 	if err != nil {
@@ -139,35 +145,31 @@ func (s *Service) planRegister(ctx context.Context, request Registration, finger
 		}
 		return s.recordedOutcome(ctx, request.Customer, r)
 	}
-	invitation, reason, err := s.attribute(ctx, request, now)
+	found, err := s.attribute(ctx, code, request.Visitor, now)
 	if err != nil {
 		return none, err
 	}
-	if reason == "" && (member.Version > 0 || request.Known) {
+	reason := found.reason
+	switch known := member.Version > 0 || request.Known; {
+	case known && found.referrer == request.Customer:
+		reason = ReasonOwnCode
+	case known && reason == "":
 		reason = ReasonNotNew
 	}
-	if invitation.Referrer == request.Customer && reason == ReasonNotNew {
-		reason = ReasonOwnCode
-	}
-	if reason != "" {
-		invitation = Outcome{Program: invitation.Program, Referrer: invitation.Referrer, Via: invitation.Via}
-	}
-	invitation.Customer, invitation.Bound, invitation.Reason = request.Customer, reason == "", reason
 	if member.Version == 0 {
 		member.Value.Since = micros(now)
 	}
+	answer := Outcome{
+		Customer: request.Customer, Bound: reason == "", Reason: reason, Program: found.program, Referrer: found.referrer, Via: found.via,
+	}
 	member.Value.Registration = &registrationBody{
-		fingerprint, invitation.Bound, reason, invitation.Program, invitation.Referrer, invitation.Via, micros(now),
+		fingerprint, answer.Bound, answer.Reason, answer.Program, answer.Referrer, answer.Via, micros(now),
 	}
-	put, err := members.Put(member, 0)
-	if err != nil {
-		return none, err
+	if !answer.Bound {
+		put, err := members.Put(member, 0)
+		return storage.Plan[Outcome]{Batch: storage.Batch{Puts: []storage.Put{put}}, Answer: answer}, err
 	}
-	recorded := storage.Batch{Puts: []storage.Put{put}}
-	if !invitation.Bound {
-		return storage.Plan[Outcome]{Batch: recorded, Answer: invitation}, nil
-	}
-	return s.planBind(ctx, invitation, recorded, now)
+	return s.planBind(ctx, found, member, answer, now)
 }
 
 // recordedOutcome answers a registration that was made before.
@@ -178,114 +180,121 @@ func (s *Service) recordedOutcome(ctx context.Context, customer string, r *regis
 	}
 	all, err := s.readRewards(ctx, r.Program, customer)
 	for _, reward := range all {
-		if reward.Value.Step == Registered {
-			answer.Rewards = append(answer.Rewards, reward.Value.reward(reward.Key.ID))
+		if reward.Step == Registered {
+			answer.Rewards = append(answer.Rewards, reward)
 		}
 	}
 	return storage.Plan[Outcome]{Answer: answer}, err
 }
 
-// attribute finds who invited the customer.
-func (s *Service) attribute(ctx context.Context, request Registration, now time.Time) (Outcome, Reason, error) {
-	if request.Code != "" {
-		code, err := coupon.ParseCode(request.Code)
-		if mistyped(err) {
-			return Outcome{}, ReasonMistyped, nil
-		}
-		docs, err := s.get(ctx, linkKey(code))
-		if err != nil {
-			return Outcome{}, "", err
-		}
-		link, err := record(links, docs, linkKey(code))
-		if err != nil || link.Version == 0 {
-			return Outcome{}, ReasonUnknownCode, err
-		}
-		invitation := Outcome{Program: link.Value.Program, Referrer: link.Value.Customer, Via: ViaCode}
-		_, reason, err := s.open(ctx, invitation.Program, now)
-		return invitation, reason, err
-	}
-	return s.attributeTouch(ctx, request.Visitor, now)
+// invitation is who invited a customer, and the program as it was read then: why
+// nobody is bound under it, if so, and otherwise under which terms.
+type invitation struct {
+	program  string
+	referrer string
+	via      Via
+	followed time.Time // the touch it is credited to; zero: a code was typed
+	reason   Reason
+	terms    *Program
+	head     storage.Record[headBody]
 }
 
-// attributeTouch goes through the visitor's touches, from the last (or the first,
-// where the program says so) on, to one in its program's window.
-func (s *Service) attributeTouch(ctx context.Context, visitor string, now time.Time) (Outcome, Reason, error) {
-	all, err := s.touched(ctx, visitor, now.Add(-maxWait), now)
+// attribute finds who invited the customer: whose code they typed, or else whose
+// link they followed.
+func (s *Service) attribute(ctx context.Context, code coupon.Code, visitor string, now time.Time) (invitation, error) {
+	if code == "" {
+		return s.attributeTouch(ctx, visitor, now)
+	}
+	docs, err := s.get(ctx, linkKey(code))
 	if err != nil {
-		return Outcome{}, "", err
+		return invitation{}, err
 	}
-	var chosen *touchBody
-	var chosenReason Reason
-	for i := len(all) - 1; i >= 0; i-- {
-		touch := &all[i]
-		if chosen != nil && touch.Program != chosen.Program {
-			continue // the program of the last touch counts
-		}
-		terms, reason, err := s.open(ctx, touch.Program, now)
-		if err != nil {
-			return Outcome{}, "", err
-		}
-		if !now.Before(instant(touch.At).Add(terms.window())) {
-			continue
-		}
-		chosen, chosenReason = touch, reason
-		if terms.Attribution == LastTouch {
-			break
-		}
+	link, err := record(links, docs, linkKey(code))
+	if err != nil || link.Version == 0 {
+		return invitation{reason: ReasonUnknownCode}, err
 	}
-	if chosen == nil {
-		return Outcome{}, ReasonNoInvitation, nil
-	}
-	return Outcome{Program: chosen.Program, Referrer: chosen.Referrer, Via: ViaLink}, chosenReason, nil
+	found, err := s.open(ctx, link.Value.Program, now)
+	found.referrer, found.via = link.Value.Customer, ViaCode
+	return found, err
 }
 
-// open gives a program's latest terms, and why nobody is bound under them now.
-func (s *Service) open(ctx context.Context, program string, now time.Time) (*Program, Reason, error) {
+// attributeTouch goes through the visitor's touches, from the last on, to one in its
+// program's window; and on to the first of that program's where it says so.
+func (s *Service) attributeTouch(ctx context.Context, visitor string, now time.Time) (invitation, error) {
+	chosen := invitation{reason: ReasonNoInvitation}
+	if visitor == "" {
+		return chosen, nil
+	}
+	programs := make(map[string]invitation)
+	err := s.eachTouch(ctx, visitor, now.Add(-maxWait), func(touch *touchBody) (more bool, err error) {
+		if chosen.terms != nil && touch.Program != chosen.program {
+			return true, nil
+		}
+		found, read := programs[touch.Program]
+		if !read {
+			if found, err = s.open(ctx, touch.Program, now); err != nil {
+				return false, err
+			}
+			programs[touch.Program] = found
+		}
+		at := instant(touch.At)
+		if !now.Before(at.Add(found.terms.window())) {
+			return chosen.terms == nil, nil
+		}
+		found.referrer, found.via, found.followed = touch.Referrer, ViaLink, at
+		chosen = found
+		return chosen.terms.Attribution == FirstTouch, nil
+	})
+	return chosen, err
+}
+
+// open reads a program's latest terms, and why nobody is bound under them now.
+func (s *Service) open(ctx context.Context, program string, now time.Time) (invitation, error) {
+	found := invitation{program: program}
 	head, err := s.head(ctx, program)
 	if err != nil {
-		return nil, "", err
+		return found, err
 	}
-	terms, err := s.program(ctx, programVersion{program, head.Value.Latest})
+	found.head = head
+	found.terms, err = s.program(ctx, programVersion{program, head.Value.Latest})
 	switch {
 	case err != nil:
-		return nil, "", err
+		return found, err
 	case head.Value.Paused:
-		return terms, ReasonPaused, nil
-	case !terms.Schedule.Contains(now):
-		return terms, ReasonClosed, nil
+		found.reason = ReasonPaused
+	case !found.terms.Schedule.Contains(now):
+		found.reason = ReasonClosed
 	}
-	return terms, "", nil
+	return found, nil
 }
 
-// planBind makes the referral, and grants what registration earns.
-func (s *Service) planBind(ctx context.Context, invitation Outcome, recorded storage.Batch, now time.Time) (storage.Plan[Outcome], error) {
+// planBind makes the member and the referral, and grants what registration earns.
+func (s *Service) planBind(ctx context.Context, found invitation, member storage.Record[memberBody], answer Outcome, now time.Time) (storage.Plan[Outcome], error) {
 	var none storage.Plan[Outcome]
-	docs, err := s.get(ctx, headKey(invitation.Program), memberKey(invitation.Referrer))
+	docs, err := s.get(ctx, memberKey(found.referrer))
 	if err != nil {
 		return none, err
 	}
-	head, err := record(heads, docs, headKey(invitation.Program))
+	referrer, err := record(members, docs, memberKey(found.referrer))
 	if err != nil {
 		return none, err
 	}
-	referrer, known := docs[memberKey(invitation.Referrer)]
-	if !known {
-		return none, errors.New("referral: the referrer's link exists and the referrer does not: audit the store")
+	if referrer.Version == 0 {
+		return none, fmt.Errorf("%w: customer %q has a link and is not known: audit the store", storage.ErrCorrupt, found.referrer)
 	}
-	terms, err := s.program(ctx, programVersion{invitation.Program, head.Value.Latest})
+	member.Value.Depth = referrer.Value.Depth + 1
+	put, err := members.Put(member, 0)
 	if err != nil {
 		return none, err
 	}
-	w := &work{Service: s, now: now, terms: terms, paused: head.Value.Paused, rewards: make(map[string]*storage.Record[rewardBody])}
-	w.referral.Key = referralKey(invitation.Program, invitation.Customer)
-	w.referral.Value = referralBody{
-		Program: invitation.Program, Version: terms.Version, Referrer: invitation.Referrer, Friend: invitation.Customer,
-		State: StateBound, Bound: micros(now), Via: invitation.Via,
-	}
-	w.decide("bound", fmt.Sprintf("registered as a new customer, invited by %s", invitation.Via), "")
-	w.batches = append(w.batches, recorded, storage.Batch{Checks: []storage.Check{
-		{Key: head.Key, Version: head.Version}, {Key: referrer.Key, Version: referrer.Version},
-	}})
+	w := s.newWork(storage.Record[referralBody]{Key: referralKey(found.program, answer.Customer), Value: referralBody{
+		Program: found.program, Version: found.terms.Version, Referrer: found.referrer, Friend: answer.Customer,
+		State: StateBound, Bound: micros(now), Via: found.via,
+	}}, found.terms, found.head, now)
+	w.decide("bound", found.why(), "")
+	w.batches = append(w.batches, storage.Batch{
+		Puts: []storage.Put{put}, Checks: []storage.Check{{Key: referrer.Key, Version: referrer.Version}},
+	})
 	if err := w.promise(ctx, Registered, now, now); err != nil {
 		return none, err
 	}
@@ -294,9 +303,18 @@ func (s *Service) planBind(ctx context.Context, invitation Outcome, recorded sto
 		return none, err
 	}
 	for _, reward := range w.sortedRewards() {
-		invitation.Rewards = append(invitation.Rewards, reward.Value.reward(reward.Key.ID))
+		answer.Rewards = append(answer.Rewards, reward.Value.reward(reward.Key.ID))
 	}
-	return storage.Plan[Outcome]{Batch: batch, Answer: invitation}, nil
+	return storage.Plan[Outcome]{Batch: batch, Answer: answer}, nil
+}
+
+// why is what a registration is credited to, for staff.
+func (i invitation) why() string {
+	if i.via == ViaCode {
+		return "registered as a new customer with the referrer's code"
+	}
+	which := map[Attribution]string{FirstTouch: "first", LastTouch: "last"}[i.terms.Attribution]
+	return fmt.Sprintf("registered as a new customer; the %s link followed within %s was the referrer's, at %s", which, i.terms.window(), since(i.followed))
 }
 
 func since(t time.Time) string { return t.UTC().Format(time.RFC3339) }

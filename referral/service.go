@@ -3,7 +3,6 @@ package referral
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -21,8 +20,8 @@ type Options struct {
 	// events that nobody delivers pile up.
 	Events bool
 
-	// Retry is after how long a reward is tried again whose coupons could not be
-	// issued, because their offer is paused or over. Default 1 hour.
+	// Retry is after how long [Service.Settle] looks again at what could not be
+	// granted: the program was paused, or an offer was paused or over. Default 1 hour.
 	Retry time.Duration
 
 	// Random makes codes. Default crypto/rand.Reader.
@@ -124,6 +123,17 @@ func checkNow(faults *Faults, now time.Time) {
 	}
 }
 
+// checkStaff checks what comes with the staff's calls.
+func checkStaff(actor, reason string, now time.Time) error {
+	faults := &Faults{Kind: ErrRequest}
+	faults.id("actor", actor, true)
+	if len(reason) > 500 || !printable(reason) {
+		faults.add("reason", "has %d bytes, want at most 500 of text", len(reason))
+	}
+	checkNow(faults, now)
+	return faults.orNil()
+}
+
 // Publish makes the program, or its next version: friends are bound under it from
 // now on, and those bound before stay with theirs. Publishing what is published
 // already changes nothing. It gives the program with its version. It fails with a
@@ -131,6 +141,9 @@ func checkNow(faults *Faults, now time.Time) {
 func (s *Service) Publish(ctx context.Context, program Program, actor string, now time.Time) (Program, error) {
 	program.Version = 0
 	if err := program.Validate(); err != nil {
+		return Program{}, err
+	}
+	if err := checkStaff(actor, "", now); err != nil {
 		return Program{}, err
 	}
 	for _, r := range program.Rewards {
@@ -219,6 +232,9 @@ func (s *Service) Resume(ctx context.Context, program, actor, reason string, now
 }
 
 func (s *Service) setPaused(ctx context.Context, program string, paused bool, actor, reason string, now time.Time) error {
+	if err := checkStaff(actor, reason, now); err != nil {
+		return err
+	}
 	_, err := do(ctx, s, now, func(ctx context.Context, _ *storage.Failure) (storage.Plan[struct{}], error) {
 		var none storage.Plan[struct{}]
 		head, err := s.head(ctx, program)
@@ -238,16 +254,21 @@ func (s *Service) setPaused(ctx context.Context, program string, paused bool, ac
 
 // head reads a program's status.
 func (s *Service) head(ctx context.Context, program string) (storage.Record[headBody], error) {
+	if !programID.MatchString(program) {
+		return storage.Record[headBody]{}, noProgram(program)
+	}
 	docs, err := s.get(ctx, headKey(program))
 	if err != nil {
 		return storage.Record[headBody]{}, err
 	}
 	head, err := record(heads, docs, headKey(program))
 	if err == nil && head.Version == 0 {
-		err = fmt.Errorf("%w: %q", ErrNoProgram, program)
+		err = noProgram(program)
 	}
 	return head, err
 }
+
+func noProgram(id string) error { return fmt.Errorf("%w: %.80q", ErrNoProgram, id) }
 
 // Program gives a published version of a program; version 0 is the latest. It fails
 // with [ErrNoProgram].
@@ -259,11 +280,15 @@ func (s *Service) Program(ctx context.Context, id string, version int) (Program,
 		}
 		version = head.Value.Latest
 	}
+	if !programID.MatchString(id) {
+		return Program{}, noProgram(id)
+	}
 	p, err := s.program(ctx, programVersion{id, version})
 	if err != nil {
 		return Program{}, err
 	}
-	return *p, nil
+	copied := newProgramDocument(p) // what is remembered must not change with what the caller does
+	return copied.program(), nil
 }
 
 // program gives a version from memory, or reads it.
@@ -293,11 +318,4 @@ func (s *Service) program(ctx context.Context, v programVersion) (*Program, erro
 		s.terms.mu.Unlock()
 	}
 	return &p, nil
-}
-
-// isRefusal says that coupons could not be issued for a reason that may pass.
-func isRefusal(err error) (*coupon.Refusal, bool) {
-	var refused *coupon.Refusal
-	ok := errors.As(err, &refused)
-	return refused, ok
 }

@@ -1,8 +1,13 @@
 package referral
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/vouch-go/vouch/storage"
@@ -15,62 +20,151 @@ type Tracked struct {
 	State  State
 	Waits  string    // what is waited for, as a sentence; empty: nothing
 	Until  time.Time // until when at the latest; zero: not promised
-	Reward *Reward   // the referrer's own; nil: none was promised yet
+	// Reward is the referrer's own, of the latest step, with a Why that the
+	// referrer may read; nil: none was promised yet.
+	Reward *Reward
 }
 
 // TrackingQuery asks for a page of a referrer's friends.
 type TrackingQuery struct {
-	After storage.Cursor // the Next of the page before
-	Limit int            // default 100, at most 1,000
+	After string // the Next of the page before
+	Limit int    // default 100, at most 1,000
 }
 
 // TrackingPage is a page of a referrer's friends, the newest first; Next is empty on
-// the last.
+// the last, and can be shown to the referrer: it names nobody.
 type TrackingPage struct {
 	Friends []Tracked
-	Next    storage.Cursor
+	Next    string
 }
 
 // Friends gives a referrer's friends, the newest first, without anything that says
-// who they are.
+// who they are. It fails with a [*Faults].
 func (s *Service) Friends(ctx context.Context, program, referrer string, q TrackingQuery) (TrackingPage, error) {
-	page, err := s.store.List(ctx, storage.Query{
-		Kind: kindReferral, List: referrerList(program, referrer), Newest: true, After: q.After, Limit: q.Limit,
-	})
+	faults := checkAsked(program, "referrer", referrer)
+	at, shown, err := position(q.After)
+	if err != nil {
+		faults.add("after", "is %.80q, which no page has as its Next", q.After)
+	}
+	if q.Limit < 0 || q.Limit > storage.MaxPage {
+		faults.add("limit", "is %d, want 0 (for %d) to %d", q.Limit, storage.PageSize, storage.MaxPage)
+	}
+	if err := faults.orNil(); err != nil {
+		return TrackingPage{}, err
+	}
+	limit := cmp.Or(q.Limit, storage.PageSize)
+	bodies, err := s.friends(ctx, program, referrer, at, shown, limit+1)
 	if err != nil {
 		return TrackingPage{}, err
 	}
-	var bodies []referralBody
-	var keys []storage.Key
-	for _, doc := range page.Docs {
-		r, err := referrals.Decode(doc)
+	var page TrackingPage
+	if len(bodies) > limit {
+		bodies = bodies[:limit]
+		page.Next = next(bodies, at, shown)
+	}
+	for chunk := range slices.Chunk(bodies, storage.MaxGet/2) { // two rewards each
+		tracked, err := s.track(ctx, chunk)
 		if err != nil {
 			return TrackingPage{}, err
 		}
-		bodies = append(bodies, r.Value)
-		keys = append(keys, rewardKey(rewardID(program, r.Value.Friend, Referrer, Qualified)))
+		page.Friends = append(page.Friends, tracked...)
+	}
+	return page, nil
+}
+
+// A page's Next is the instant its last friend was bound at, and how many friends of
+// that instant were shown. A cursor of the store's would name the friend.
+
+func next(bodies []referralBody, at int64, shown int) string {
+	last := bodies[len(bodies)-1].Bound
+	if last != at {
+		shown = 0
+	}
+	for _, b := range bodies {
+		if b.Bound == last {
+			shown++
+		}
+	}
+	return fmt.Sprintf("%d.%d", last, shown)
+}
+
+func position(after string) (at int64, shown int, err error) {
+	if after == "" {
+		return 0, 0, nil
+	}
+	left, right, _ := strings.Cut(after, ".")
+	at, err = strconv.ParseInt(left, 10, 64)
+	if err == nil {
+		shown, err = strconv.Atoi(right)
+	}
+	if err == nil && (at < 1 || at == math.MaxInt64 || shown < 1 || shown > math.MaxInt32) {
+		err = strconv.ErrRange
+	}
+	return at, shown, err
+}
+
+// friends reads referrals, the newest first, from an instant back, without those of
+// that instant which were shown; 0: from the newest.
+func (s *Service) friends(ctx context.Context, program, referrer string, at int64, shown, limit int) ([]referralBody, error) {
+	query := storage.Query{Kind: kindReferral, List: referrerList(program, referrer), Newest: true}
+	if at > 0 {
+		query.Until = at + 1
+	}
+	var bodies []referralBody
+	for {
+		query.Limit = min(limit-len(bodies)+shown, storage.MaxPage)
+		page, err := s.store.List(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		for _, doc := range page.Docs {
+			r, err := referrals.Decode(doc)
+			if err != nil {
+				return nil, err
+			}
+			if r.Value.Bound == at && shown > 0 {
+				shown--
+				continue
+			}
+			bodies = append(bodies, r.Value)
+		}
+		if query.After = page.Next; query.After == "" || len(bodies) >= limit {
+			return bodies[:min(len(bodies), limit)], nil
+		}
+	}
+}
+
+// track reads what the referrals have brought their referrer.
+func (s *Service) track(ctx context.Context, bodies []referralBody) ([]Tracked, error) {
+	var keys []storage.Key
+	for i := range bodies {
+		b := &bodies[i]
+		for _, step := range []Step{Qualified, Registered} {
+			keys = append(keys, rewardKey(rewardID(b.Program, b.Friend, Referrer, step)))
+		}
 	}
 	docs, err := s.get(ctx, keys...)
 	if err != nil {
-		return TrackingPage{}, err
+		return nil, err
 	}
-	tracked := TrackingPage{Next: page.Next}
+	all := make([]Tracked, len(bodies))
 	for i := range bodies {
-		t := bodies[i].tracked()
-		reward, err := record(rewards, docs, keys[i])
-		if err != nil {
-			return TrackingPage{}, err
+		var latest *rewardBody
+		for _, key := range keys[2*i : 2*i+2] {
+			r, err := record(rewards, docs, key)
+			if err != nil {
+				return nil, err
+			}
+			if r.Version > 0 && latest == nil {
+				latest = &r.Value
+			}
 		}
-		if reward.Version > 0 {
-			own := reward.Value.reward("") // the id names the friend
-			t.Reward = &own
-		}
-		tracked.Friends = append(tracked.Friends, t)
+		all[i] = bodies[i].tracked(latest)
 	}
-	return tracked, nil
+	return all, nil
 }
 
-func (b *referralBody) tracked() Tracked {
+func (b *referralBody) tracked(reward *rewardBody) Tracked {
 	t := Tracked{Joined: instant(b.Bound), State: b.State}
 	switch b.State {
 	case StateBound:
@@ -78,12 +172,33 @@ func (b *referralBody) tracked() Tracked {
 	case StateHeld:
 		t.Waits, t.Until = "the end of the return period", instant(b.DueBy)
 	}
+	if reward == nil {
+		return t
+	}
+	own := reward.reward("") // the id names the friend
+	if reward.State == RewardPending && own.Why != "" {
+		own.Why = "it can't be given at the moment, and is tried again"
+	}
+	t.Reward = &own
 	return t
 }
 
-// Referral gives a referral for staff, with every fact and decision. It fails with
-// [ErrNoReferral].
+// checkAsked checks what is asked about.
+func checkAsked(program, path, customer string) *Faults {
+	faults := &Faults{Kind: ErrRequest}
+	if !programID.MatchString(program) {
+		faults.add("program", "is %.80q, want %s", program, programID)
+	}
+	faults.id(path, customer, false)
+	return faults
+}
+
+// Referral gives a referral for staff, with every fact and decision. It fails with a
+// [*Faults] and with [ErrNoReferral].
 func (s *Service) Referral(ctx context.Context, program, friend string) (Referral, error) {
+	if err := checkAsked(program, "friend", friend).orNil(); err != nil {
+		return Referral{}, err
+	}
 	key := referralKey(program, friend)
 	docs, err := s.get(ctx, key)
 	if err != nil {
@@ -96,14 +211,13 @@ func (s *Service) Referral(ctx context.Context, program, friend string) (Referra
 	return r.Value.referral(), err
 }
 
-// Rewards gives all rewards of a referral, for staff.
+// Rewards gives all rewards of a referral, for staff, ordered by id; none where there
+// is no referral. It fails with a [*Faults].
 func (s *Service) Rewards(ctx context.Context, program, friend string) ([]Reward, error) {
-	all, err := s.readRewards(ctx, program, friend)
-	var answer []Reward
-	for _, r := range all {
-		answer = append(answer, r.Value.reward(r.Key.ID))
+	if err := checkAsked(program, "friend", friend).orNil(); err != nil {
+		return nil, err
 	}
-	return answer, err
+	return s.readRewards(ctx, program, friend)
 }
 
 // CapStatus is how much of one cap a referrer has used.
@@ -113,8 +227,13 @@ type CapStatus struct {
 }
 
 // Caps gives how much of each of the program's caps a referrer has used at an
-// instant. It fails with [ErrNoProgram].
+// instant. It fails with a [*Faults] and with [ErrNoProgram].
 func (s *Service) Caps(ctx context.Context, program, referrer string, now time.Time) ([]CapStatus, error) {
+	faults := checkAsked(program, "referrer", referrer)
+	checkNow(faults, now)
+	if err := faults.orNil(); err != nil {
+		return nil, err
+	}
 	terms, err := s.Program(ctx, program, 0)
 	if err != nil {
 		return nil, err

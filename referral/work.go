@@ -30,22 +30,26 @@ type work struct {
 	decided  int // decisions there were before
 }
 
-// load reads a referral with its pinned terms, its rewards and the caps' counters.
-func (s *Service) load(ctx context.Context, doc storage.Doc, now time.Time) (*work, error) {
-	r, err := referrals.Decode(doc)
-	if err != nil {
-		return nil, err
+// newWork begins with a referral, new or read, under its pinned terms. What is
+// decided depends on the program's head: it must not be paused or resumed meanwhile.
+func (s *Service) newWork(r storage.Record[referralBody], terms *Program, head storage.Record[headBody], now time.Time) *work {
+	return &work{
+		Service: s, now: now, terms: terms, paused: head.Value.Paused, referral: r, decided: len(r.Value.Decisions),
+		rewards: make(map[string]*storage.Record[rewardBody]), changed: make(map[string]bool),
+		batches: []storage.Batch{{Checks: []storage.Check{{Key: head.Key, Version: head.Version}}}},
 	}
+}
+
+// load reads what a referral is changed with: its pinned terms, its program's head
+// and its rewards.
+func (s *Service) load(ctx context.Context, r storage.Record[referralBody], now time.Time) (*work, error) {
 	b := &r.Value
 	terms, err := s.program(ctx, programVersion{b.Program, b.Version})
 	if err != nil {
 		return nil, err
 	}
-	all, err := s.readRewards(ctx, b.Program, b.Friend)
-	if err != nil {
-		return nil, err
-	}
-	docs, err := s.get(ctx, headKey(b.Program))
+	keys := rewardKeys(b.Program, b.Friend)
+	docs, err := s.get(ctx, append(keys, headKey(b.Program))...)
 	if err != nil {
 		return nil, err
 	}
@@ -53,34 +57,43 @@ func (s *Service) load(ctx context.Context, doc storage.Doc, now time.Time) (*wo
 	if err != nil {
 		return nil, err
 	}
-	w := &work{Service: s, now: now, terms: terms, paused: head.Value.Paused, referral: r, decided: len(b.Decisions), rewards: make(map[string]*storage.Record[rewardBody])}
-	for _, reward := range all {
-		w.rewards[reward.Key.ID] = &reward
-	}
-	// Granting depends on the program not being paused meanwhile.
-	w.batches = append(w.batches, storage.Batch{Checks: []storage.Check{{Key: head.Key, Version: head.Version}}})
-	return w, nil
-}
-
-// readRewards reads the rewards of a referral, those that exist.
-func (s *Service) readRewards(ctx context.Context, program, friend string) ([]storage.Record[rewardBody], error) {
-	var keys []storage.Key
-	for _, side := range []Side{Referrer, Referee} {
-		for _, step := range []Step{Registered, Qualified} {
-			keys = append(keys, rewardKey(rewardID(program, friend, side, step)))
-		}
-	}
-	docs, _, err := s.store.Get(ctx, keys)
-	if err != nil {
-		return nil, err
-	}
-	var all []storage.Record[rewardBody]
-	for _, doc := range docs {
-		reward, err := rewards.Decode(doc)
+	w := s.newWork(r, terms, head, now)
+	for _, key := range keys {
+		reward, err := record(rewards, docs, key)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, reward)
+		if reward.Version > 0 {
+			w.rewards[key.ID] = &reward
+		}
+	}
+	return w, nil
+}
+
+// rewardKeys are the keys of all rewards that a referral can have, in order.
+func rewardKeys(program, friend string) []storage.Key {
+	var keys []storage.Key
+	for _, side := range []Side{Referee, Referrer} {
+		for _, step := range []Step{Qualified, Registered} {
+			keys = append(keys, rewardKey(rewardID(program, friend, side, step)))
+		}
+	}
+	return keys
+}
+
+// readRewards reads the rewards of a referral, those that exist, ordered by id.
+func (s *Service) readRewards(ctx context.Context, program, friend string) ([]Reward, error) {
+	docs, _, err := s.store.Get(ctx, rewardKeys(program, friend))
+	if err != nil {
+		return nil, err
+	}
+	var all []Reward
+	for _, doc := range docs {
+		r, err := rewards.Decode(doc)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r.Value.reward(r.Key.ID))
 	}
 	return all, nil
 }
@@ -90,25 +103,18 @@ func (w *work) decide(what, why, reward string) {
 	w.referral.Value.Decisions = append(slices.Clip(w.referral.Value.Decisions), decisionBody{micros(w.now), what, why, reward})
 }
 
-func (w *work) change(id string) {
-	if w.changed == nil {
-		w.changed = make(map[string]bool)
-	}
-	w.changed[id] = true
-}
-
 // advance does what the facts ask for, until nothing is left to do.
 func (w *work) advance(ctx context.Context) error {
 	for {
-		move, payment := w.referral.Value.next(w.terms, w.now)
+		move, p := w.referral.Value.next(w.terms, w.now)
 		var err error
 		switch move {
 		case stay:
 			return nil
 		case qualify:
-			err = w.qualify(ctx, payment)
+			err = w.qualify(ctx, p)
 		case rehold:
-			w.rehold(payment)
+			w.rehold(p)
 		case confirm:
 			if w.paused { // it waits until the program is resumed
 				w.referral.Value.Retry = micros(w.now.Add(w.options.Retry))
@@ -118,6 +124,7 @@ func (w *work) advance(ctx context.Context) error {
 		case expire:
 			w.end(StateExpired, "no payment qualified within "+w.terms.QualifyWithin.String())
 		case void:
+			w.referral.Value.Order, w.referral.Value.Paid = p.order, micros(p.at)
 			w.end(StateVoided, "the payment did not stay within the hold")
 			w.cancel("the payment was taken back in the hold")
 		case reverse:
@@ -130,52 +137,46 @@ func (w *work) advance(ctx context.Context) error {
 	}
 }
 
-// qualify takes a place in the referrer's caps, and promises the rewards of
-// qualification. Where no place is left the referrer's are withheld for good.
-func (w *work) qualify(ctx context.Context, payment standing) error {
+// qualify holds the payment and promises the rewards of qualification.
+func (w *work) qualify(ctx context.Context, p payment) error {
 	b := &w.referral.Value
-	w.hold(payment)
-	w.decide("qualified", fmt.Sprintf("order %q was paid at %s, %s kept", payment.order, since(payment.at), payment.kept), "")
-	full, err := w.takePlace(ctx)
-	if err != nil {
-		return err
-	}
+	w.hold(p)
+	w.decide("qualified", fmt.Sprintf("order %q was paid at %s, %s", p.order, since(p.at), p.amount), "")
 	b.State = StateHeld
-	if err := w.promise(ctx, Qualified, payment.at, instant(b.HoldUntil)); err != nil {
-		return err
-	}
-	if full != "" {
-		w.withhold(full)
-	}
-	return nil
+	return w.promise(ctx, Qualified, p.at, instant(b.HoldUntil))
 }
 
 // hold sets the payment that qualifies, and until when it must stay.
-func (w *work) hold(payment standing) {
+func (w *work) hold(p payment) {
 	b := &w.referral.Value
-	b.Order, b.Paid = payment.order, micros(payment.at)
-	b.HoldUntil = micros(payment.at.Add(w.terms.Hold))
+	b.Order, b.Paid = p.order, micros(p.at)
+	b.HoldUntil = micros(p.at.Add(w.terms.Hold))
 	if w.terms.DueWithin > 0 {
-		b.DueBy = micros(payment.at.Add(w.terms.DueWithin))
+		b.DueBy = micros(p.at.Add(w.terms.DueWithin))
 	}
 }
 
-func (w *work) rehold(payment standing) {
-	w.hold(payment)
-	w.decide("qualified", fmt.Sprintf("the order before did not stay; order %q was paid at %s, %s kept", payment.order, since(payment.at), payment.kept), "")
+func (w *work) rehold(p payment) {
+	w.hold(p)
+	w.decide("qualified", fmt.Sprintf("order %q was paid before, at %s, %s", p.order, since(p.at), p.amount), "")
 	for id, r := range w.rewards {
 		if r.Value.Step == Qualified && r.Value.State == RewardPending {
 			r.Value.NotBefore, r.Value.DueBy = w.referral.Value.HoldUntil, w.referral.Value.DueBy
-			w.change(id)
+			w.changed[id] = true
 		}
 	}
 }
 
-// takePlace claims one friend of every cap, or says which is full.
-func (w *work) takePlace(ctx context.Context) (full string, err error) {
+// takePlace claims one friend of every cap for what the referrer earns at an
+// instant, unless the referral holds its places already, or says which cap is full.
+// What registration was told, qualification is told too.
+func (w *work) takePlace(ctx context.Context, at time.Time) (full string, err error) {
 	b := &w.referral.Value
-	claims, err := w.terms.claims(b.Referrer, instant(b.Paid))
-	if err != nil || len(claims) == 0 {
+	if r := w.registered(Referrer); r != nil && r.State == RewardWithheld {
+		return r.Why, nil
+	}
+	claims, err := w.terms.claims(b.Referrer, at)
+	if err != nil || len(claims) == 0 || len(b.Claims) > 0 {
 		return "", err
 	}
 	names := make([]string, len(claims))
@@ -207,9 +208,13 @@ func (c Cap) counted() string {
 	return " a " + string(c.Period)
 }
 
-// leavePlace gives the referral's places back, those that still count.
+// leavePlace gives the referral's places back, those that still count, unless the
+// referrer keeps what registration gave for this friend.
 func (w *work) leavePlace() {
 	b := &w.referral.Value
+	if w.registered(Referrer) != nil {
+		return
+	}
 	b.Claims = slices.Clone(b.Claims)
 	for i, c := range b.Claims {
 		if c.N > 0 && c.Open(w.now) {
@@ -219,8 +224,18 @@ func (w *work) leavePlace() {
 	}
 }
 
-// promise makes the rewards of a step, and grants those of registration, which need
-// not wait.
+// registered is the reward of a side at registration; nil: none.
+func (w *work) registered(side Side) *rewardBody {
+	b := &w.referral.Value
+	if r := w.rewards[rewardID(b.Program, b.Friend, side, Registered)]; r != nil {
+		return &r.Value
+	}
+	return nil
+}
+
+// promise makes the rewards of a step taken at an instant, and grants those of
+// registration, which need not wait. Where no place in the caps is left, the
+// referrer's is withheld for good.
 func (w *work) promise(ctx context.Context, step Step, at, notBefore time.Time) error {
 	b := &w.referral.Value
 	for _, side := range []Side{Referrer, Referee} {
@@ -228,38 +243,34 @@ func (w *work) promise(ctx context.Context, step Step, at, notBefore time.Time) 
 		if !earns {
 			continue
 		}
-		customer := b.Friend
+		customer, full := b.Friend, ""
 		if side == Referrer {
+			var err error
+			if full, err = w.takePlace(ctx, at); err != nil {
+				return err
+			}
 			customer = b.Referrer
 		}
 		id := rewardID(b.Program, b.Friend, side, step)
 		reward := &storage.Record[rewardBody]{Key: rewardKey(id), Value: rewardBody{
 			Program: b.Program, Friend: b.Friend, Side: side, Step: step, Customer: customer, State: RewardPending,
-			Boost: boost, Offers: rule.Coupons, Promised: micros(w.now), NotBefore: micros(notBefore),
+			Boost: boost, Offers: newOfferDocuments(rule.Coupons), Promised: micros(w.now), NotBefore: micros(notBefore),
 		}}
 		if step == Qualified {
 			reward.Value.DueBy = b.DueBy
 		}
-		w.rewards[id] = reward
-		w.change(id)
-		if step == Registered {
+		w.rewards[id], w.changed[id] = reward, true
+		switch {
+		case full != "":
+			reward.Value.State, reward.Value.Why = RewardWithheld, full
+			w.decide("withheld", full, id)
+		case step == Registered:
 			if err := w.grant(ctx, reward); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-// withhold refuses the referrer's reward of qualification for good.
-func (w *work) withhold(why string) {
-	b := &w.referral.Value
-	id := rewardID(b.Program, b.Friend, Referrer, Qualified)
-	if r := w.rewards[id]; r != nil {
-		r.Value.State, r.Value.Why = RewardWithheld, why
-		w.change(id)
-		w.decide("withheld", why, id)
-	}
 }
 
 // confirm grants the rewards of qualification.
@@ -277,24 +288,24 @@ func (w *work) confirm(ctx context.Context) error {
 	return nil
 }
 
-// grant issues a reward's coupons in the same batch. Where an offer is paused or
-// over, or the program is paused, the reward waits and is tried again.
+// grant issues a reward's coupons in the same batch. Where the program is paused, or
+// the coupons can't be issued as their offers are, the reward waits and is tried
+// again: what happened has happened, whatever the state of an offer.
 func (w *work) grant(ctx context.Context, r *storage.Record[rewardBody]) error {
 	b := &r.Value
-	w.change(r.Key.ID)
 	if w.paused {
-		b.Why, b.Retry = "the program is paused", micros(w.now.Add(w.options.Retry))
+		w.wait(r, "the program is paused")
 		return nil
 	}
-	issued, err := w.coupons.PlanIssue(ctx, coupon.IssueRequest{ID: issueID(r.Key.ID), Holder: b.Customer, Offers: b.Offers}, w.now)
-	if refused, ok := isRefusal(err); ok {
-		b.Why, b.Retry = refused.Error(), micros(w.now.Add(w.options.Retry))
-		w.decide("waits", b.Why, r.Key.ID)
+	issued, err := w.coupons.PlanIssue(ctx, coupon.IssueRequest{ID: issueID(r.Key.ID), Holder: b.Customer, Offers: issueOffers(b.Offers)}, w.now)
+	if errors.Is(err, coupon.ErrRefused) || errors.Is(err, coupon.ErrRequest) || errors.Is(err, coupon.ErrNoOffer) {
+		w.wait(r, err.Error())
 		return nil
 	}
 	if err != nil {
 		return err
 	}
+	w.changed[r.Key.ID] = true
 	b.State, b.Granted, b.Why, b.Retry = RewardGranted, micros(w.now), "", 0
 	for _, c := range issued.Answer {
 		b.Coupons = append(b.Coupons, c.ID)
@@ -302,6 +313,15 @@ func (w *work) grant(ctx context.Context, r *storage.Record[rewardBody]) error {
 	w.batches = append(w.batches, issued.Batch)
 	w.decide("granted", fmt.Sprintf("%d coupons for the %s when %s", len(b.Coupons), b.Side, b.Step), r.Key.ID)
 	return nil
+}
+
+// wait puts a reward off. A reason that stays the same is told once.
+func (w *work) wait(r *storage.Record[rewardBody], why string) {
+	if r.Value.Why != why {
+		w.decide("waits", why, r.Key.ID)
+	}
+	r.Value.Why, r.Value.Retry = why, micros(w.now.Add(w.options.Retry))
+	w.changed[r.Key.ID] = true
 }
 
 // issueID is the id under which a reward's coupons are issued: it follows from the
@@ -323,7 +343,7 @@ func (w *work) cancel(why string) {
 	for _, r := range w.sortedRewards() {
 		if r.Value.Step == Qualified && r.Value.State == RewardPending {
 			r.Value.State, r.Value.Why, r.Value.Retry = RewardCanceled, why, 0
-			w.change(r.Key.ID)
+			w.changed[r.Key.ID] = true
 			w.decide("canceled", why, r.Key.ID)
 		}
 	}
@@ -352,7 +372,7 @@ func (w *work) clawBack(ctx context.Context) error {
 				b.Owed = append(b.Owed, id)
 			}
 		}
-		w.change(r.Key.ID)
+		w.changed[r.Key.ID] = true
 		w.decide("clawed_back", fmt.Sprintf("%d coupons taken back, of which %d were used and are owed", len(b.Coupons), len(b.Owed)), r.Key.ID)
 	}
 	return nil
