@@ -314,7 +314,7 @@ func (i invitation) why() string {
 		return "registered as a new customer with the referrer's code"
 	}
 	which := map[Attribution]string{FirstTouch: "first", LastTouch: "last"}[i.terms.Attribution]
-	return fmt.Sprintf("registered as a new customer; the %s link followed within %s was the referrer's, at %s", which, i.terms.window(), since(i.followed))
+	return fmt.Sprintf("registered as a new customer; the %s link followed in the window was the referrer's, at %s", which, since(i.followed))
 }
 
 func since(t time.Time) string { return t.UTC().Format(time.RFC3339) }
