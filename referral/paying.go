@@ -51,7 +51,7 @@ func (s *Service) OrderPaid(ctx context.Context, payment Payment, now time.Time)
 		if err != nil {
 			return storage.Plan[Settlement]{}, err
 		}
-		return s.planFact(ctx, payment.Customer, fact, Settlement{Redemption: redemption}, batch, now)
+		return s.planFact(ctx, payment.Customer, fact, Settlement{Redemption: redemption}, batch, refused, now)
 	})
 }
 
@@ -123,12 +123,12 @@ func (s *Service) OrderReturned(ctx context.Context, back Return, now time.Time)
 	if err := faults.orNil(); err != nil {
 		return Settlement{}, err
 	}
-	return do(ctx, s, now, func(ctx context.Context, _ *storage.Failure) (storage.Plan[Settlement], error) {
-		return s.planReturn(ctx, back, now)
+	return do(ctx, s, now, func(ctx context.Context, refused *storage.Failure) (storage.Plan[Settlement], error) {
+		return s.planReturn(ctx, back, refused, now)
 	})
 }
 
-func (s *Service) planReturn(ctx context.Context, back Return, now time.Time) (storage.Plan[Settlement], error) {
+func (s *Service) planReturn(ctx context.Context, back Return, refused *storage.Failure, now time.Time) (storage.Plan[Settlement], error) {
 	var answer Settlement
 	var batch storage.Batch
 	amount, everything := back.Amount, back.Everything
@@ -148,7 +148,7 @@ func (s *Service) planReturn(ctx context.Context, back Return, now time.Time) (s
 	return s.planFact(ctx, back.Customer, factBody{
 		ID: back.ID, Kind: FactRefunded, Order: back.Order,
 		Amount: amount.Minor(), Currency: amount.Currency(), Everything: everything, At: micros(now),
-	}, answer, batch, now)
+	}, answer, batch, refused, now)
 }
 
 // forGoods is what a refund gives back for goods. Shipping is not counted when an
@@ -165,7 +165,7 @@ func forGoods(refund *coupon.Refund) (ledger.Money, error) {
 }
 
 // planFact records a fact in the referral of a friend, and does what follows.
-func (s *Service) planFact(ctx context.Context, friend string, fact factBody, answer Settlement, batch storage.Batch, now time.Time) (storage.Plan[Settlement], error) {
+func (s *Service) planFact(ctx context.Context, friend string, fact factBody, answer Settlement, batch storage.Batch, refused *storage.Failure, now time.Time) (storage.Plan[Settlement], error) {
 	var none storage.Plan[Settlement]
 	r, err := s.referralOf(ctx, friend)
 	if err != nil || r.Version == 0 {
@@ -183,6 +183,7 @@ func (s *Service) planFact(ctx context.Context, friend string, fact factBody, an
 	if err != nil {
 		return none, err
 	}
+	w.refused = refused
 	if err := w.advance(ctx); err != nil {
 		return none, err
 	}

@@ -124,12 +124,12 @@ func (s *Service) Register(ctx context.Context, request Registration, now time.T
 	if err != nil {
 		return Outcome{}, err
 	}
-	return do(ctx, s, now, func(ctx context.Context, _ *storage.Failure) (storage.Plan[Outcome], error) {
-		return s.planRegister(ctx, request, code, fingerprint, now)
+	return do(ctx, s, now, func(ctx context.Context, refused *storage.Failure) (storage.Plan[Outcome], error) {
+		return s.planRegister(ctx, request, code, fingerprint, refused, now)
 	})
 }
 
-func (s *Service) planRegister(ctx context.Context, request Registration, code coupon.Code, fingerprint string, now time.Time) (storage.Plan[Outcome], error) {
+func (s *Service) planRegister(ctx context.Context, request Registration, code coupon.Code, fingerprint string, refused *storage.Failure, now time.Time) (storage.Plan[Outcome], error) {
 	var none storage.Plan[Outcome]
 	docs, err := s.get(ctx, memberKey(request.Customer))
 	if err != nil {
@@ -169,7 +169,7 @@ func (s *Service) planRegister(ctx context.Context, request Registration, code c
 		put, err := members.Put(member, 0)
 		return storage.Plan[Outcome]{Batch: storage.Batch{Puts: []storage.Put{put}}, Answer: answer}, err
 	}
-	return s.planBind(ctx, found, member, answer, now)
+	return s.planBind(ctx, found, member, answer, refused, now)
 }
 
 // recordedOutcome answers a registration that was made before.
@@ -269,7 +269,7 @@ func (s *Service) open(ctx context.Context, program string, now time.Time) (invi
 }
 
 // planBind makes the member and the referral, and grants what registration earns.
-func (s *Service) planBind(ctx context.Context, found invitation, member storage.Record[memberBody], answer Outcome, now time.Time) (storage.Plan[Outcome], error) {
+func (s *Service) planBind(ctx context.Context, found invitation, member storage.Record[memberBody], answer Outcome, refused *storage.Failure, now time.Time) (storage.Plan[Outcome], error) {
 	var none storage.Plan[Outcome]
 	docs, err := s.get(ctx, memberKey(found.referrer))
 	if err != nil {
@@ -291,6 +291,7 @@ func (s *Service) planBind(ctx context.Context, found invitation, member storage
 		Program: found.program, Version: found.terms.Version, Referrer: found.referrer, Friend: answer.Customer,
 		State: StateBound, Bound: micros(now), Via: found.via,
 	}}, found.terms, found.head, now)
+	w.refused = refused
 	w.decide("bound", found.why(), "")
 	w.batches = append(w.batches, storage.Batch{
 		Puts: []storage.Put{put}, Checks: []storage.Check{{Key: referrer.Key, Version: referrer.Version}},

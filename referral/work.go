@@ -23,6 +23,7 @@ type work struct {
 	now      time.Time
 	terms    *Program // the pinned version
 	paused   bool
+	refused  *storage.Failure // of the batch before: a cap it names is full, whatever a snapshot shows
 	referral storage.Record[referralBody]
 	rewards  map[string]*storage.Record[rewardBody] // by id
 	changed  map[string]bool                        // rewards to write
@@ -188,6 +189,9 @@ func (w *work) takePlace(ctx context.Context, at time.Time) (full string, err er
 		return "", err
 	}
 	for i, c := range claims {
+		if w.refused != nil && w.refused.Counter == c.Counter {
+			used[c.Counter] = max(used[c.Counter], c.Max)
+		}
 		if used[c.Counter] >= c.Max {
 			return fmt.Sprintf("the cap of %d friends%s is reached: %d are rewarded or about to be", c.Max, w.terms.Caps[i].counted(), used[c.Counter]), nil
 		}
