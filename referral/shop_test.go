@@ -52,9 +52,9 @@ func bothSides(friends int64) referral.Program {
 	p := held(friends)
 	p.Rewards = nil
 	for _, side := range []referral.Side{referral.Referrer, referral.Referee} {
-		for step, offer := range map[referral.Step]string{referral.Registered: "welcome", referral.Qualified: "thanks"} {
-			p.Rewards = append(p.Rewards, referral.Rule{Side: side, Step: step, Coupons: []coupon.IssueOffer{{Offer: offer}}})
-		}
+		p.Rewards = append(p.Rewards,
+			referral.Rule{Side: side, Step: referral.Registered, Coupons: []coupon.IssueOffer{{Offer: "welcome"}}},
+			referral.Rule{Side: side, Step: referral.Qualified, Coupons: []coupon.IssueOffer{{Offer: "thanks"}}})
 	}
 	return p
 }
