@@ -12,7 +12,7 @@ const doAttempts = 20
 
 // Do carries out one operation: plan reads and decides, Do applies. When the
 // batch is refused, because a document has changed since or a counter is at its
-// bound, plan is asked again with that refusal (nil the first time), reads what
+// bound, or when plan fails with such a conflict itself (see [Join]), it is asked again with that refusal (nil the first time), reads what
 // is there by then, and decides anew or gives up with an error of its own.
 //
 // It fails with plan's error, with the store's, or with the last refusal after 20
@@ -23,10 +23,12 @@ func Do[A any](ctx context.Context, store Store, plan func(ctx context.Context, 
 	var refused *Failure
 	for range doAttempts {
 		decided, err := plan(ctx, refused)
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrConflict) {
 			return none, err
 		}
-		err = store.Apply(ctx, decided.Batch)
+		if err == nil {
+			err = store.Apply(ctx, decided.Batch)
+		}
 		if err == nil {
 			return decided.Answer, nil
 		}

@@ -36,6 +36,19 @@ func TestDoDecidesAgainAfterARefusal(t *testing.T) {
 	assert.Equal(t, []*storage.Failure{nil, lost, lost}, refusals)
 }
 
+// A plan whose readings do not fit each other is made again.
+func TestDoDecidesAgainAfterAJoin(t *testing.T) {
+	attempts := 0
+	answer, err := storage.Do(context.Background(), memory.New(), func(context.Context, *storage.Failure) (storage.Plan[int], error) {
+		attempts++
+		older := storage.Batch{Checks: []storage.Check{{Key: key("a"), Version: int64(1 - attempts/2)}}}
+		batch, err := storage.Join(older, storage.Batch{Checks: []storage.Check{{Key: key("a")}}})
+		return storage.Plan[int]{Batch: batch, Answer: attempts}, err
+	})
+	require.NoError(t, err)
+	assert.Equal(t, 2, answer)
+}
+
 func TestDoGivesUp(t *testing.T) {
 	full := storage.Plan[string]{Batch: storage.Batch{Adds: []storage.Add{{Counter: "c", Delta: 1}}}, Answer: "taken"}
 	soldOut := errors.New("sold out")

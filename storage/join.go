@@ -20,22 +20,21 @@ type Plan[A any] struct {
 //   - A Check beside a Put or Drop of the same document at the same version: the
 //     Put or Drop, which checks as much.
 //
-// It fails with ErrInvalid when two batches write one document, when they expect
-// it at different versions, when bounds exclude each other, or when a sum leaves
-// int64: such plans contradict each other, and one must be made after the other.
+// It fails with ErrInvalid when two batches write one document, when bounds exclude
+// each other, or when a sum leaves int64: such plans contradict each other, and one
+// must be made after the other. It fails with a [*Failure] that is ErrConflict when
+// they expect a document at different versions: it has changed between their
+// readings, so the plans must be made again, as [Do] does.
 func Join(batches ...Batch) (Batch, error) {
 	var joined Batch
 	var faults faults
+	var moved *Failure
 	versions := make(map[Key]int64)
-	written := make(map[Key]bool)
 	write := func(k Key, version int64) {
-		if expected, known := versions[k]; known && expected != version {
-			faults.add("document %s is expected at version %d and at %d", k, expected, version)
-		}
-		if written[k] {
+		if _, twice := versions[k]; twice {
 			faults.add("document %s is written twice", k)
 		}
-		versions[k], written[k] = version, true
+		versions[k] = version
 	}
 	for _, b := range batches {
 		for _, p := range b.Puts {
@@ -54,14 +53,17 @@ func Join(batches ...Batch) (Batch, error) {
 			case !known:
 				versions[c.Key] = c.Version
 				joined.Checks = append(joined.Checks, c)
-			case expected != c.Version:
-				faults.add("document %s is expected at version %d and at %d", c.Key, expected, c.Version)
+			case expected != c.Version && moved == nil:
+				moved = &Failure{Op: OpCheck, Key: c.Key, Err: ErrConflict}
 			}
 		}
 	}
 	joined.Adds = joinAdds(batches, &faults)
 	if err := faults.err("join"); err != nil {
 		return Batch{}, err
+	}
+	if moved != nil {
+		return Batch{}, moved
 	}
 	return joined, nil
 }

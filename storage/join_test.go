@@ -169,8 +169,6 @@ func TestJoinRefusesContradictions(t *testing.T) {
 		"two puts":              {write(1), write(1), "document k/a is written twice"},
 		"put and drop":          {write(1), drop, "document k/a is written twice"},
 		"two drops":             {drop, drop, "document k/a is written twice"},
-		"check and put":         {check(2), write(1), "document k/a is expected at version 1 and at 2"},
-		"two checks":            {check(1), check(2), "document k/a is expected at version"},
 		"bounds exclude":        {add(1, 5, 9), add(1, 0, 4), `counter "c": its bounds exclude each other (at least 5, at most 4)`},
 		"the sum leaves int64":  {add(math.MaxInt64, 0, math.MaxInt64), add(1, 0, 9), `counter "c": the sum of its changes leaves int64`},
 		"the sum leaves, below": {add(math.MinInt64, math.MinInt64, 0), add(-1, -9, 9), `counter "c": the sum of its changes leaves int64`},
@@ -187,11 +185,25 @@ func TestJoinRefusesContradictions(t *testing.T) {
 	t.Run("all at once", func(t *testing.T) {
 		one, two := write(1), write(2)
 		one.Adds, two.Adds = add(1, 5, 9).Adds, add(1, 0, 4).Adds
-		_, err := storage.Join(one, two)
+		_, err := storage.Join(one, two, check(3))
+		require.ErrorIs(t, err, storage.ErrInvalid)
 		assert.ErrorContains(t, err, "written twice")
-		assert.ErrorContains(t, err, "at version 1 and at 2")
 		assert.ErrorContains(t, err, "exclude each other")
 	})
+}
+
+// A document that changed between the readings of two plans asks for them to be
+// made again.
+func TestJoinReportsWhatMoved(t *testing.T) {
+	check := func(version int64) storage.Batch {
+		return storage.Batch{Checks: []storage.Check{{Key: key("a"), Version: version}}}
+	}
+	write := storage.Batch{Puts: []storage.Put{put("a", 1)}}
+	for _, batches := range [][]storage.Batch{{check(2), write}, {write, check(2)}, {check(1), check(2)}, {check(0), check(1)}} {
+		joined, err := storage.Join(batches...)
+		require.Equal(t, &storage.Failure{Op: storage.OpCheck, Key: key("a"), Err: storage.ErrConflict}, err)
+		require.Empty(t, joined)
+	}
 }
 
 func TestJoinDropsWhatAWriteChecks(t *testing.T) {
