@@ -53,7 +53,7 @@ func Join(batches ...Batch) (Batch, error) {
 			case !known:
 				versions[c.Key] = c.Version
 				joined.Checks = append(joined.Checks, c)
-			case expected != c.Version && moved == nil:
+			case expected != c.Version && (moved == nil || c.Key.Compare(moved.Key) < 0):
 				moved = &Failure{Op: OpCheck, Key: c.Key, Err: ErrConflict}
 			}
 		}

@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -104,11 +105,15 @@ func TestJoinDoesNotDependOnOrder(t *testing.T) {
 		slices.Reverse(backwards)
 		forth, err := storage.Join(batches...)
 		back, backErr := storage.Join(backwards...)
-		require.Equal(t, err == nil, backErr == nil)
 		if err != nil {
-			require.ErrorIs(t, err, storage.ErrInvalid)
+			require.Equal(t, errors.Is(err, storage.ErrInvalid), errors.Is(backErr, storage.ErrInvalid))
+			if !errors.Is(err, storage.ErrInvalid) {
+				require.ErrorIs(t, err, storage.ErrConflict)
+				require.Equal(t, err, backErr)
+			}
 			return
 		}
+		require.NoError(t, backErr)
 		_, err = forth.Ops()
 		require.NoError(t, err, "the joined batch is valid")
 		x, y := started(t, ids, counters), started(t, ids, counters)
