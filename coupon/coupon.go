@@ -12,7 +12,7 @@ import (
 // version of the offer it was issued under.
 type Coupon struct {
 	ID      string
-	Code    Code
+	Code    Code // with [Options].CodeKey its last four characters, but in the answers that make it
 	Offer   string
 	Version int
 	Name    string // the offer's, as shoppers read it
@@ -98,8 +98,6 @@ func couponKeys(ids []string) []storage.Key {
 	}
 	return keys
 }
-
-func codeKey(c Code) storage.Key { return storage.Key{Kind: kindCode, ID: string(c)} }
 
 // couponBody is what a coupon's document keeps.
 type couponBody struct {

@@ -16,6 +16,7 @@ var (
 	ErrRequest   = errors.New("coupon: the request is not valid")
 	ErrCode      = errors.New("coupon: not a code: codes are 3 to 32 letters and digits")
 	ErrMistyped  = errors.New("coupon: the code is mistyped: its check character does not fit")
+	ErrCodeSpace = errors.New("coupon: so many codes would be too easy to guess")
 )
 
 // Errors of things that are not there, or not what the call takes them for.

@@ -2,9 +2,11 @@ package coupon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -63,10 +65,10 @@ func (s *Service) Issue(ctx context.Context, request IssueRequest, now time.Time
 // for.
 func (s *Service) PlanIssue(ctx context.Context, request IssueRequest, now time.Time) (storage.Plan[[]Coupon], error) {
 	none := storage.Plan[[]Coupon]{}
-	if err := request.validate(now); err != nil {
+	if err := request.validate(now, &s.codes); err != nil {
 		return none, err
 	}
-	fingerprint, err := request.fingerprint()
+	fingerprints, err := request.fingerprints(&s.codes)
 	if err != nil {
 		return none, err
 	}
@@ -74,15 +76,26 @@ func (s *Service) PlanIssue(ctx context.Context, request IssueRequest, now time.
 	if err != nil {
 		return none, err
 	}
-	keys := []storage.Key{issueKey(request.ID)}
-	for _, m := range made {
-		keys = append(keys, headKey(m.version.offer.ID), codeKey(m.code))
+	for attempt := 0; ; attempt++ {
+		keys, err := s.giveCodes(made, attempt)
+		if err != nil {
+			return none, err
+		}
+		p, err := plan(ctx, s, now, append(keys, issueKey(request.ID)), func(w *work) ([]Coupon, error) {
+			return w.issue(request, fingerprints, made, &s.codes)
+		})
+		if !errors.Is(err, errMadeTwice) || attempt+1 == codeAttempts {
+			return p, err
+		}
 	}
-	return plan(ctx, s, now, keys, func(w *work) ([]Coupon, error) { return w.issue(request, fingerprint, made) })
 }
 
-func (r *IssueRequest) validate(now time.Time) error {
+// errMadeTwice says that a made code is taken: another one is tried.
+var errMadeTwice = errors.New("coupon: a made code is taken, and so are others made in its place: check Options.Random")
+
+func (r *IssueRequest) validate(now time.Time, keys *codeKeys) error {
 	faults := &Faults{Kind: ErrRequest}
+	keys.check(faults)
 	faults.id("id", r.ID, false)
 	if len(r.ID) > maxIssueID {
 		faults.add("id", "has %d bytes, at most %d are allowed", len(r.ID), maxIssueID)
@@ -123,22 +136,44 @@ func (r *IssueRequest) validate(now time.Time) error {
 	return faults.orNil()
 }
 
-// fingerprint is the same for one coupon, said or not.
-func (r IssueRequest) fingerprint() (string, error) {
-	r.Offers = slices.Clone(r.Offers)
-	for i := range r.Offers {
-		r.Offers[i].Count = max(1, r.Offers[i].Count)
+// fingerprints are what the request may be remembered by, one per key, the one for
+// new requests first: a chosen code stands in it as it is kept. They are the same
+// for one coupon, said or not.
+func (r IssueRequest) fingerprints(keys *codeKeys) ([]string, error) {
+	var all []string
+	for _, key := range keys.keys {
+		asked := r
+		asked.Offers = slices.Clone(r.Offers)
+		for i := range asked.Offers {
+			o := &asked.Offers[i]
+			o.Count = max(1, o.Count)
+			if o.Code != "" && len(key) > 0 {
+				code, err := ChooseCode(o.Code)
+				if err != nil {
+					return nil, err
+				}
+				o.Code = keptUnder(key, code).ID
+			}
+		}
+		fingerprint, err := ledger.Fingerprint(asked)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, fingerprint)
 	}
-	return ledger.Fingerprint(r)
+	return all, nil
 }
 
 // prepared is a coupon to be made: its version and its code.
 type prepared struct {
+	id      string
 	version *Version
 	code    Code
+	chosen  bool
+	places  []storage.Key // where the code may be taken, first where it will be
 }
 
-// prepare finds the versions and makes the codes.
+// prepare finds the versions and the chosen codes.
 func (s *Service) prepare(ctx context.Context, request IssueRequest, now time.Time) ([]prepared, error) {
 	var made []prepared
 	for _, o := range request.Offers {
@@ -159,51 +194,63 @@ func (s *Service) prepare(ctx context.Context, request IssueRequest, now time.Ti
 				"a coupon that somebody holds is used at most %d times, and offer %q allows %d", maxUses, o.Offer, v.uses())}}}
 		}
 		for range max(1, o.Count) {
-			code, err := s.code(o.Code)
-			if err != nil {
-				return nil, err
+			m := prepared{id: numbered(request.ID, len(made)+1), version: v, chosen: o.Code != ""}
+			if m.chosen {
+				if m.code, err = ChooseCode(o.Code); err != nil {
+					return nil, err
+				}
 			}
-			made = append(made, prepared{v, code})
+			made = append(made, m)
 		}
 	}
 	return made, nil
 }
 
-func (s *Service) code(chosen string) (Code, error) {
-	if chosen != "" {
-		return ChooseCode(chosen)
+// numbered is the id of one of the coupons made under an id.
+func numbered(id string, number int) string { return id + "/" + strconv.Itoa(number) }
+
+// giveCodes makes the codes that were not chosen, and gives the documents that
+// issuing the coupons rests on.
+func (s *Service) giveCodes(all []prepared, attempt int) ([]storage.Key, error) {
+	var ids []string
+	for _, m := range all {
+		if !m.chosen {
+			ids = append(ids, m.id)
+		}
 	}
-	return NewCode(s.options.Random)
+	made, err := s.codes.make(ids, attempt)
+	if err != nil {
+		return nil, err
+	}
+	var keys []storage.Key
+	for i := range all {
+		m := &all[i]
+		if !m.chosen {
+			m.code, made = made[0], made[1:]
+		}
+		m.places = s.codes.places(m.code)
+		keys = append(append(keys, headKey(m.version.offer.ID)), m.places...)
+	}
+	return keys, nil
 }
 
-func (w *work) issue(request IssueRequest, fingerprint string, made []prepared) ([]Coupon, error) {
+func (w *work) issue(request IssueRequest, fingerprints []string, made []prepared, keys *codeKeys) ([]Coupon, error) {
 	key := issueKey(request.ID)
 	if doc := w.docs[key]; doc != nil {
-		return w.issuedBefore(*doc, fingerprint)
+		return w.issuedBefore(*doc, fingerprints, made, keys)
 	}
-	body := issueBody{Fingerprint: fingerprint, At: w.now.UnixMicro()}
+	body := issueBody{Fingerprint: fingerprints[0], At: w.now.UnixMicro()}
 	var answer []Coupon
-	for i, m := range made {
-		offer := &m.version.offer
+	for _, m := range made {
 		if err := w.mayIssue(m); err != nil {
 			return nil, err
 		}
-		id := fmt.Sprintf("%s/%d", request.ID, i+1)
-		record := storage.Record[couponBody]{Key: couponKey(id), Value: couponBody{
-			Code: m.code, Offer: offer.ID, Version: offer.Version, Name: offer.Name, Holder: request.Holder,
-			Issued: w.now.UnixMicro(), Expires: micros(m.version.expires(w.now)), Uses: m.version.uses(),
-		}}
-		put, err := putCoupon(record)
+		c, err := w.makeCoupon(m, request.Holder, w.now, keys)
 		if err != nil {
 			return nil, err
 		}
-		codePut, err := codes.Put(storage.Record[codeBody]{Key: codeKey(m.code), Value: codeBody{Coupon: id}}, 0)
-		if err != nil {
-			return nil, err
-		}
-		w.puts = append(w.puts, put, codePut)
-		body.Coupons = append(body.Coupons, id)
-		answer = append(answer, record.Value.coupon(id))
+		body.Coupons = append(body.Coupons, m.id)
+		answer = append(answer, c)
 	}
 	put, err := issues.Put(storage.Record[issueBody]{Key: key, Value: body}, 0)
 	w.puts = append(w.puts, put)
@@ -211,6 +258,24 @@ func (w *work) issue(request IssueRequest, fingerprint string, made []prepared) 
 		ID: "issued/" + request.ID, Kind: "issued", At: w.now, Actor: request.Actor, Subject: request.Holder, Concerns: request.ID,
 	})
 	return answer, err
+}
+
+// makeCoupon writes a coupon and its code.
+func (w *work) makeCoupon(m prepared, holder string, issued time.Time, keys *codeKeys) (Coupon, error) {
+	offer := &m.version.offer
+	body := couponBody{
+		Code: keys.shown(m.code), Offer: offer.ID, Version: offer.Version, Name: offer.Name, Holder: holder,
+		Issued: issued.UnixMicro(), Expires: micros(m.version.expires(issued)), Uses: m.version.uses(),
+	}
+	put, err := putCoupon(storage.Record[couponBody]{Key: couponKey(m.id), Value: body})
+	if err != nil {
+		return Coupon{}, err
+	}
+	code, err := codes.Put(storage.Record[codeBody]{Key: keys.key(m.code), Value: codeBody{Coupon: m.id}}, 0)
+	w.puts = append(w.puts, put, code)
+	c := body.coupon(m.id)
+	c.Code = m.code
+	return c, err
 }
 
 // mayIssue refuses a paused or ended offer and a chosen code that is taken, and
@@ -232,33 +297,46 @@ func (w *work) mayIssue(m prepared) error {
 	case !expires.IsZero() && !w.now.Before(expires):
 		refused.Reason, refused.At = ReasonExpired, expires
 		return refused
-	case w.docs[codeKey(m.code)] != nil:
-		return fmt.Errorf("%w: %s", ErrCodeTaken, m.code)
 	}
 	w.checks[head.Key] = head.Version
+	for i, place := range m.places {
+		switch {
+		case w.docs[place] != nil && m.chosen:
+			return fmt.Errorf("%w: %s", ErrCodeTaken, m.code)
+		case w.docs[place] != nil:
+			return errMadeTwice
+		case i > 0 && m.chosen: // nobody else takes it under an older key meanwhile
+			w.checks[place] = 0
+		}
+	}
 	return nil
 }
 
-func (w *work) issuedBefore(doc storage.Doc, fingerprint string) ([]Coupon, error) {
+func (w *work) issuedBefore(doc storage.Doc, fingerprints []string, made []prepared, keys *codeKeys) ([]Coupon, error) {
 	record, err := issues.Decode(doc)
 	if err != nil {
 		return nil, err
 	}
-	if record.Value.Fingerprint != fingerprint {
+	if !slices.Contains(fingerprints, record.Value.Fingerprint) {
 		return nil, fmt.Errorf("%w: issue %q was asked for with other offers or another holder: use another id", ErrKeyReused, doc.Key.ID)
 	}
 	if err := w.read(couponKeys(record.Value.Coupons)...); err != nil {
 		return nil, err
 	}
 	var answer []Coupon
-	for _, id := range record.Value.Coupons {
+	for i, id := range record.Value.Coupons {
 		c, err := w.coupon(id)
 		if err != nil {
 			return nil, err
 		}
 		answer = append(answer, c.Value.coupon(id))
+		if i < len(made) && made[i].chosen { // the same was asked for
+			answer[i].Code = made[i].code
+		}
 	}
-	return answer, nil
+	return answer, keys.tell(answer, func(keys []storage.Key) (map[storage.Key]*storage.Doc, error) {
+		return w.docs, w.read(keys...)
+	})
 }
 
 // Coupon gives a coupon by id. It fails with [ErrNoCoupon].

@@ -20,7 +20,8 @@ const maxChoice = 50
 // the store; where nothing else is chosen, the automatic offers are those last
 // read, and none when none were.
 //
-// It fails with a [*Faults] when the cart or the choice is not valid.
+// It fails with a [*Faults] when the cart or the choice is not valid, and with a
+// [*TooManyTries] when the shop's [Limiter] refuses to look codes up.
 func (s *Service) Quote(ctx context.Context, cart Cart, choice Choice, now time.Time) (*Quote, error) {
 	if err := cart.Validate(); err != nil {
 		return nil, err
@@ -28,7 +29,8 @@ func (s *Service) Quote(ctx context.Context, cart Cart, choice Choice, now time.
 	if err := choice.validate(now); err != nil {
 		return nil, err
 	}
-	chosen, err := s.find(ctx, choice)
+	attempt := Attempt{Customer: cart.Customer.Key, At: now}
+	chosen, err := s.find(ctx, choice, attempt)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +51,14 @@ func (s *Service) Quote(ctx context.Context, cart Cart, choice Choice, now time.
 		return nil, err
 	}
 	facts.Best = choice.Best
-	return s.decide(ctx, cart, candidates, facts, now)
+	quote, err := s.decide(ctx, cart, candidates, facts, now)
+	if err == nil {
+		err = s.failed(ctx, attempt, quote)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return quote, nil
 }
 
 // automatic are the automatic offers that count a line of the cart: as they are
@@ -92,58 +101,63 @@ func onlyMistyped(all []chosen) bool {
 
 // chosen is one code or coupon of a choice, on its way to a candidate.
 type chosen struct {
-	code    string // as typed
-	id      string // the coupon's, once it is known
+	code    string        // as typed
+	places  []storage.Key // where the code may be kept
+	id      string        // the coupon's, once it is known
 	coupon  *Coupon
 	refused *Refusal
 }
 
-// find leads from codes to coupons' ids.
-func (s *Service) find(ctx context.Context, choice Choice) ([]chosen, error) {
+// find leads from codes to coupons' ids, where the limiter allows it.
+func (s *Service) find(ctx context.Context, choice Choice, attempt Attempt) ([]chosen, error) {
 	var all []chosen
 	var keys []storage.Key
-	byKey := make(map[storage.Key]int)
 	for _, typed := range choice.Codes {
+		c := chosen{code: typed}
 		code, err := ParseCode(typed)
-		if err != nil {
-			reason := ReasonNotACode
-			if errors.Is(err, ErrMistyped) {
-				reason = ReasonMistyped
-			}
-			all = append(all, chosen{code: typed, refused: &Refusal{Reason: reason}})
-			continue
+		switch {
+		case errors.Is(err, ErrMistyped):
+			c.refused = &Refusal{Reason: ReasonMistyped}
+		case err != nil:
+			c.refused = &Refusal{Reason: ReasonNotACode}
+		default:
+			attempt.Codes++
+			c.places = s.codes.places(code)
+			keys = append(keys, c.places...)
 		}
-		if _, twice := byKey[codeKey(code)]; !twice {
-			keys = append(keys, codeKey(code))
-		}
-		byKey[codeKey(code)] = len(all)
-		all = append(all, chosen{code: typed, id: string(code)})
+		all = append(all, c)
+	}
+	if err := s.allow(ctx, attempt); err != nil {
+		return nil, err
 	}
 	docs := make(map[storage.Key]*storage.Doc)
-	if err := s.get(ctx, docs, keys); err != nil {
+	if err := s.get(ctx, docs, unique(keys)); err != nil {
 		return nil, err
 	}
 	for i := range all {
-		c := &all[i]
-		if c.refused != nil {
-			continue
-		}
-		doc := docs[codeKey(Code(c.id))]
-		c.id = ""
-		if doc == nil {
-			c.refused = &Refusal{Reason: ReasonUnknown}
-			continue
-		}
-		record, err := codes.Decode(*doc)
-		if err != nil {
+		if err := all[i].follow(docs); err != nil {
 			return nil, err
 		}
-		c.id = record.Value.Coupon
 	}
 	for _, id := range choice.Coupons {
 		all = append(all, chosen{id: id})
 	}
 	return all, nil
+}
+
+// follow finds the coupon's id by the code's document.
+func (c *chosen) follow(docs map[storage.Key]*storage.Doc) error {
+	for _, place := range c.places {
+		if doc := docs[place]; doc != nil {
+			record, err := codes.Decode(*doc)
+			c.id = record.Value.Coupon
+			return err
+		}
+	}
+	if c.refused == nil {
+		c.refused = &Refusal{Reason: ReasonUnknown}
+	}
+	return nil
 }
 
 // readFacts reads the coupons, what the cart's sellers exclude, and what the order

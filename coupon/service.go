@@ -24,8 +24,28 @@ type Options struct {
 	// Default 30 minutes; at most 30 days.
 	Hold time.Duration
 
-	// Random makes codes. Default crypto/rand.Reader.
+	// Random makes codes, where there is no CodeKey. Default crypto/rand.Reader.
 	Random io.Reader
+
+	// CodeKey, 32 random bytes that only this store's services have, keeps codes
+	// from whoever reads the store: a code's document is named by the code's
+	// HMAC-SHA256, its coupon keeps the last four characters for display, and made
+	// codes follow from the key. Whole codes are in the answers of Issue, IssueBatch
+	// and Codes, and nowhere else. Who has the key and the store can make the codes:
+	// guard it like a password. Issuing fails with less than 16 bytes. Default: codes
+	// are kept as they are.
+	CodeKey []byte
+
+	// OldCodeKeys are keys that CodeKey has followed; codes made under them stay
+	// good for as long as they are here. An empty one stands for codes that were
+	// kept as they are before there was a key.
+	OldCodeKeys [][]byte
+
+	// Guessing is what made codes must stand up to.
+	Guessing Guessing
+
+	// Limiter is asked before codes are looked up. Default: none.
+	Limiter Limiter
 
 	// Predicates are conditions of the shop's own, by name and version. Those
 	// that a published offer names must stay.
@@ -39,6 +59,7 @@ type Service struct {
 	options    Options
 	predicates map[predicateName]*RegisteredPredicate
 	catalog    *catalog
+	codes      codeKeys
 	bound      bool // made by In: what it reads may never be committed
 }
 
@@ -53,7 +74,9 @@ func New(store storage.Store, options Options) *Service {
 	if options.Random == nil {
 		options.Random = rand.Reader
 	}
-	return &Service{store: store, options: options, predicates: predicatesByName(options.Predicates), catalog: newCatalog()}
+	return &Service{
+		store: store, options: options, predicates: predicatesByName(options.Predicates), catalog: newCatalog(), codes: newCodeKeys(&options),
+	}
 }
 
 // In is the same service on the same data seen through another store: one bound

@@ -1,0 +1,149 @@
+package coupon
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/vouch-go/vouch/storage"
+)
+
+// codeKeys are the keys under which codes are kept, the one for new codes first. An
+// empty key stands for codes kept as they are.
+//
+// With a key a made code is not random but follows from the key and its coupon's
+// id: so it can be told again to whoever asks for the same issue again, or for the
+// codes of a batch, though no document has it.
+type codeKeys struct {
+	keys   [][]byte
+	random io.Reader // of codes made without a key
+}
+
+const (
+	minCodeKey   = 16 // bytes
+	codeShown    = 4  // characters of a code that its coupon keeps, where there is a key
+	codeAttempts = 4  // codes tried for a coupon when those before are taken
+)
+
+func newCodeKeys(o *Options) codeKeys {
+	c := codeKeys{keys: [][]byte{slices.Clone(o.CodeKey)}, random: o.Random}
+	for _, old := range o.OldCodeKeys {
+		c.keys = append(c.keys, slices.Clone(old))
+	}
+	return c
+}
+
+func (c *codeKeys) keyed() bool { return len(c.keys[0]) > 0 }
+
+func (c *codeKeys) check(faults *Faults) {
+	if n := len(c.keys[0]); n > 0 && n < minCodeKey {
+		faults.add("options.code_key", "has %d bytes, want at least %d, better 32, at random", n, minCodeKey)
+	}
+}
+
+// key is the document of a code.
+func (c *codeKeys) key(code Code) storage.Key { return keptUnder(c.keys[0], code) }
+
+// places are the documents that a code may have, the one for new codes first.
+func (c *codeKeys) places(code Code) []storage.Key {
+	places := make([]storage.Key, len(c.keys))
+	for i, key := range c.keys {
+		places[i] = keptUnder(key, code)
+	}
+	return places
+}
+
+// keptUnder names a code's document: by the code, or by its HMAC, which is longer
+// than any code.
+func keptUnder(key []byte, code Code) storage.Key {
+	if len(key) == 0 {
+		return storage.Key{Kind: kindCode, ID: string(code)}
+	}
+	mac := hmac.New(sha256.New, key)
+	io.WriteString(mac, string(code))
+	return storage.Key{Kind: kindCode, ID: hex.EncodeToString(mac.Sum(nil))}
+}
+
+// shown is what a coupon keeps of its code.
+func (c *codeKeys) shown(code Code) Code {
+	if !c.keyed() {
+		return code
+	}
+	return code[max(0, len(code)-codeShown):]
+}
+
+// make makes the codes of coupons; an attempt above 0 makes others, because one of
+// those before is taken.
+func (c *codeKeys) make(ids []string, attempt int) ([]Code, error) {
+	if !c.keyed() {
+		made, err := NewCodes(c.random, len(ids))
+		if sorted := slices.Sorted(slices.Values(made)); err == nil && len(slices.Compact(sorted)) < len(made) {
+			err = fmt.Errorf("coupon: the source of randomness repeats itself: set Options.Random to nothing")
+		}
+		return made, err
+	}
+	made := make([]Code, len(ids))
+	for i, id := range ids {
+		made[i] = derive(c.keys[0], id, attempt)
+	}
+	return made, nil
+}
+
+// derive is the code that follows from a key and a coupon's id. No code begins with
+// a NUL, so that it is never what a code is kept under.
+func derive(key []byte, id string, attempt int) Code {
+	mac := hmac.New(sha256.New, key)
+	fmt.Fprintf(mac, "\x00made %d %s", attempt, id)
+	return Code(appendCode(nil, mac.Sum(nil)[:codeRandom]))
+}
+
+// derived are all codes that a coupon may have been given.
+func (c *codeKeys) derived(id string) []Code {
+	var all []Code
+	for _, key := range c.keys {
+		for attempt := 0; len(key) > 0 && attempt < codeAttempts; attempt++ {
+			all = append(all, derive(key, id, attempt))
+		}
+	}
+	return all
+}
+
+// tell finds the codes of coupons again, by their documents: the one of those each
+// may have that leads to it. A coupon whose code is not found keeps what it shows.
+func (c *codeKeys) tell(all []Coupon, read func(keys []storage.Key) (map[storage.Key]*storage.Doc, error)) error {
+	var keys []storage.Key
+	candidates := make([][]Code, len(all))
+	for i := range all {
+		if len(all[i].Code) > codeShown {
+			continue // kept as it is
+		}
+		candidates[i] = c.derived(all[i].ID)
+		for _, code := range candidates[i] {
+			keys = append(keys, c.places(code)...)
+		}
+	}
+	docs, err := read(unique(keys))
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		for _, code := range candidates[i] {
+			for _, place := range c.places(code) {
+				if docs[place] == nil {
+					continue
+				}
+				record, err := codes.Decode(*docs[place])
+				if err != nil {
+					return err
+				}
+				if record.Value.Coupon == all[i].ID {
+					all[i].Code = code
+				}
+			}
+		}
+	}
+	return nil
+}
