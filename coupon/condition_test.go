@@ -140,7 +140,7 @@ func TestConditionFaults(t *testing.T) {
 		"nothing in all":          {coupon.All{}, []string{"conditions[0].conditions"}},
 		"nothing in any":          {coupon.Any(nil), []string{"conditions[0].conditions"}},
 		"not nothing":             {coupon.Not{}, []string{"conditions[0].conditions[0]"}},
-		"a fault further down":    {coupon.Any{coupon.NewCustomer{}, coupon.All{not(spend("-1.00"))}}, []string{"conditions[0].conditions[1].conditions[0].conditions[0].amounts[0]"}},
+		"a fault further down":    {coupon.Any{coupon.NewCustomer{}, coupon.All{not(spend("-1.00"))}}, []string{"conditions[0].conditions[1].conditions[0].conditions[0].amounts.EUR"}},
 		"too deep":                {deep, []string{"conditions[0]" + strings.Repeat(".conditions[0]", 7) + ".conditions"}},
 		"too many":                {coupon.Any(many(coupon.Condition(coupon.NewCustomer{}), 100)), []string{"conditions[0].conditions"}},
 		"not registered":          {coupon.All{coupon.Predicate{Name: "pickup", Version: 2}}, []string{"conditions[0].conditions[0]"}},
@@ -186,6 +186,7 @@ func TestPredicates(t *testing.T) {
 		}
 	}
 
+	cart.Attributes = map[string]string{"store": "north 2"}
 	s := newShopOn(t, newShop(t).store, coupon.Options{Predicates: []coupon.RegisteredPredicate{pickup}}, ask)
 	s.applies(cart, coupon.Choice{}, noon)
 	_, err = coupon.New(s.store, coupon.Options{}).Quote(ctx, cart, coupon.Choice{}, noon)

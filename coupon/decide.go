@@ -366,20 +366,32 @@ func (d *decision) open() []*entry {
 // first, and works out what each takes off. One that is refused with those before
 // it gives its place to those it kept out: so it begins again without it.
 func (d *decision) combine() {
+	d.group(false)
+	d.applied = d.pick()
 	for {
-		d.group(false)
-		d.applied = d.pick()
 		failed, refused := d.price(d.applied)
 		if failed == nil {
 			return
 		}
 		failed.Refused = d.judgeAs(failed, refused)
-		for _, e := range d.entries {
-			if e.lost {
-				e.restore()
-			}
+		if !d.restoreLost() {
+			d.applied = slices.DeleteFunc(d.applied, func(e *entry) bool { return e == failed })
+			continue
+		}
+		d.group(false)
+		d.applied = d.pick()
+	}
+}
+
+// restoreLost takes back what entries lost, and says whether any did.
+func (d *decision) restoreLost() (any bool) {
+	for _, e := range d.entries {
+		if e.lost {
+			e.restore()
+			any = true
 		}
 	}
+	return any
 }
 
 // restore takes back that an entry lost.

@@ -139,7 +139,7 @@ func TestLimitFaults(t *testing.T) {
 		want  []string
 	}{
 		"uses and money":           {coupon.Limit{Uses: 1, Money: euros("1.00")}, []string{"limits[0].uses"}},
-		"no money":                 {coupon.Limit{Money: euros("0.00")}, []string{"limits[0].money[0]"}},
+		"no money":                 {coupon.Limit{Money: euros("0.00")}, []string{"limits[0].money.EUR"}},
 		"uses below nothing":       {coupon.Limit{Uses: -1}, []string{"limits[0].uses"}},
 		"clipped uses":             {coupon.Limit{Uses: 1, When: coupon.ClipSpent}, []string{"limits[0].when_spent"}},
 		"an undefined end":         {coupon.Limit{Money: euros("1.00"), When: 3}, []string{"limits[0].when_spent"}},
@@ -221,12 +221,28 @@ func TestTheLastUseOfASharedBudget(t *testing.T) {
 	}
 	s := newShop(t, of("a", "3.00"), of("b", "9.00"))
 	cart := cartOf(item("50.00", 1))
+	s.redeem("0", cartOf(item("6.50", 1)), coupon.Choice{}, noon)
 	s.redeem("1", cart, coupon.Choice{}, noon)
-	assert.Equal(t, int64(1200), s.counter("money/EUR/@spring"))
+	assert.Equal(t, int64(650+300+900), s.counter("money/EUR/@spring"))
 	assert.Len(t, s.quote(cart, coupon.Choice{}, noon).Refused, 2)
 	r, err := s.Reserve(ctx, "1", s.quote(cart, coupon.Choice{}.For("1"), noon), noon)
 	require.NoError(t, err)
 	assert.Equal(t, coupon.StateConfirmed, r.State)
+}
+
+// A clipped amount that would come off other deliveries is another quote.
+func TestClippedShippingIsJudgedByDelivery(t *testing.T) {
+	s := newShop(t, budget(automatic(giving("a", coupon.ShippingOff{Rate: half})), "2.00", coupon.ClipSpent))
+	cart := cartOf(item("20.00", 1))
+	cart.Shipping = []coupon.Shipping{{ID: "1", Seller: "acme", Price: eur("4.00")}, {ID: "2", Seller: "zeta", Price: eur("4.00")}}
+	q := s.applies(cart, coupon.Choice{}, noon)
+	require.Equal(t, []ledger.Money{eur("3.00"), eur("3.00")}, []ledger.Money{q.Deliveries[0].Total, q.Deliveries[1].Total})
+	require.NoError(t, s.Exclude(ctx, coupon.Exclusion{ID: "x", Seller: "zeta"}, "zeta", noon))
+	_, err := s.Redeem(ctx, "1", q, noon)
+	require.ErrorIs(t, err, coupon.ErrQuoteChanged)
+	now := s.applies(cart, coupon.Choice{}, noon)
+	require.Equal(t, []ledger.Money{eur("2.00"), eur("4.00")}, []ledger.Money{now.Deliveries[0].Total, now.Deliveries[1].Total})
+	require.NotEqual(t, q.Fingerprint(), now.Fingerprint())
 }
 
 func TestACampaignsLimitNamesItsOffer(t *testing.T) {
@@ -303,11 +319,11 @@ func TestReservingAgainAtTheEndOfABudget(t *testing.T) {
 	}
 }
 
-// moneyRace redeems a budget of 100.00 with amounts of 3.00, and says how much was
-// spent of what may be.
-func moneyRace(when coupon.WhenSpent, allowed int) race {
+// moneyRace redeems a budget of 100.00 with an amount again and again, and says how
+// often it was accepted and how often it may be.
+func moneyRace(amount string, when coupon.WhenSpent, allowed int) race {
 	return func(t *testing.T, store storage.Store) (int, int) {
-		s := raceService(t, store, budget(automatic(amountOff("hot", "3.00")), "100.00", when))
+		s := raceService(t, store, budget(automatic(amountOff("hot", amount)), "100.00", when))
 		var calls []func() error
 		for i := range 80 {
 			calls = append(calls, redeeming(t, s, fmt.Sprint("order ", i), "jane", coupon.Choice{}))
@@ -315,15 +331,17 @@ func moneyRace(when coupon.WhenSpent, allowed int) race {
 		accepted := eachOf(t, 16, calls)
 		_, values, err := store.Get(ctx, nil, "money/EUR/hot")
 		require.NoError(t, err)
-		require.Equal(t, int64(accepted)*300, values["money/EUR/hot"])
+		require.Equal(t, int64(accepted)*eur(amount).Minor(), values["money/EUR/hot"])
 		return accepted, allowed
 	}
 }
 
 var moneyRaces = map[string]race{
-	"refuse":         moneyRace(coupon.RefuseSpent, 33),
-	"clip":           moneyRace(coupon.ClipSpent, 33), // all were quoted 3.00, and nobody is given less
-	"allow the last": moneyRace(coupon.AllowLast, 34),
+	"refuse":                        moneyRace("3.00", coupon.RefuseSpent, 33),
+	"clip":                          moneyRace("3.00", coupon.ClipSpent, 33), // all were quoted 3.00, and nobody is given less
+	"allow the last":                moneyRace("3.00", coupon.AllowLast, 34),
+	"no last when nothing is left":  moneyRace("4.00", coupon.AllowLast, 25),
+	"to the cent when all is given": moneyRace("4.00", coupon.RefuseSpent, 25),
 }
 
 func TestMoneyRacesAreWon(t *testing.T) {

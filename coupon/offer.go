@@ -143,6 +143,9 @@ func (o *Offer) consents(other *Offer) bool {
 	})
 }
 
+// alone says that the offer lets no other stand beside it.
+func (o *Offer) alone() bool { return !o.Combine.Freely && len(o.Combine.With) == 0 }
+
 var offerID = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
 // Limits of an offer.

@@ -345,10 +345,13 @@ func (l *lineBody) line(c ledger.Currency) RedeemedLine {
 	return line
 }
 
-// sumOff sums what payers share, by offer.
+// sumOff sums what payers share, by offer; only what is above 0.
 func sumOff(all []offBody, c ledger.Currency) []Off {
 	var sums []Off
 	for _, o := range all {
+		if o.Amount == 0 { // clawed back, or a share of a coin
+			continue
+		}
 		i := slices.IndexFunc(sums, func(s Off) bool { return s.Applied == o.Applied })
 		if i < 0 {
 			sums = append(sums, Off{o.Applied, ledger.Minor(o.Amount, c)})

@@ -96,6 +96,14 @@ func TestBest(t *testing.T) {
 			assert.Len(t, q.Refused, len(c.offers)-len(c.applied))
 		})
 	}
+	t.Run("one that takes more off beside others than alone", func(t *testing.T) {
+		cheapest := freely(giving("cheapest", coupon.PercentOff{Rate: whole, Units: someUnits(1, coupon.Cheapest)}))
+		cup := freely(each("a.cup", "5.00"))
+		cup.Scope.In = products("cup")
+		q := best(t, cartOf(floor("10.00", 1, "9.50"), product("cup", "11.00", 1)), coupon.Facts{}, candidates(t, cheapest, cup, amountOff("alone", "8.00")))
+		assert.Equal(t, []string{"a.cup", "cheapest"}, applied(q))
+		assert.Equal(t, eur("11.00"), q.Discount)
+	})
 	t.Run("one that is in nobody's way is not better", func(t *testing.T) {
 		q := best(t, cartOf(item("100.00", 1)), coupon.Facts{}, candidates(t, freely(percentOff("all", "100")), freely(amountOff("b", "9.00"))))
 		r := q.Refused[0]
@@ -228,6 +236,19 @@ func TestBestBeyondTheBound(t *testing.T) {
 	assert.GreaterOrEqual(t, q.Discount.Minor(), decide(t, cart, free...).Discount.Minor())
 	q = best(t, cart, coupon.Facts{}, candidates(t, free[:12]...))
 	assert.True(t, q.Optimal, "twelve that all combine are within the bound")
+
+	var traps []coupon.Offer // that take the most alone, from one another
+	for i := range 20 {
+		traps = append(traps, changed(freely(amountOff(fmt.Sprintf("trap%02d", i), "5.00")), func(o *coupon.Offer) { o.Scope.In = products("cup") }))
+	}
+	for i := range 5 {
+		o := first(amountOff(fmt.Sprint("o", i), "4.00"))
+		o.Labels, o.Combine.With = []string{"o"}, []string{"o"}
+		traps = append(traps, o)
+	}
+	q = best(t, cartOf(product("cup", "5.00", 1), item("20.00", 1)), coupon.Facts{}, candidates(t, traps...))
+	assert.False(t, q.Optimal)
+	assert.Equal(t, eur("20.00"), q.Discount, "what applies without a search")
 
 	var alone []coupon.Offer
 	for i := range 3000 {
