@@ -1,0 +1,152 @@
+package referral_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/vouch-go/vouch/referral"
+	"github.com/vouch-go/vouch/storage/memory"
+)
+
+// told is something the shop tells at an instant of its own.
+type told struct {
+	payment *referral.Payment
+	back    *referral.Return
+	at      time.Time
+}
+
+func (s *shop) tell(f told) {
+	s.t.Helper()
+	var err error
+	if f.payment != nil {
+		_, err = s.OrderPaid(ctx, *f.payment, f.at)
+	} else {
+		_, err = s.OrderReturned(ctx, *f.back, f.at)
+	}
+	require.NoError(s.t, err)
+}
+
+// history draws what happens to mia: up to three payments, the first first, and for
+// each what comes back of it.
+func history(t *rapid.T) (payments, backs []told) {
+	minute := 0
+	next := func() time.Time {
+		minute += rapid.IntRange(0, 20).Draw(t, "minutes")
+		return noon.Add(time.Duration(minute) * time.Minute)
+	}
+	for _, order := range []string{"a", "b", "c"}[:rapid.IntRange(0, 3).Draw(t, "orders")] {
+		p := paid("mia", order, rapid.SampledFrom([]string{"0.00", "4.00", "15.00"}).Draw(t, "amount"))
+		payments = append(payments, told{payment: &p, at: next()})
+		for _, id := range []string{"1", "2"}[:rapid.IntRange(0, 2).Draw(t, "returns")] {
+			r := back("mia", order, id, rapid.SampledFrom([]string{"1.00", "6.00"}).Draw(t, "back"))
+			r.Everything = rapid.IntRange(0, 4).Draw(t, "everything") == 0
+			backs = append(backs, told{back: &r, at: next()})
+		}
+	}
+	return payments, backs
+}
+
+// result is what became of mia's referral and of what it brings: without what was
+// promised in between, where nothing came of it.
+type result struct {
+	state                  referral.State
+	order                  string
+	paid, holdUntil, dueBy time.Time
+	reward                 referral.RewardState
+	used                   int64
+	coupons                int
+}
+
+func (s *shop) result() result {
+	r, reward := s.referral("mia"), s.brings("mia")
+	all := result{r.State, r.Order, r.Paid, r.HoldUntil, r.DueBy, reward.State, s.used("jane", noon), s.wallet("jane")}
+	if r.State == referral.StateVoided {
+		all.holdUntil, all.dueBy, all.reward = time.Time{}, time.Time{}, ""
+	}
+	return all
+}
+
+func tellAll(t *rapid.T, p referral.Program, facts []told) result {
+	store := memory.New()
+	s := openShop(t, store, referral.Options{}, p)
+	s.bind("jane", "mia", noon)
+	for _, f := range facts {
+		s.tell(f)
+	}
+	s.settle(noon.Add(50 * day))
+	requireAudit(t, store)
+	return s.result()
+}
+
+// Returns may be told before, between and after payments, and everything twice: what
+// comes of it is the same.
+func TestOrderOfArrivalDoesNotMatter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := changed(held(1), func(p *referral.Program) { p.Hold = 2 * time.Hour })
+		if rapid.Bool().Draw(t, "minimum") {
+			p.MinimumSpend = append(p.MinimumSpend, eur("10.00"))
+		}
+		payments, backs := history(t)
+		inOrder := slices.SortedStableFunc(slices.Values(slices.Concat(payments, backs)), func(a, b told) int { return a.at.Compare(b.at) })
+		want := tellAll(t, p, inOrder)
+
+		arrival := slices.Clone(payments)
+		for _, b := range slices.Concat(backs, backs, payments) { // the payments again, anywhere after they were told
+			at := rapid.IntRange(0, len(arrival)).Draw(t, "place")
+			if b.payment != nil {
+				at = len(arrival)
+			}
+			arrival = slices.Insert(arrival, at, b)
+		}
+		require.Equal(t, want, tellAll(t, p, arrival))
+	})
+}
+
+// Whatever comes back on top, wherever it is told: never more reward.
+func TestMoreReturnsNeverMoreReward(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := held(1)
+		p.Hold = time.Duration(rapid.IntRange(0, 1).Draw(t, "hold")) * time.Hour
+		payments, backs := history(t)
+		facts := slices.SortedStableFunc(slices.Values(slices.Concat(payments, backs)), func(a, b told) int { return a.at.Compare(b.at) })
+		before := tellAll(t, p, facts)
+		more := back("mia", rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "order"), "more", rapid.SampledFrom([]string{"0.01", "50.00"}).Draw(t, "amount"))
+		at := rapid.IntRange(0, len(facts)).Draw(t, "place")
+		after := tellAll(t, p, slices.Insert(slices.Clone(facts), at, told{back: &more, at: noon.Add(time.Hour)}))
+		require.LessOrEqual(t, after.coupons, before.coupons)
+		require.LessOrEqual(t, after.used, before.used)
+	})
+}
+
+// Nothing is granted before its time, and what ended stays ended, whatever follows.
+func TestEndsAreFinalAndNothingIsEarly(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		store := memory.New()
+		p := changed(held(1), func(p *referral.Program) { p.QualifyWithin = 90 * time.Minute })
+		s := openShop(t, store, referral.Options{}, p)
+		s.bind("jane", "mia", noon)
+		var ended referral.Referral
+		payments, backs := history(t)
+		for _, f := range rapid.Permutation(slices.Concat(payments, backs, payments)).Draw(t, "arrival") {
+			s.tell(f)
+			s.settle(noon.Add(time.Duration(rapid.IntRange(0, 150).Draw(t, "settled")) * time.Minute))
+			r, reward := s.referral("mia"), s.brings("mia")
+			if reward.State == referral.RewardGranted {
+				require.False(t, reward.Granted.Before(r.HoldUntil))
+				require.Equal(t, referral.StateConfirmed, r.State)
+			}
+			switch ended.State {
+			case referral.StateExpired, referral.StateVoided, referral.StateReversed:
+				require.Equal(t, ended, r)
+			case referral.StateConfirmed:
+				require.Contains(t, []referral.State{referral.StateConfirmed, referral.StateReversed}, r.State)
+			}
+			ended = r
+		}
+		requireAudit(t, store)
+	})
+}
