@@ -24,7 +24,8 @@ type Options struct {
 	// granted: the program was paused, or an offer was paused or over. Default 1 hour.
 	Retry time.Duration
 
-	// Random makes codes. Default crypto/rand.Reader.
+	// Random makes codes; it must be safe for concurrent use. Default
+	// crypto/rand.Reader.
 	Random io.Reader
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand"
 	"testing"
 	"time"
 
@@ -68,8 +67,7 @@ func offer(id, amount string) coupon.Offer {
 	return coupon.Offer{ID: id, Name: id, Labels: []string{"referral"}, Benefit: coupon.AmountOff{Amounts: coupon.Amounts{eur(amount)}}}
 }
 
-// shop is a service over a store that is audited when the test ends. Its codes are
-// the same in every run.
+// shop is a service over a store that is audited when the test ends.
 type shop struct {
 	*referral.Service
 	coupons *coupon.Service
@@ -86,7 +84,6 @@ func newShop(t testing.TB, programs ...referral.Program) *shop {
 
 func openShop(t checker, store storage.Store, options referral.Options, programs ...referral.Program) *shop {
 	t.Helper()
-	options.Random = rand.New(rand.NewSource(1))
 	s := on(store, options)
 	s.t = t
 	for _, o := range []coupon.Offer{offer("welcome", "2.00"), offer("thanks", "5.00"), offer("more", "9.00")} {
