@@ -164,13 +164,14 @@ func (a Amounts) has(c ledger.Currency) bool {
 // check wants amounts of at least least minor units.
 func (a Amounts) check(path string, least int64, faults *Faults) {
 	for i, m := range a {
-		at := fmt.Sprintf("%s[%d]", path, i)
-		switch first, _ := a.In(m.Currency()); {
+		code, _ := m.Currency().MarshalText()
+		at := path + "." + string(code)
+		switch {
 		case m.Currency().IsZero():
-			faults.add(at, "has no currency")
+			faults.add(path, "has an amount without a currency")
 		case m.Minor() < least || m.Minor() >= MaxTotal:
 			faults.add(at, "is %s, want %d to 2^53 minor units", m, least)
-		case first != m:
+		case a[:i].has(m.Currency()):
 			faults.add(at, "is a second amount in %s", m.Currency())
 		}
 	}

@@ -223,8 +223,8 @@ func TestOffersOfALaterReleaseAreRefused(t *testing.T) {
 		"a limit":     {`"per":"offer"`, `"per":"campaign"`},
 		"a period":    {`"period":"month"`, `"period":"decade"`},
 		"no percent":  {`"type":"amount"`, `"type":"percent"`},
-		"a currency":  {`"currency":"EUR"`, `"currency":"XQQ"`},
-		"a precision": {`"amount":"2.00"`, `"amount":"2.001"`},
+		"a currency":  {`{"EUR":"2.00"}`, `{"XQQ":"2.00"}`},
+		"a precision": {`{"EUR":"2.00"}`, `{"EUR":"2.001"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := full(t)

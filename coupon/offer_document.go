@@ -2,13 +2,67 @@ package coupon
 
 import (
 	"bytes"
+	_ "embed"
 	"encoding/json"
 	"fmt"
-	"strings"
+	"maps"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/vouch-go/vouch/ledger"
 )
+
+// MaxDocument is the size in bytes of the largest document of an offer that is read.
+const MaxDocument = 64 << 10
+
+//go:embed offer.schema.json
+var offerSchema string
+
+// OfferSchema is the JSON Schema (draft 2020-12) of the documents that [ParseOffer]
+// reads and [Offer.MarshalJSON] writes.
+func OfferSchema() string { return offerSchema }
+
+// ParseOffer reads the JSON document of an offer, as [OfferSchema] describes it, and
+// checks the offer as [Offer.Validate] does. It fails with a [*Faults] that lists
+// everything wrong, each with its path in the document: members that are not known,
+// that stand twice or that a benefit or condition of that type does not use, null,
+// values of another type, numbers and amounts that would have to be rounded, more
+// than [MaxDocument] bytes or 16 objects inside each other, anything after the
+// document.
+func ParseOffer(data []byte, predicates ...RegisteredPredicate) (Offer, error) {
+	var d offerDocument
+	r := readStrictly(data, MaxDocument, ErrOffer, &d)
+	o := d.offer(r, "")
+	r.merge("", o.Validate(predicates...))
+	if err := r.orNil(); err != nil {
+		return Offer{}, err
+	}
+	return o, nil
+}
+
+// MarshalJSON writes the offer's document. It fails with [ErrOffer] when the benefit
+// or a condition is missing or not of this package.
+func (o Offer) MarshalJSON() ([]byte, error) {
+	d, err := newOfferDocument(&o)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(d)
+}
+
+// UnmarshalJSON reads an offer's document as strictly as [ParseOffer], but does not
+// check what the offer says: [Offer.Validate] and publishing do.
+func (o *Offer) UnmarshalJSON(data []byte) error {
+	var d offerDocument
+	r := readStrictly(data, MaxDocument, ErrOffer, &d)
+	read := d.offer(r, "")
+	if err := r.orNil(); err != nil {
+		return err
+	}
+	*o = read
+	return nil
+}
 
 // offerDocument is the JSON form of an offer.
 type offerDocument struct {
@@ -125,9 +179,9 @@ type scheduleDocument struct {
 }
 
 type windowDocument struct {
-	Days  []string `json:"days,omitempty"` // monday …
-	From  string   `json:"from,omitempty"`
-	Until string   `json:"until,omitempty"`
+	Days  []weekday `json:"days,omitempty"`
+	From  string    `json:"from,omitempty"`
+	Until string    `json:"until,omitempty"`
 }
 
 type blackoutDocument struct {
@@ -190,9 +244,12 @@ func newOfferDocument(o *Offer) (offerDocument, error) {
 	return d, err
 }
 
-func (d *offerDocument) offer() (Offer, error) {
+// offer is what the document at a path says. What it does not say right is a fault.
+func (d *offerDocument) offer(r *reading, path string) Offer {
 	o := Offer{
 		ID: d.ID, Version: d.Version, Name: d.Name, Labels: d.Labels, Automatic: d.Automatic, Campaign: d.Campaign,
+		Benefit: d.Benefit.benefit(r, member(path, "benefit")), Conditions: conditions(r, member(path, "conditions"), d.Conditions),
+		Schedule: d.Schedule.schedule(),
 		Priority: d.Priority, ShopPromotions: d.ShopPromotions, Rounding: d.Rounding, Restore: d.Restore, Below: d.Below,
 	}
 	if d.Scope != nil {
@@ -210,15 +267,15 @@ func (d *offerDocument) offer() (Offer, error) {
 	for _, s := range d.Funding {
 		o.Funding = append(o.Funding, Share{s.Payer, s.Percent})
 	}
-	var err error
-	if o.Schedule, err = d.Schedule.schedule(); err != nil {
-		return o, err
-	}
-	if o.Benefit, err = d.Benefit.benefit(); err != nil {
-		return o, err
-	}
-	o.Conditions, err = conditions(d.Conditions)
-	return o, err
+	return o
+}
+
+// kept is the offer of a document that was kept, which a later release may have
+// written.
+func (d *offerDocument) kept() (Offer, error) {
+	r := &reading{Faults: &Faults{Kind: ErrOffer}}
+	o := d.offer(r, "")
+	return o, r.orNil()
 }
 
 func newBenefitDocument(benefit Benefit) (benefitDocument, error) {
@@ -259,24 +316,24 @@ func newBenefitDocument(benefit Benefit) (benefitDocument, error) {
 	return benefitDocument{}, fmt.Errorf("%w: benefit %T has no document form", ErrOffer, benefit)
 }
 
-func (d *benefitDocument) benefit() (Benefit, error) {
+func (d *benefitDocument) benefit(r *reading, path string) Benefit {
 	switch d.Type {
 	case "percent":
-		return PercentOff{rateOf(d.Percent), d.Max, d.Of, d.Units.units()}, nil
+		return PercentOff{rateOf(d.Percent), d.Max, d.Of, d.Units.units()}
 	case "amount":
-		return AmountOff{d.Amounts}, nil
+		return AmountOff{d.Amounts}
 	case "amount_each":
-		return AmountOffEach{d.Amounts, d.PerLine, d.Units.units()}, nil
+		return AmountOffEach{d.Amounts, d.PerLine, d.Units.units()}
 	case "fixed_price":
-		return FixedPrice{d.Prices, d.Units.units()}, nil
+		return FixedPrice{d.Prices, d.Units.units()}
 	case "bundle_price":
 		b := BundlePrice{Prices: d.Prices, Max: d.Repeats, Pick: d.Pick}
 		for _, item := range d.Items {
 			b.Items = append(b.Items, BundleItem{item.Of.lists(), item.Units})
 		}
-		return b, nil
+		return b
 	case "buy_get":
-		return BuyGet{Buy: d.Buy, Get: d.Get, BuyOf: d.BuyOf.lists(), GetOf: d.GetOf.lists(), Rate: rateOf(d.Percent), Max: d.Repeats}, nil
+		return BuyGet{Buy: d.Buy, Get: d.Get, BuyOf: d.BuyOf.lists(), GetOf: d.GetOf.lists(), Rate: rateOf(d.Percent), Max: d.Repeats}
 	case "tiers":
 		var b Tiers
 		for _, t := range d.Spend {
@@ -285,13 +342,64 @@ func (d *benefitDocument) benefit() (Benefit, error) {
 		for _, t := range d.Quantity {
 			b.Quantity = append(b.Quantity, QuantityTier{t.From, rateOf(t.Percent), t.Amounts})
 		}
-		return b, nil
+		return b
 	case "shipping":
-		return ShippingOff{rateOf(d.Percent), d.Amounts, d.Highest, d.Sellers}, nil
+		return ShippingOff{rateOf(d.Percent), d.Amounts, d.Highest, d.Sellers}
 	case "gift":
-		return GiftLine{d.Product, d.Count}, nil
+		return GiftLine{d.Product, d.Count}
 	}
-	return nil, fmt.Errorf("%w: benefit.type %q is not known to this release", ErrOffer, d.Type)
+	r.unknownType(path, "benefit", d.Type, benefitMembers)
+	return nil
+}
+
+// benefitMembers are the members that a benefit uses, by its type.
+var benefitMembers = map[string][]string{
+	"percent":      {"percent", "max", "of", "units"},
+	"amount":       {"amounts"},
+	"amount_each":  {"amounts", "per_line", "units"},
+	"fixed_price":  {"prices", "units"},
+	"bundle_price": {"prices", "items", "repeats", "pick"},
+	"buy_get":      {"buy", "get", "buy_of", "get_of", "percent", "repeats"},
+	"tiers":        {"spend", "quantity"},
+	"shipping":     {"percent", "amounts", "highest", "sellers"},
+	"gift":         {"product", "count"},
+}
+
+// conditionMembers are the members that a condition uses, by its type.
+var conditionMembers = map[string][]string{
+	"all":              {"conditions"},
+	"any":              {"conditions"},
+	"not":              {"conditions"},
+	"minimum_spend":    {"amounts", "after_offers"},
+	"minimum_quantity": {"units"},
+	"contains":         {"of", "units"},
+	"new_customer":     {},
+	"nth_order":        {"from", "to"},
+	"segment":          {"any"},
+	"country":          {"any"},
+	"channel":          {"any"},
+	"payment":          {"any"},
+	"attribute":        {"name", "any"},
+	"predicate":        {"name", "version", "arguments"},
+}
+
+func (d *benefitDocument) members() (kind, name string, used []string, known bool) {
+	used, known = benefitMembers[d.Type]
+	return "benefit", d.Type, used, known
+}
+
+func (d *conditionDocument) members() (kind, name string, used []string, known bool) {
+	used, known = conditionMembers[d.Type]
+	return "condition", d.Type, used, known
+}
+
+// unknownType is the fault of a type that this release does not know.
+func (r *reading) unknownType(path, kind, name string, known map[string][]string) {
+	if name == "" {
+		r.misread(member(path, "type"), "is missing, want one of %q", slices.Sorted(maps.Keys(known)))
+		return
+	}
+	r.misread(member(path, "type"), "%.40q is no %s that this release knows, want one of %q", name, kind, slices.Sorted(maps.Keys(known)))
 }
 
 func newConditionDocuments(all []Condition) ([]conditionDocument, error) {
@@ -345,57 +453,52 @@ func newConditionDocument(condition Condition) (d conditionDocument, err error) 
 	return d, err
 }
 
-func conditions(documents []conditionDocument) ([]Condition, error) {
+func conditions(r *reading, path string, documents []conditionDocument) []Condition {
 	var all []Condition
 	for i := range documents {
-		c, err := documents[i].condition()
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, c)
+		all = append(all, documents[i].condition(r, item(path, i)))
 	}
-	return all, nil
+	return all
 }
 
-func (d *conditionDocument) condition() (Condition, error) {
-	children, err := conditions(d.Conditions)
-	if err != nil {
-		return nil, err
-	}
+func (d *conditionDocument) condition(r *reading, path string) Condition {
+	children := conditions(r, member(path, "conditions"), d.Conditions)
 	switch d.Type {
 	case "all":
-		return All(children), nil
+		return All(children)
 	case "any":
-		return Any(children), nil
+		return Any(children)
 	case "not":
 		if len(children) != 1 {
-			return nil, fmt.Errorf("%w: a condition of type not has %d conditions, want one", ErrOffer, len(children))
+			r.misread(member(path, "conditions"), "has %d entries, want one", len(children))
+			return nil
 		}
-		return Not{children[0]}, nil
+		return Not{children[0]}
 	case "minimum_spend":
-		return MinimumSpend{d.Amounts, d.After}, nil
+		return MinimumSpend{d.Amounts, d.After}
 	case "minimum_quantity":
-		return MinimumQuantity{d.Units}, nil
+		return MinimumQuantity{d.Units}
 	case "contains":
-		return Contains{d.Of.lists(), d.Units}, nil
+		return Contains{d.Of.lists(), d.Units}
 	case "new_customer":
-		return NewCustomer{}, nil
+		return NewCustomer{}
 	case "nth_order":
-		return NthOrder{d.From, d.To}, nil
+		return NthOrder{d.From, d.To}
 	case "segment":
-		return InSegment{d.Any}, nil
+		return InSegment{d.Any}
 	case "country":
-		return Country{d.Any}, nil
+		return Country{d.Any}
 	case "channel":
-		return Channel{d.Any}, nil
+		return Channel{d.Any}
 	case "payment":
-		return Payment{d.Any}, nil
+		return Payment{d.Any}
 	case "attribute":
-		return Attribute{d.Name, d.Any}, nil
+		return Attribute{d.Name, d.Any}
 	case "predicate":
-		return Predicate{d.Name, d.Version, d.Arguments}, nil
+		return Predicate{d.Name, d.Version, d.Arguments}
 	}
-	return nil, fmt.Errorf("%w: condition type %q is not known to this release", ErrOffer, d.Type)
+	r.unknownType(path, "condition", d.Type, conditionMembers)
+	return nil
 }
 
 func newScheduleDocument(s *Schedule) *scheduleDocument {
@@ -407,7 +510,7 @@ func newScheduleDocument(s *Schedule) *scheduleDocument {
 	for _, w := range s.Weekly {
 		window := windowDocument{From: w.From, Until: w.Until}
 		for _, day := range w.Days {
-			window.Days = append(window.Days, strings.ToLower(day.String()))
+			window.Days = append(window.Days, weekday(day))
 		}
 		d.Weekly = append(d.Weekly, window)
 	}
@@ -425,38 +528,25 @@ func (d *scheduleDocument) empty() bool {
 		len(d.Weekly)+len(d.Blackouts) == 0
 }
 
-func (d *scheduleDocument) schedule() (Schedule, error) {
+func (d *scheduleDocument) schedule() Schedule {
 	if d == nil {
-		return Schedule{}, nil
+		return Schedule{}
 	}
 	s := Schedule{
 		Interval: d.interval(), Days: LocalDays{d.FirstDay, d.LastDay},
-		Life: time.Duration(d.Life) * time.Second, Zone: d.Zone,
+		Life: time.Duration(min(max(d.Life, -1), maxLifeSeconds+1)) * time.Second, Zone: d.Zone,
 	}
 	for _, w := range d.Weekly {
 		window := Window{From: w.From, Until: w.Until}
-		for _, name := range w.Days {
-			day, ok := weekday(name)
-			if !ok {
-				return s, fmt.Errorf("%w: schedule.weekly: %.20q is no day of the week, want monday to sunday", ErrOffer, name)
-			}
-			window.Days = append(window.Days, day)
+		for _, day := range w.Days {
+			window.Days = append(window.Days, time.Weekday(day))
 		}
 		s.Weekly = append(s.Weekly, window)
 	}
 	for _, b := range d.Blackouts {
 		s.Blackouts = append(s.Blackouts, Blackout{b.Name, b.interval()})
 	}
-	return s, nil
-}
-
-func weekday(name string) (time.Weekday, bool) {
-	for day := time.Sunday; day <= time.Saturday; day++ {
-		if strings.ToLower(day.String()) == name {
-			return day, true
-		}
-	}
-	return 0, false
+	return s
 }
 
 func newListsDocument(l Lists) *listsDocument {
@@ -519,10 +609,10 @@ func newIntervalDocument(i Interval) intervalDocument {
 func (d intervalDocument) interval() Interval {
 	var i Interval
 	if d.From != nil {
-		i.From = *d.From
+		i.From = d.From.UTC()
 	}
 	if d.Until != nil {
-		i.Until = *d.Until
+		i.Until = d.Until.UTC()
 	}
 	return i
 }
@@ -541,6 +631,40 @@ func (d *offerDocument) equal(o *Offer) (bool, error) {
 	return bytes.Equal(a, b), err
 }
 
+// MarshalJSON writes one member per currency: {"EUR":"5.00","USD":"6.00"}. It fails
+// with [ErrOffer] when two amounts are in one currency, or one in none.
+func (a Amounts) MarshalJSON() ([]byte, error) {
+	faults := &Faults{Kind: ErrOffer}
+	a.check("amounts", math.MinInt64, faults)
+	if err := faults.orNil(); err != nil {
+		return nil, err
+	}
+	text := []byte{'{'}
+	for i, m := range a {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		code, err := m.Currency().MarshalText()
+		if err != nil {
+			return nil, err
+		}
+		text = fmt.Appendf(text, `"%s":"%s"`, code, m.Amount()) // neither holds a character that JSON escapes
+	}
+	return append(text, '}'), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON writes. It fails with a [*Faults] when a
+// currency stands twice or is not known, or an amount is not a text like "5.00" with
+// at most the currency's decimals.
+func (a *Amounts) UnmarshalJSON(data []byte) error {
+	var read Amounts
+	if err := readStrictly(data, MaxDocument, ErrOffer, &read).orNil(); err != nil {
+		return err
+	}
+	*a = read
+	return nil
+}
+
 // Enumerations are written by name.
 
 var (
@@ -552,6 +676,7 @@ var (
 	whenSpentNames      = []string{"refuse", "clip", "allow_last"}
 	pickNames           = []string{"cheapest", "dearest", "cart_order"}
 	ofNames             = []string{"running", "original"}
+	weekdayNames        = []string{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}
 )
 
 func name(names []string, i int) ([]byte, error) {
@@ -618,3 +743,9 @@ func (o Of) MarshalText() ([]byte, error) { return name(ofNames, int(o)) }
 
 // UnmarshalText reads what MarshalText gives; anything else is [ErrOffer].
 func (o *Of) UnmarshalText(text []byte) error { return index(o, ofNames, text) }
+
+// weekday is a [time.Weekday] by name.
+type weekday uint8
+
+func (d weekday) MarshalText() ([]byte, error)     { return name(weekdayNames, int(d)) }
+func (d *weekday) UnmarshalText(text []byte) error { return index(d, weekdayNames, text) }

@@ -106,7 +106,10 @@ type Blackout struct {
 	Interval
 }
 
-const maxWindows = 50
+const (
+	maxWindows     = 50
+	maxLifeSeconds = 100 * 365 * 24 * 3600 // 100 years
+)
 
 func (s *Schedule) check(faults *Faults) {
 	s.Interval.check("schedule.", faults)
@@ -135,8 +138,8 @@ func (s *Schedule) check(faults *Faults) {
 		}
 		b.Interval.check(path+".", faults)
 	}
-	if s.Life < 0 || s.Life > 100*365*24*time.Hour || s.Life%time.Second != 0 {
-		faults.add("schedule.life", "is %s, want 0 to 100 years in whole seconds", s.Life)
+	if s.Life < 0 || s.Life > maxLifeSeconds*time.Second || s.Life%time.Second != 0 {
+		faults.add("schedule.life_seconds", "is %s, want 0 to 100 years in whole seconds", s.Life)
 	}
 }
 

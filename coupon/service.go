@@ -351,7 +351,7 @@ func readVersion(doc *storage.Doc, predicates map[predicateName]*RegisteredPredi
 	if err != nil {
 		return nil, err
 	}
-	offer, err := document.offer()
+	offer, err := document.kept()
 	if err != nil {
 		return nil, err
 	}

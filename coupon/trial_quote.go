@@ -1,0 +1,260 @@
+package coupon
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/vouch-go/vouch/ledger"
+)
+
+// MarshalJSON writes the quote for people and programs that look at it: what comes
+// off each line and by which offer, who pays for it, everything refused with its
+// figures and a sentence for staff and for the shopper. Amounts are texts in the
+// quote's currency ("19.99"), members stand in one order, and those that say nothing
+// are left out. The definition "quote" of [TrialSchema] describes it. It is not read
+// back: a quote is made by deciding.
+func (q Quote) MarshalJSON() ([]byte, error) { return json.Marshal(newQuoteDocument(&q)) }
+
+// amount is money as a text, the currency being the quote's.
+type amount string
+
+func newAmount(m ledger.Money) amount { return amount(m.Amount()) }
+
+// quoteDocument is the JSON form of a quote.
+type quoteDocument struct {
+	Currency   ledger.Currency         `json:"currency"`
+	At         time.Time               `json:"at"`
+	Order      string                  `json:"order,omitempty"`
+	Lines      []quoteLineDocument     `json:"lines"`
+	Deliveries []quoteDeliveryDocument `json:"deliveries,omitempty"`
+	Gifts      []giftDocument          `json:"gifts,omitempty"`
+	Applied    []appliedDocument       `json:"applied"`
+	Refused    []refusedDocument       `json:"refused"`
+	Notices    []string                `json:"notices,omitempty"`
+	Subtotal   amount                  `json:"subtotal"`
+	Discount   amount                  `json:"discount"`
+	Shipping   amount                  `json:"shipping"`
+	Total      amount                  `json:"total"`
+	Funding    []fundingDocument       `json:"funding,omitempty"`
+	Optimal    bool                    `json:"optimal"`
+	Missing    *missingDocument        `json:"missing,omitempty"`
+}
+
+type quoteLineDocument struct {
+	ID       string              `json:"id"`
+	Quantity int64               `json:"quantity"`
+	Price    amount              `json:"price"`
+	Off      []offDocument       `json:"off,omitempty"`
+	Total    amount              `json:"total"`
+	Parts    []quotePartDocument `json:"parts"`
+	LeftOut  []leftOutDocument   `json:"left_out,omitempty"`
+}
+
+type quotePartDocument struct {
+	Units int64          `json:"units"`
+	Price amount         `json:"price"`
+	Off   []offDocument  `json:"off,omitempty"`
+	Total amount         `json:"total"`
+	Each  []eachDocument `json:"each"`
+}
+
+type eachDocument struct {
+	Units int64  `json:"units"`
+	Total amount `json:"total"`
+}
+
+type quoteDeliveryDocument struct {
+	ID    string        `json:"id"`
+	Price amount        `json:"price"`
+	Off   []offDocument `json:"off,omitempty"`
+	Total amount        `json:"total"`
+}
+
+type offDocument struct {
+	Offer  string `json:"offer"`
+	Coupon string `json:"coupon,omitempty"`
+	Amount amount `json:"amount"`
+}
+
+type leftOutDocument struct {
+	Offer  string `json:"offer"`
+	Name   string `json:"name"`
+	Reason Reason `json:"reason"`
+}
+
+type giftDocument struct {
+	Offer    string `json:"offer"`
+	Product  string `json:"product"`
+	Quantity int64  `json:"quantity"`
+}
+
+type appliedDocument struct {
+	Offer   string            `json:"offer"`
+	Version int               `json:"version"`
+	Name    string            `json:"name"`
+	Coupon  string            `json:"coupon,omitempty"`
+	Amount  amount            `json:"amount"`
+	Funding []fundingDocument `json:"funding,omitempty"`
+}
+
+type fundingDocument struct {
+	Payer  string `json:"payer"`
+	Amount amount `json:"amount"`
+}
+
+type refusedDocument struct {
+	Reason      Reason        `json:"reason"`
+	Offer       string        `json:"offer,omitempty"`
+	Name        string        `json:"name,omitempty"`
+	Coupon      string        `json:"coupon,omitempty"`
+	Code        string        `json:"code,omitempty"`
+	Found       amount        `json:"found,omitempty"`
+	Needed      amount        `json:"needed,omitempty"`
+	Missing     amount        `json:"missing,omitempty"`
+	FoundUses   int64         `json:"found_uses,omitempty"`
+	NeededUses  int64         `json:"needed_uses,omitempty"`
+	FoundMoney  amount        `json:"found_money,omitempty"`
+	NeededMoney amount        `json:"needed_money,omitempty"`
+	FoundUnits  int64         `json:"found_units,omitempty"`
+	NeededUnits int64         `json:"needed_units,omitempty"`
+	What        string        `json:"what,omitempty"`
+	FoundText   string        `json:"found_text,omitempty"`
+	NeededText  string        `json:"needed_text,omitempty"`
+	Limit       *LimitPer     `json:"limit,omitempty"`
+	Period      ledger.Period `json:"period,omitempty"`
+	At          *time.Time    `json:"at,omitempty"`
+	Blackout    string        `json:"blackout,omitempty"`
+	Sellers     []string      `json:"sellers,omitempty"`
+	Promotions  []string      `json:"promotions,omitempty"`
+	Rival       string        `json:"rival,omitempty"`
+	RivalName   string        `json:"rival_name,omitempty"`
+	RivalOff    amount        `json:"rival_off,omitempty"`
+	StaffText   string        `json:"staff"`
+	ShopperText string        `json:"shopper"`
+}
+
+type missingDocument struct {
+	Offer   string `json:"offer"`
+	Coupon  string `json:"coupon,omitempty"`
+	Amount  amount `json:"amount"`
+	Shopper string `json:"shopper"`
+}
+
+func newQuoteDocument(q *Quote) quoteDocument {
+	d := quoteDocument{
+		Currency: q.Cart.Currency, At: q.At.UTC(), Order: q.Order, Notices: q.Notices,
+		Lines: make([]quoteLineDocument, 0, len(q.Lines)), Applied: []appliedDocument{}, Refused: []refusedDocument{},
+		Subtotal: newAmount(q.Subtotal), Discount: newAmount(q.Discount), Shipping: newAmount(q.Shipping), Total: newAmount(q.Total),
+		Optimal: q.Optimal,
+	}
+	for i := range q.Lines {
+		d.Lines = append(d.Lines, q.lineDocument(&q.Lines[i]))
+	}
+	for _, l := range q.Deliveries {
+		d.Deliveries = append(d.Deliveries, quoteDeliveryDocument{l.ID, newAmount(l.Price), q.offDocuments(l.Off), newAmount(l.Total)})
+	}
+	for _, g := range q.Gifts {
+		d.Gifts = append(d.Gifts, giftDocument{q.Applied[g.Applied].Offer, g.Product, g.Quantity})
+	}
+	for _, a := range q.Applied {
+		d.Applied = append(d.Applied, appliedDocument{Offer: a.Offer, Version: a.Version, Name: a.Name, Coupon: a.Coupon, Amount: newAmount(a.Amount)})
+	}
+	q.fund(&d)
+	for _, r := range q.Refused {
+		d.Refused = append(d.Refused, newRefusedDocument(r, q.Cart.Currency))
+	}
+	if next := q.Missing(); next != nil {
+		d.Missing = &missingDocument{next.Offer, next.Coupon, newAmount(next.Missing), next.Shopper()}
+	}
+	return d
+}
+
+func (q *Quote) lineDocument(l *QuoteLine) quoteLineDocument {
+	d := quoteLineDocument{ID: l.ID, Quantity: l.Quantity, Price: newAmount(l.Price), Off: q.offDocuments(l.Off), Total: newAmount(l.Total)}
+	for _, p := range l.Parts {
+		d.Parts = append(d.Parts, quotePartDocument{p.Units, newAmount(p.Price), q.offDocuments(p.Off), newAmount(p.Total), each(&p)})
+	}
+	for _, left := range l.LeftOut {
+		d.LeftOut = append(d.LeftOut, leftOutDocument(left))
+	}
+	return d
+}
+
+// each is what the units of a part cost: those that carry what does not divide, and
+// the others.
+func each(p *QuotePart) []eachDocument {
+	total, currency := p.Total.Minor(), p.Total.Currency()
+	share := func(minor int64) amount { return newAmount(ledger.Minor(minor, currency)) }
+	more := total % p.Units
+	if more == 0 {
+		return []eachDocument{{p.Units, share(total / p.Units)}}
+	}
+	return []eachDocument{{more, share(total/p.Units + 1)}, {p.Units - more, share(total / p.Units)}}
+}
+
+func (q *Quote) offDocuments(off []Off) []offDocument {
+	var documents []offDocument
+	for _, o := range off {
+		a := q.Applied[o.Applied]
+		documents = append(documents, offDocument{a.Offer, a.Coupon, newAmount(o.Amount)})
+	}
+	return documents
+}
+
+// fund says who pays: of each offer that applies, and of all together.
+func (q *Quote) fund(d *quoteDocument) {
+	payers := payers{offers: q.candidates}
+	sums := make(map[payment]int64)
+	count := func(off []Off, seller string) {
+		for _, o := range payers.share(off, seller) {
+			sums[payment{o.Applied, o.Payer}] += o.Amount
+		}
+	}
+	for i := range q.Lines {
+		for _, p := range q.Lines[i].Parts {
+			count(p.Off, q.Cart.Lines[i].Seller)
+		}
+	}
+	for i, l := range q.Deliveries {
+		count(l.Off, q.Cart.Shipping[i].Seller)
+	}
+	for payer, name := range payers.names {
+		var all int64
+		for applied := range d.Applied {
+			if sum := sums[payment{applied, payer}]; sum > 0 {
+				all += sum
+				d.Applied[applied].Funding = append(d.Applied[applied].Funding, fundingDocument{name, newAmount(ledger.Minor(sum, q.Cart.Currency))})
+			}
+		}
+		d.Funding = append(d.Funding, fundingDocument{name, newAmount(ledger.Minor(all, q.Cart.Currency))})
+	}
+}
+
+func newRefusedDocument(r *Refusal, currency ledger.Currency) refusedDocument {
+	given := func(m ledger.Money) amount {
+		if m == (ledger.Money{}) {
+			return ""
+		}
+		return newAmount(m)
+	}
+	d := refusedDocument{
+		Reason: r.Reason, Offer: r.Offer, Name: r.Name, Coupon: r.Coupon, Code: r.Code,
+		Found: given(r.Found), Needed: given(r.Needed), Missing: given(r.Missing),
+		FoundUnits: r.FoundUnits, NeededUnits: r.NeededUnits,
+		What: r.What, FoundText: r.FoundText, NeededText: r.NeededText, Period: r.Period, Blackout: r.Blackout,
+		Sellers: r.Sellers, Promotions: r.Promotions, Rival: r.Rival, RivalName: r.RivalName, RivalOff: given(r.RivalOff),
+		StaffText: r.Error(), ShopperText: r.Shopper(),
+	}
+	if r.OfMoney {
+		d.FoundMoney, d.NeededMoney = newAmount(ledger.Minor(r.FoundUses, currency)), newAmount(ledger.Minor(r.NeededUses, currency))
+	} else {
+		d.FoundUses, d.NeededUses = r.FoundUses, r.NeededUses
+	}
+	if r.Reason == ReasonLimit {
+		d.Limit = &r.Limit
+	}
+	if !r.At.IsZero() {
+		d.At = &r.At
+	}
+	return d
+}
