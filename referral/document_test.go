@@ -2,6 +2,7 @@ package referral_test
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/stretchr/testify/require"
@@ -46,3 +47,6 @@ func requireSame(t checker, want, got string) {
 	}
 	require.Len(t, found, len(wanted))
 }
+
+// codePattern matches made codes, as they stand in bodies and ids.
+var codePattern = regexp.MustCompile(`\b[0-9A-HJKMNP-TV-Z]{14}\b`)
