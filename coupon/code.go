@@ -69,13 +69,15 @@ func NewCodes(random io.Reader, n int) ([]Code, error) {
 // appendCode adds the code that 13 random bytes make: five bits of each, and the
 // check character.
 func appendCode(to, random []byte) []byte {
+	var code [codeLength]byte
 	sum := byte(0)
-	for _, b := range random {
+	for i, b := range random[:codeRandom] {
 		digit := b & 31 // 256 is a multiple of 32: no bias
 		sum = timesX(sum) ^ digit
-		to = append(to, alphabet[digit])
+		code[i] = alphabet[digit]
 	}
-	return append(to, alphabet[timesX(sum)])
+	code[codeRandom] = alphabet[timesX(sum)]
+	return append(to, code[:]...)
 }
 
 // ParseCode brings what a shopper typed into the normal form: compatibility
@@ -153,9 +155,5 @@ func checkDigit(code []byte) byte {
 }
 
 func timesX(a byte) byte {
-	a <<= 1
-	if a&32 != 0 {
-		a ^= 0b100101
-	}
-	return a
+	return a<<1&31 ^ a>>4*0b00101 // what is carried out of the field comes back
 }

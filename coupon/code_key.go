@@ -25,7 +25,8 @@ type codeKeys struct {
 const (
 	minCodeKey   = 16 // bytes
 	codeShown    = 4  // characters of a code that its coupon keeps, where there is a key
-	codeAttempts = 4  // codes tried for a coupon when those before are taken
+	maxOldKeys   = 4
+	codeAttempts = 4 // codes tried for a coupon when those before are taken
 )
 
 func newCodeKeys(o *Options) codeKeys {
@@ -41,6 +42,9 @@ func (c *codeKeys) keyed() bool { return len(c.keys[0]) > 0 }
 func (c *codeKeys) check(faults *Faults) {
 	if n := len(c.keys[0]); n > 0 && n < minCodeKey {
 		faults.add("options.code_key", "has %d bytes, want at least %d, better 32, at random", n, minCodeKey)
+	}
+	if n := len(c.keys) - 1; n > maxOldKeys {
+		faults.add("options.old_code_keys", "has %d keys, at most %d are allowed", n, maxOldKeys)
 	}
 }
 

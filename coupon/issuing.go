@@ -242,7 +242,10 @@ func (w *work) issue(request IssueRequest, fingerprints []string, made []prepare
 	body := issueBody{Fingerprint: fingerprints[0], At: w.now.UnixMicro()}
 	var answer []Coupon
 	for _, m := range made {
-		if err := w.mayIssue(m); err != nil {
+		if err := w.mayIssue(m.version, w.now); err != nil {
+			return nil, err
+		}
+		if err := w.free(m); err != nil {
 			return nil, err
 		}
 		c, err := w.makeCoupon(m, request.Holder, w.now, keys)
@@ -278,19 +281,18 @@ func (w *work) makeCoupon(m prepared, holder string, issued time.Time, keys *cod
 	return c, err
 }
 
-// mayIssue refuses a paused or ended offer and a chosen code that is taken, and
-// makes the batch depend on the offer's status.
-func (w *work) mayIssue(m prepared) error {
-	offer := &m.version.offer
-	head, err := w.head(offer.ID)
+// mayIssue refuses a paused or ended offer, or one whose coupons issued at the
+// instant are over, and makes the batch depend on the offer's status.
+func (w *work) mayIssue(v *Version, issued time.Time) error {
+	head, err := w.head(v.offer.ID)
 	if err != nil {
 		return err
 	}
-	refused := &Refusal{Offer: offer.ID, Name: offer.Name}
-	expires := m.version.expires(w.now)
+	refused := &Refusal{Offer: v.offer.ID, Name: v.offer.Name}
+	expires := v.expires(issued)
 	switch {
 	case head.Version == 0:
-		return fmt.Errorf("%w: %q", ErrNoOffer, offer.ID)
+		return fmt.Errorf("%w: %q", ErrNoOffer, v.offer.ID)
 	case head.Value.Paused:
 		refused.Reason = ReasonPaused
 		return refused
@@ -299,13 +301,19 @@ func (w *work) mayIssue(m prepared) error {
 		return refused
 	}
 	w.checks[head.Key] = head.Version
+	return nil
+}
+
+// free refuses a code that is known to be taken, and makes the batch depend on its
+// not being taken under an older key.
+func (w *work) free(m prepared) error {
 	for i, place := range m.places {
 		switch {
 		case w.docs[place] != nil && m.chosen:
 			return fmt.Errorf("%w: %s", ErrCodeTaken, m.code)
 		case w.docs[place] != nil:
 			return errMadeTwice
-		case i > 0 && m.chosen: // nobody else takes it under an older key meanwhile
+		case i > 0:
 			w.checks[place] = 0
 		}
 	}
