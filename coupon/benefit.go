@@ -387,7 +387,7 @@ func (b BuyGet) apply(p *pricing, e *entry) int64 {
 // cheapest gives parts of exactly n units, of which at most spare are of either
 // kind.
 func (b BuyGet) cheapest(p *pricing, gettable []int, either map[int]bool, n, spare int64) []int {
-	p.order(gettable, Cheapest)
+	p.sort(gettable, Cheapest)
 	var parts []int
 	for _, i := range gettable {
 		units := min(n, p.parts[i].units)

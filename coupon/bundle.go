@@ -60,7 +60,7 @@ func (b BundlePrice) clone() Benefit {
 // depends on the parts, not on the units.
 func (b BundlePrice) apply(p *pricing, e *entry) int64 {
 	parts := p.eligible(e)
-	p.order(parts, b.Pick)
+	p.sort(parts, b.Pick)
 	sets, filling := b.fillMost(p, parts)
 	if sets == 0 {
 		p.short = &Refusal{Reason: ReasonIncomplete}

@@ -17,7 +17,8 @@ type Candidate struct {
 	Paused  bool
 	Refused *Refusal // decided before, as for a mistyped code
 
-	quoted int64 // when judged again: what a quote took off, which a limit of money may have clipped
+	counted []int // of a quote: the lines that count
+	quoted  int64 // when judged again: what a quote took off, which a limit of money may have clipped
 }
 
 // Facts is what a decision rests on besides the cart and the candidates.
@@ -51,18 +52,28 @@ func Decide(cart Cart, candidates []Candidate, facts Facts, at time.Time) (*Quot
 		return nil, err
 	}
 	d := &decision{basket: b, facts: &facts, at: at, pricing: b.pricing()}
-	for _, c := range candidates {
+	entries := make([]entry, len(candidates))
+	d.entries = make([]*entry, len(candidates))
+	for i, c := range candidates {
 		if c.Version == nil && c.Refused == nil {
 			c.Refused = &Refusal{Reason: ReasonUnknown}
 		}
-		d.entries = append(d.entries, &entry{Candidate: c})
+		entries[i].Candidate = c
+		d.entries[i] = &entries[i]
 	}
 	slices.SortStableFunc(d.entries, (*entry).compareTwins)
 	d.entries = slices.CompactFunc(d.entries, d.repeats)
-	d.exclusions = make(map[string][]*Exclusion)
+	if len(facts.Exclusions) > 0 {
+		d.exclusions = make(map[string][]*Exclusion)
+	}
 	for i := range facts.Exclusions {
 		e := &facts.Exclusions[i]
 		d.exclusions[e.Seller] = append(d.exclusions[e.Seller], e)
+	}
+	d.promoted = cart.promotedBy()
+	d.free = !facts.Best && !slices.ContainsFunc(d.entries, (*entry).bound)
+	if indexPays(len(candidates), len(cart.Lines)) {
+		d.index = newLineIndex(d.pricing)
 	}
 	for _, e := range d.entries {
 		e.Refused = d.judge(e)
@@ -84,6 +95,11 @@ type decision struct {
 	entries    []*entry
 	applied    []*entry // those that apply, in the order in which they are worked out
 	pricing    *pricing
+	picked     []int      // the eligible lines of all entries, in one piece of memory
+	promoted   []string   // the shop's own promotions
+	index      *lineIndex // nil: every line is looked at
+	places     []int32    // scratch
+	free       bool       // every candidate combines with any, and none is limited: what one takes off alone is of no matter
 	optimal    bool
 	limited    bool // a limit had a say
 	notices    []string
@@ -92,14 +108,21 @@ type decision struct {
 // entry is a candidate under judgement.
 type entry struct {
 	Candidate
-	lines      []int    // indices of the eligible lines
-	left       []Reason // per line of the cart why it is left out; "" when eligible
-	deliveries []int    // indices of the deliveries that count, by id
+	lines      []int     // indices of the eligible lines, in the order of their ids
+	left       []passedOver // lines that the scope counts and that are left out all the same
+	deliveries []int     // indices of the deliveries that count, by id
 	claims     []limitClaim
 	alone      int64  // what it would take off alone
 	amount     int64  // what it takes off
 	lost       bool   // refused because of those that apply
 	rival      *entry // the one it can't be combined with
+}
+
+// passedOver is a line that an offer would count if its seller, or a promotion, did not
+// keep it out.
+type passedOver struct {
+	line   int
+	reason Reason
 }
 
 func (e *entry) offerID() string {
@@ -120,8 +143,10 @@ func (e *entry) couponID() string {
 }
 
 func (e *entry) compareID(other *entry) int {
+	if c := cmp.Compare(e.offerID(), other.offerID()); c != 0 {
+		return c
+	}
 	return cmp.Or(
-		cmp.Compare(e.offerID(), other.offerID()),
 		cmp.Compare(e.couponID(), other.couponID()),
 		cmp.Compare(e.Code, other.Code))
 }
@@ -133,8 +158,10 @@ func (e *entry) priority() int { return e.Version.offer.Priority }
 // compareTwins brings together candidates of the same coupon or offer, the one
 // that stays first: the latest version, and one asked for by a code.
 func (e *entry) compareTwins(other *entry) int {
+	if c := cmp.Compare(e.offerID(), other.offerID()); c != 0 {
+		return c
+	}
 	return cmp.Or(
-		cmp.Compare(e.offerID(), other.offerID()),
 		cmp.Compare(e.couponID(), other.couponID()),
 		cmp.Compare(other.version(), e.version()),
 		cmp.Compare(min(1, len(other.Code)), min(1, len(e.Code))),
@@ -210,6 +237,9 @@ func (d *decision) judgeOffer(e *entry) *Refusal {
 	if refused := d.judgeConditions(e, false); refused != nil {
 		return refused
 	}
+	if d.free {
+		return nil
+	}
 	if failed, refused := d.price([]*entry{e}); failed != nil {
 		return refused
 	}
@@ -217,9 +247,21 @@ func (d *decision) judgeOffer(e *entry) *Refusal {
 	return nil
 }
 
+// bound says that whether the entry applies may depend on others.
+func (e *entry) bound() bool {
+	if e.Version == nil {
+		return false
+	}
+	o := e.offer()
+	return !o.Combine.Freely || o.Group.Name != "" || len(o.Limits) > 0
+}
+
 // judgeConditions judges the offer's conditions, before any offer or with those
 // worked out so far.
 func (d *decision) judgeConditions(e *entry, worked bool) *Refusal {
+	if len(e.Version.offer.Conditions) == 0 {
+		return nil
+	}
 	s := situation{cart: d.cart, lines: e.lines, predicates: e.Version.predicates}
 	for _, i := range e.lines {
 		s.eligible += d.totals[i]
@@ -273,39 +315,80 @@ func (d *decision) full(claims []limitClaim, taken takings) *Refusal {
 // pickLines finds the lines that count for the offer, and refuses it when none do.
 func (d *decision) pickLines(e *entry) *Refusal {
 	offer := &e.Version.offer
-	promoted := slices.Clone(d.cart.Promotions)
-	e.left = make([]Reason, len(d.cart.Lines))
-	var excluding []string
-	for i := range d.cart.Lines {
-		line := &d.cart.Lines[i]
-		promoted = append(promoted, line.Promotions...)
-		switch {
-		case !e.Version.covers(line):
-			e.left[i] = ReasonNoLines
-		case slices.ContainsFunc(d.exclusions[line.Seller], func(x *Exclusion) bool { return x.excludes(line.Product, offer, d.at) }):
-			e.left[i] = ReasonSeller
-			excluding = append(excluding, line.Seller)
-		case offer.ShopPromotions == SkipPromoted && len(line.Promotions)+len(d.cart.Promotions) > 0:
-			e.left[i] = ReasonShopPromotion
-		default:
-			e.lines = append(e.lines, i)
+	e.deliveries = d.pickDeliveries(offer)
+	begin := len(d.picked)
+	if places, ok := d.narrow(e.Version); ok {
+		for _, place := range places {
+			d.pickLine(e, d.pricing.byID(int(place)))
+		}
+	} else {
+		for place := range d.cart.Lines {
+			d.pickLine(e, d.pricing.byID(place))
 		}
 	}
-	e.deliveries = d.pickDeliveries(offer)
-	slices.Sort(promoted)
-	slices.Sort(excluding)
-	promoted, excluding = slices.Compact(promoted), slices.Compact(excluding)
+	promoted := d.promoted
+	e.lines = slices.Clip(d.picked[begin:])
 	switch {
 	case offer.ShopPromotions == RefuseCart && len(promoted) > 0:
-		return &Refusal{Reason: ReasonShopPromotion, Promotions: promoted}
+		return &Refusal{Reason: ReasonShopPromotion, Promotions: distinct(promoted)}
 	case len(e.lines) > 0:
 		return nil
+	}
+	var excluding []string
+	for _, l := range e.left {
+		if l.reason == ReasonSeller {
+			excluding = append(excluding, d.cart.Lines[l.line].Seller)
+		}
+	}
+	switch {
 	case len(excluding) > 0:
-		return &Refusal{Reason: ReasonSeller, Sellers: excluding}
-	case slices.Contains(e.left, ReasonShopPromotion):
-		return &Refusal{Reason: ReasonShopPromotion, Promotions: promoted}
+		return &Refusal{Reason: ReasonSeller, Sellers: distinct(excluding)}
+	case len(e.left) > 0:
+		return &Refusal{Reason: ReasonShopPromotion, Promotions: distinct(promoted)}
 	}
 	return &Refusal{Reason: ReasonNoLines}
+}
+
+// narrow gives the places of lines that may count for an offer, where an index says
+// so.
+func (d *decision) narrow(v *Version) ([]int32, bool) {
+	if d.index == nil {
+		return nil, false
+	}
+	return d.index.narrowest(v, d.places)
+}
+
+func (d *decision) pickLine(e *entry, i int) {
+	line, offer := &d.cart.Lines[i], &e.Version.offer
+	switch {
+	case !e.Version.covers(line):
+	case d.excluded(line.Seller, line.Product, offer):
+		e.left = append(e.left, passedOver{i, ReasonSeller})
+	case offer.ShopPromotions == SkipPromoted && len(line.Promotions)+len(d.cart.Promotions) > 0:
+		e.left = append(e.left, passedOver{i, ReasonShopPromotion})
+	default:
+		d.picked = append(d.picked, i)
+	}
+}
+
+// promotedBy are the shop's own promotions that apply to anything in the cart.
+func (c *Cart) promotedBy() []string {
+	all := slices.Clip(c.Promotions)
+	for i := range c.Lines {
+		all = append(all, c.Lines[i].Promotions...)
+	}
+	return all
+}
+
+// excluded says that a seller keeps a product out of the offer.
+func (d *decision) excluded(seller, product string, offer *Offer) bool {
+	return d.exclusions != nil && slices.ContainsFunc(d.exclusions[seller], func(x *Exclusion) bool { return x.excludes(product, offer, d.at) })
+}
+
+func distinct(names []string) []string {
+	names = slices.Clone(names)
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // pickDeliveries finds the deliveries that count for the offer: all but those of a
@@ -315,7 +398,7 @@ func (d *decision) pickDeliveries(offer *Offer) []int {
 	var counted []int
 	for i := range shipping {
 		const anyProduct = ""
-		if !slices.ContainsFunc(d.exclusions[shipping[i].Seller], func(x *Exclusion) bool { return x.excludes(anyProduct, offer, d.at) }) {
+		if !d.excluded(shipping[i].Seller, anyProduct, offer) {
 			counted = append(counted, i)
 		}
 	}
@@ -392,6 +475,20 @@ func (d *decision) restoreLost() (any bool) {
 		}
 	}
 	return any
+}
+
+// combineFree applies all that take something off.
+func (d *decision) combineFree() {
+	open := d.open()
+	slices.SortStableFunc(open, (*entry).compareWork)
+	d.pricing.reset()
+	for _, e := range open {
+		if refused := d.work(e, len(d.applied), nil); refused != nil {
+			e.Refused = d.judgeAs(e, refused)
+			continue
+		}
+		d.applied = append(d.applied, e)
+	}
 }
 
 // restore takes back that an entry lost.
@@ -480,42 +577,51 @@ func (e *entry) beaten(rival *entry, reason Reason) *Refusal {
 // price works out the amounts of a set of offers, each on what those before it
 // left. It gives the first that does not apply with those before it, and why.
 func (d *decision) price(set []*entry) (failed *entry, refused *Refusal) {
-	p := d.pricing
-	p.reset()
+	d.pricing.reset()
 	var taken map[string]int64
+	if slices.ContainsFunc(set, func(e *entry) bool { return len(e.claims) > 0 }) {
+		taken = make(map[string]int64)
+	}
 	for i, e := range set {
-		p.applied, p.short = i, nil
-		if i > 0 && e.Version.after {
-			if refused := d.judgeConditions(e, true); refused != nil {
-				return e, refused
-			}
-		}
-		e.amount = e.Version.offer.Benefit.apply(p, e)
-		for _, claim := range e.claims {
-			if claim.limit.Uses > 0 {
-				continue
-			}
-			used := d.facts.Used[claim.Counter] + taken[claim.Counter]
-			if refused := d.spend(claim, e, used); refused != nil {
-				return e, refused
-			}
-		}
-		for _, claim := range e.claims {
-			if claim.limit.Uses == 0 {
-				if taken == nil {
-					taken = make(map[string]int64)
-				}
-				taken[claim.Counter] += e.amount
-			}
-		}
-		if e.amount == 0 && e.Version.offer.Benefit.stage() != giftStage {
-			if p.short != nil {
-				return e, p.short
-			}
-			return e, &Refusal{Reason: ReasonNothingOff}
+		if refused := d.work(e, i, taken); refused != nil {
+			return e, refused
 		}
 	}
 	return nil, nil
+}
+
+// work works out one offer on what those before it left, as the one of an index
+// among those applied. What it takes from limits of money is added to taken.
+func (d *decision) work(e *entry, index int, taken map[string]int64) *Refusal {
+	p := d.pricing
+	p.applied, p.short = index, nil
+	if index > 0 && e.Version.after {
+		if refused := d.judgeConditions(e, true); refused != nil {
+			return refused
+		}
+	}
+	e.amount = e.Version.offer.Benefit.apply(p, e)
+	for _, claim := range e.claims {
+		if claim.limit.Uses > 0 {
+			continue
+		}
+		used := d.facts.Used[claim.Counter] + taken[claim.Counter]
+		if refused := d.spend(claim, e, used); refused != nil {
+			return refused
+		}
+	}
+	for _, claim := range e.claims {
+		if claim.limit.Uses == 0 {
+			taken[claim.Counter] += e.amount
+		}
+	}
+	switch {
+	case e.amount > 0 || e.Version.offer.Benefit.stage() == giftStage:
+		return nil
+	case p.short != nil:
+		return p.short
+	}
+	return &Refusal{Reason: ReasonNothingOff}
 }
 
 // spend holds an entry's amount against a limit of money: it may be refused, or
@@ -565,13 +671,11 @@ func (d *decision) quote() *Quote {
 	for _, e := range d.applied {
 		offer := &e.Version.offer
 		q.Applied = append(q.Applied, Applied{offer.ID, offer.Version, offer.Name, e.couponID(), money(e.amount)})
-		e.quoted = e.amount
+		e.quoted, e.counted = e.amount, e.lines
 		q.candidates = append(q.candidates, e.Candidate)
 		discount += e.amount
-		for i, reason := range e.left {
-			if reason != "" {
-				q.Lines[i].LeftOut = append(q.Lines[i].LeftOut, LeftOut{offer.ID, offer.Name, reason})
-			}
+		for _, l := range e.left {
+			q.Lines[l.line].LeftOut = append(q.Lines[l.line].LeftOut, LeftOut{offer.ID, offer.Name, l.reason})
 		}
 	}
 	for _, e := range d.entries {

@@ -60,9 +60,11 @@ type pricing struct {
 	gifts      []Gift
 	applied    int      // index of the offer being worked out
 	short      *Refusal // what the cart lacks for it, where it takes nothing off for that
-	rank       []int    // of each line by id; nil when the lines stand in that order
+	order      []int    // the lines by id; nil when they stand in that order
+	changed    []int    // the parts that are not as before offers
 
-	weights, room, shares []int64 // scratch
+	eligibles             []int // scratch
+	weights, room, shares []int64
 }
 
 // delivery is one shipping line while offers are worked out on it.
@@ -73,18 +75,33 @@ type delivery struct {
 
 func (b *basket) pricing() *pricing {
 	p := &pricing{basket: b, parts: make([]part, len(b.totals)), deliveries: make([]delivery, len(b.cart.Shipping))}
-	p.rank = rankByID(b.cart.Lines)
-	p.reset()
+	p.order = orderByID(b.cart.Lines)
+	room := make([]cut, usualCuts*len(p.parts))
+	for i, total := range p.totals {
+		p.parts[i] = part{line: i, units: p.cart.Lines[i].Quantity, price: total, now: total, floor: p.floors[i]}
+		p.parts[i].off = room[usualCuts*i : usualCuts*i : usualCuts*(i+1)]
+	}
+	p.resetDeliveries()
 	return p
 }
 
-// rankByID ranks lines by their ids, the shorter first, so that the order of lines
+// usualCuts is how many offers' cuts a line has room for without asking for memory.
+const usualCuts = 4
+
+// byID is the line that stands at a place when lines are ordered by their ids.
+func (p *pricing) byID(place int) int {
+	if p.order == nil {
+		return place
+	}
+	return p.order[place]
+}
+
+// orderByID orders lines by their ids, the shorter first, so that the order of lines
 // has no effect; nil when they stand in that order.
-func rankByID(lines []Line) []int {
-	byID := func(a, b int) int { return compareIDs(lines[a].ID, lines[b].ID) }
+func orderByID(lines []Line) []int {
 	sorted := true
 	for i := 1; i < len(lines) && sorted; i++ {
-		sorted = byID(i-1, i) < 0
+		sorted = compareIDs(lines[i-1].ID, lines[i].ID) < 0
 	}
 	if sorted {
 		return nil
@@ -93,49 +110,59 @@ func rankByID(lines []Line) []int {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortFunc(order, byID)
-	rank := make([]int, len(lines))
-	for r, i := range order {
-		rank[i] = r
-	}
-	return rank
+	slices.SortFunc(order, func(a, b int) int { return compareIDs(lines[a].ID, lines[b].ID) })
+	return order
 }
 
-func compareIDs(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }
+func compareIDs(a, b string) int {
+	if len(a) != len(b) {
+		return len(a) - len(b)
+	}
+	return cmp.Compare(a, b)
+}
 
 // reset goes back to the prices before offers.
 func (p *pricing) reset() {
-	p.parts = p.parts[:len(p.totals)]
-	for i, total := range p.totals {
-		p.parts[i] = part{line: i, units: p.cart.Lines[i].Quantity, price: total, now: total, floor: p.floors[i], off: p.parts[i].off[:0]}
+	for _, i := range p.changed {
+		if i < len(p.totals) {
+			q := &p.parts[i]
+			*q = part{line: i, units: p.cart.Lines[i].Quantity, price: p.totals[i], now: p.totals[i], floor: p.floors[i], off: q.off[:0]}
+		}
 	}
+	p.changed, p.parts = p.changed[:0], p.parts[:len(p.totals)]
+	p.resetDeliveries()
+	p.gifts, p.applied = p.gifts[:0], 0
+}
+
+func (p *pricing) resetDeliveries() {
 	for i, s := range p.cart.Shipping {
 		p.deliveries[i] = delivery{now: s.Price.Minor(), off: p.deliveries[i].off[:0]}
 	}
-	p.gifts, p.applied = p.gifts[:0], 0
 }
 
 // eligible gives the indices of the parts whose lines count for an entry, in the
 // order of the lines' ids: of those with an equal claim to a last coin, the first
-// has it.
+// has it. The slice is good until eligible is called again, and may be sorted.
 func (p *pricing) eligible(e *entry) []int {
-	parts := make([]int, 0, len(e.lines))
-	for i := range p.parts {
-		if e.left[p.parts[i].line] == "" {
-			parts = append(parts, i)
+	p.eligibles = append(p.eligibles[:0], e.lines...) // a line's first part has its index
+	tails := p.parts[len(p.totals):]
+	if len(tails) == 0 {
+		return p.eligibles
+	}
+	place := make(map[int]int, len(e.lines))
+	for k, i := range e.lines {
+		place[i] = k
+	}
+	for i := range tails {
+		if _, counts := place[tails[i].line]; counts {
+			p.eligibles = append(p.eligibles, len(p.totals)+i)
 		}
 	}
-	if p.rank != nil || len(p.parts) > len(p.totals) {
-		slices.SortFunc(parts, func(a, b int) int {
-			x, y := &p.parts[a], &p.parts[b]
-			rx, ry := x.line, y.line
-			if p.rank != nil {
-				rx, ry = p.rank[rx], p.rank[ry]
-			}
-			return cmp.Or(cmp.Compare(rx, ry), cmp.Compare(x.from, y.from))
-		})
-	}
-	return parts
+	slices.SortFunc(p.eligibles, func(a, b int) int {
+		x, y := &p.parts[a], &p.parts[b]
+		return cmp.Or(cmp.Compare(place[x.line], place[y.line]), cmp.Compare(x.from, y.from))
+	})
+	return p.eligibles
 }
 
 // take subtracts an amount from a part.
@@ -148,9 +175,12 @@ func (p *pricing) take(i int, amount int64) int64 {
 	q.now -= amount
 	if c := last(q.off, p.applied); c != nil {
 		c.amount += amount
-	} else {
-		q.off = append(q.off, cut{p.applied, amount})
+		return amount
 	}
+	if len(q.off) == 0 {
+		p.changed = append(p.changed, i)
+	}
+	q.off = append(q.off, cut{p.applied, amount})
 	return amount
 }
 
@@ -213,8 +243,8 @@ const (
 	CartOrder
 )
 
-// order sorts parts by a pick, comparing what a unit costs now.
-func (p *pricing) order(parts []int, pick Pick) {
+// sort orders parts by a pick, comparing what a unit costs now.
+func (p *pricing) sort(parts []int, pick Pick) {
 	if pick == CartOrder {
 		slices.SortFunc(parts, func(a, b int) int {
 			return cmp.Or(cmp.Compare(p.parts[a].line, p.parts[b].line), cmp.Compare(p.parts[a].from, p.parts[b].from))
@@ -238,7 +268,7 @@ func (p *pricing) order(parts []int, pick Pick) {
 // there are fewer; the last one is cut if need be.
 func (p *pricing) pick(parts []int, n int64, pick Pick) []int {
 	sorted := slices.Clone(parts)
-	p.order(sorted, pick)
+	p.sort(sorted, pick)
 	return p.firstOf(sorted, n)
 }
 
@@ -265,6 +295,7 @@ func (p *pricing) cutOff(i int, n int64) int {
 	head := q.first(q.units - n)
 	tail := *q
 	p.parts[i] = head
+	p.changed = append(p.changed, i)
 	p.parts = append(p.parts, tail)
 	return len(p.parts) - 1
 }
@@ -311,45 +342,66 @@ func last(cuts []cut, applied int) *cut {
 // their units.
 func (p *pricing) write(q *Quote) {
 	money := func(minor int64) ledger.Money { return ledger.Minor(minor, p.cart.Currency) }
-	off := func(all []Off, c cut) []Off {
-		for i := range all {
-			if all[i].Applied == c.applied {
-				all[i].Amount = money(all[i].Amount.Minor() + c.amount)
-				return all
-			}
-		}
-		return append(all, Off{c.applied, money(c.amount)})
+	if len(p.parts) > len(p.totals) {
+		slices.SortFunc(p.parts, func(a, b part) int { return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.from, b.from)) })
 	}
-	slices.SortFunc(p.parts, func(a, b part) int { return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.from, b.from)) })
+	cuts := 0
 	for i := range p.parts {
-		x := &p.parts[i]
-		line := &q.Lines[x.line]
-		part := QuotePart{Units: x.units, Price: money(x.price), Total: money(x.now)}
-		for _, c := range x.off {
-			if c.amount > 0 {
-				part.Off = append(part.Off, Off{c.applied, money(c.amount)})
-				line.Off = off(line.Off, c)
+		cuts += len(p.parts[i].off)
+	}
+	parts, offs := make([]QuotePart, 0, len(p.parts)), make([]Off, 0, cuts)
+	for i := 0; i < len(p.parts); {
+		line := &q.Lines[p.parts[i].line]
+		first := len(parts)
+		var total int64
+		for ; i < len(p.parts) && &q.Lines[p.parts[i].line] == line; i++ {
+			x := &p.parts[i]
+			begin := len(offs)
+			for _, c := range x.off {
+				if c.amount > 0 {
+					offs = append(offs, Off{c.applied, money(c.amount)})
+				}
+			}
+			part := QuotePart{Units: x.units, Price: money(x.price), Total: money(x.now)}
+			if len(offs) > begin {
+				part.Off = slices.Clip(offs[begin:])
+			}
+			parts = append(parts, part)
+			total += x.now
+		}
+		line.Parts, line.Total = slices.Clip(parts[first:]), money(total)
+		if line.Off = line.Parts[0].Off; len(line.Parts) > 1 {
+			line.Off = sumParts(line.Parts)
+		}
+	}
+	p.writeDeliveries(q)
+	q.Gifts = slices.Clone(p.gifts)
+}
+
+// sumParts sums what comes off the parts of a line, by offer.
+func sumParts(parts []QuotePart) []Off {
+	var sums []Off
+	for _, part := range parts {
+		for _, o := range part.Off {
+			i, known := slices.BinarySearchFunc(sums, o, func(a, b Off) int { return cmp.Compare(a.Applied, b.Applied) })
+			if known {
+				sums[i].Amount = ledger.Minor(sums[i].Amount.Minor()+o.Amount.Minor(), o.Amount.Currency())
+			} else {
+				sums = slices.Insert(sums, i, o)
 			}
 		}
-		line.Parts = append(line.Parts, part)
 	}
-	for i := range q.Lines {
-		line := &q.Lines[i]
-		var total int64
-		for _, part := range line.Parts {
-			total += part.Total.Minor()
-		}
-		line.Total = money(total)
-		slices.SortFunc(line.Off, func(a, b Off) int { return cmp.Compare(a.Applied, b.Applied) })
-	}
+	return sums
+}
+
+func (p *pricing) writeDeliveries(q *Quote) {
 	for i, s := range p.cart.Shipping {
-		d := QuoteDelivery{ID: s.ID, Price: s.Price, Total: money(p.deliveries[i].now)}
+		d := QuoteDelivery{ID: s.ID, Price: s.Price, Total: ledger.Minor(p.deliveries[i].now, p.cart.Currency)}
 		for _, c := range p.deliveries[i].off {
 			if c.amount > 0 {
-				d.Off = append(d.Off, Off{c.applied, money(c.amount)})
+				d.Off = append(d.Off, Off{c.applied, ledger.Minor(c.amount, p.cart.Currency)})
 			}
 		}
 		q.Deliveries = append(q.Deliveries, d)
 	}
-	q.Gifts = slices.Clone(p.gifts)
 }

@@ -97,8 +97,8 @@ type Off struct {
 	Amount  ledger.Money
 }
 
-// LeftOut says why an offer that applies to a cart passes over one of its lines:
-// [ReasonNoLines], [ReasonSeller] or [ReasonShopPromotion].
+// LeftOut says why an offer that applies to a cart passes over a line that its scope
+// counts: [ReasonSeller] or [ReasonShopPromotion].
 type LeftOut struct {
 	Offer  string
 	Name   string

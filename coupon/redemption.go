@@ -242,11 +242,8 @@ func newAppliedBody(q *Quote, i int, a Applied, at time.Time) appliedBody {
 		return body
 	}
 	body.Minimum, body.After = minimums(offer.Conditions, q.Cart.Currency)
-	for i := range q.Lines {
-		out := slices.ContainsFunc(q.Lines[i].LeftOut, func(l LeftOut) bool { return l.Offer == a.Offer })
-		if body.Minimum+body.After > 0 && !out {
-			body.Lines = append(body.Lines, i)
-		}
+	if body.Minimum+body.After > 0 {
+		body.Lines = slices.Sorted(slices.Values(c.counted))
 	}
 	return body
 }

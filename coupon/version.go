@@ -17,13 +17,6 @@ type Version struct {
 	predicates map[predicateName]*RegisteredPredicate
 }
 
-// sets are Lists for looking up; a nil set means that nothing is named.
-type sets struct {
-	products, categories, sellers, tags set
-}
-
-type set map[string]struct{}
-
 // NewVersion checks an offer and makes it ready for matching. It keeps no
 // reference to the offer's lists. It fails as [Offer.Validate] does, also when a
 // condition names a predicate that is not among those given.
@@ -96,51 +89,6 @@ func (l Lists) clone() Lists {
 
 // Offer gives the offer as it was published. Its lists must not be changed.
 func (v *Version) Offer() Offer { return v.offer }
-
-func newSets(l Lists) sets {
-	return sets{newSet(l.Products), newSet(l.Categories), newSet(l.Sellers), newSet(l.Tags)}
-}
-
-func newSet(entries []string) set {
-	if len(entries) == 0 {
-		return nil
-	}
-	s := make(set, len(entries))
-	for _, e := range entries {
-		s[e] = struct{}{}
-	}
-	return s
-}
-
-func (s set) has(entry string) bool {
-	_, found := s[entry]
-	return found
-}
-
-func (s set) hasAny(entries []string) bool {
-	return s != nil && slices.ContainsFunc(entries, s.has)
-}
-
-// covers says that the scope counts the line.
-func (v *Version) covers(l *Line) bool {
-	switch {
-	case v.in.products != nil && !v.in.products.has(l.Product),
-		v.in.sellers != nil && !v.in.sellers.has(l.Seller),
-		v.in.categories != nil && !v.in.categories.hasAny(l.Categories),
-		v.in.tags != nil && !v.in.tags.hasAny(l.Tags):
-		return false
-	case v.out.products.has(l.Product), v.out.sellers.has(l.Seller),
-		v.out.categories.hasAny(l.Categories), v.out.tags.hasAny(l.Tags):
-		return false
-	}
-	switch v.offer.Scope.SaleItems {
-	case SaleItemsOut:
-		return !l.OnSale
-	case SaleItemsOnly:
-		return l.OnSale
-	}
-	return true
-}
 
 // refuseTime is nil when the offer, and the coupon if there is one, can be used at
 // the instant.

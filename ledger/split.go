@@ -112,7 +112,11 @@ func (p *pot) spread(dst []int64, shares []share) {
 		return
 	}
 	slices.SortFunc(shares, func(a, b share) int {
-		return cmp.Or(cmp.Compare(b.remainder, a.remainder), cmp.Compare(a.part, b.part))
+		switch {
+		case a.remainder > b.remainder, a.remainder == b.remainder && a.part < b.part:
+			return -1
+		}
+		return 1 // no two are equal: their parts differ
 	})
 	for _, s := range shares[:left] { // the remainders sum to left × p.weight, so left < len(shares)
 		dst[s.part]++
