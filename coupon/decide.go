@@ -108,9 +108,9 @@ type decision struct {
 // entry is a candidate under judgement.
 type entry struct {
 	Candidate
-	lines      []int     // indices of the eligible lines, in the order of their ids
+	lines      []int        // indices of the eligible lines, in the order of their ids
 	left       []passedOver // lines that the scope counts and that are left out all the same
-	deliveries []int     // indices of the deliveries that count, by id
+	deliveries []int        // indices of the deliveries that count, by id
 	claims     []limitClaim
 	alone      int64  // what it would take off alone
 	amount     int64  // what it takes off
