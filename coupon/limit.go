@@ -68,8 +68,10 @@ func (l *Limit) check(path string, o *Offer, faults *Faults) {
 	if l.Per > PerAttribute {
 		faults.add(path+".per", "is %d, which is not defined", l.Per)
 	}
-	if (l.Uses == 0) == (len(l.Money) == 0) || l.Uses < 0 {
-		faults.add(path+".uses", "is %d with %d amounts of money: want uses of at least 1, or money", l.Uses, len(l.Money))
+	if l.Uses < 0 {
+		faults.add(path+".uses", "is %d, want at least 1", l.Uses)
+	} else if (l.Uses == 0) == (len(l.Money) == 0) {
+		faults.add(path, "has uses and money, or neither: give one")
 	}
 	l.Money.check(path+".money", 1, faults)
 	if l.When > AllowLast || l.When != RefuseSpent && len(l.Money) == 0 {

@@ -395,11 +395,14 @@ func (d *conditionDocument) members() (kind, name string, used []string, known b
 
 // unknownType is the fault of a type that this release does not know.
 func (r *reading) unknownType(path, kind, name string, known map[string][]string) {
-	if name == "" {
-		r.misread(member(path, "type"), "is missing, want one of %q", slices.Sorted(maps.Keys(known)))
-		return
+	at := member(path, "type")
+	switch {
+	case r.follows(at):
+	case name == "":
+		r.misread(at, "is missing, want one of %q", slices.Sorted(maps.Keys(known)))
+	default:
+		r.misread(at, "%.40q is no %s that this release knows, want one of %q", name, kind, slices.Sorted(maps.Keys(known)))
 	}
-	r.misread(member(path, "type"), "%.40q is no %s that this release knows, want one of %q", name, kind, slices.Sorted(maps.Keys(known)))
 }
 
 func newConditionDocuments(all []Condition) ([]conditionDocument, error) {

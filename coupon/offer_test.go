@@ -78,7 +78,7 @@ func TestOfferFaults(t *testing.T) {
 		"no such zone":                {func(o *coupon.Offer) { o.Schedule.Zone = "Europe/Nowhere" }, []string{"schedule.zone"}},
 		"the machine's zone":          {func(o *coupon.Offer) { o.Schedule.Zone = "Local" }, []string{"schedule.zone"}},
 		"a path as zone":              {func(o *coupon.Offer) { o.Schedule.Zone = "../../etc/passwd" }, []string{"schedule.zone"}},
-		"a limit of nothing":          {func(o *coupon.Offer) { o.Limits = []coupon.Limit{{}} }, []string{"limits[0].uses"}},
+		"a limit of nothing":          {func(o *coupon.Offer) { o.Limits = []coupon.Limit{{}} }, []string{"limits[0]"}},
 		"an undefined limit":          {func(o *coupon.Offer) { o.Limits = []coupon.Limit{{Per: 6, Uses: 1, Period: "hour"}} }, []string{"limits[0].per", "limits[0].period"}},
 		"a coupon's limit per month": {func(o *coupon.Offer) {
 			o.Limits = []coupon.Limit{{Per: coupon.PerCoupon, Uses: 1, Period: ledger.Month}}

@@ -77,10 +77,15 @@ func (r *reading) merge(path string, err error) {
 		return
 	}
 	for _, fault := range found.Faults {
-		if at := member(path, fault.Path); !slices.ContainsFunc(r.unread, func(p string) bool { return within(p, at) || within(at, p) }) {
+		if at := member(path, fault.Path); !r.follows(at) {
 			r.add(at, "%s", fault.Problem)
 		}
 	}
+}
+
+// follows says that a fault at a path may come of what could not be read.
+func (r *reading) follows(path string) bool {
+	return slices.ContainsFunc(r.unread, func(unread string) bool { return within(unread, path) || within(path, unread) })
 }
 
 // member is the path of an object's member.
@@ -186,7 +191,7 @@ func (r *reading) named(path string, v reflect.Value, depth int) {
 		name, _ := r.next().(string)
 		value := reflect.New(v.Type().Elem()).Elem()
 		if seen[name] {
-			r.add(named(path, name), "stands twice")
+			r.misread(named(path, name), "stands twice")
 		}
 		seen[name] = true
 		r.value(named(path, name), value, depth+1)
@@ -205,7 +210,7 @@ func (r *reading) once(path, name string, seen map[string]bool) string {
 		at = named(path, name)
 	}
 	if seen[name] {
-		r.add(at, "stands twice")
+		r.misread(at, "stands twice")
 	}
 	seen[name] = true
 	return at
