@@ -18,8 +18,8 @@ const (
 // checks, with the caps of referrals; that every reward belongs to a referral and
 // is in a state that the referral's allows; that a granted reward's coupons exist;
 // and that every friend was bound to a customer known before. On a quiet store its
-// report is exact; while others write, a referral may be reported that was being
-// changed: audit it again.
+// report is exact. While others write, what looks wrong is read again until it stands
+// still.
 func Audit(ctx context.Context, store storage.Store) (ledger.AuditReport, error) {
 	report, err := coupon.Audit(ctx, store, kindReferral)
 	if err != nil {
@@ -37,7 +37,9 @@ type auditor struct {
 	report *ledger.AuditReport
 }
 
-func (a *auditor) each(ctx context.Context, kind string, check func(context.Context, storage.Doc) error) error {
+// each checks all documents of a kind. What contradicts a document changes it in the
+// same batch: when it has not changed after it was found wrong, it is wrong.
+func (a *auditor) each(ctx context.Context, kind string, check func(context.Context, storage.Doc) (*ledger.Discrepancy, error)) error {
 	query := storage.Query{Kind: kind, Limit: storage.MaxPage}
 	for {
 		page, err := a.store.List(ctx, query)
@@ -46,8 +48,23 @@ func (a *auditor) each(ctx context.Context, kind string, check func(context.Cont
 		}
 		for _, doc := range page.Docs {
 			a.report.Documents++
-			if err := check(ctx, doc); err != nil {
-				return err
+			for {
+				wrong, err := check(ctx, doc)
+				if err != nil {
+					return err
+				}
+				if wrong == nil {
+					break
+				}
+				docs, err := a.get(ctx, doc.Key)
+				if err != nil {
+					return err
+				}
+				if docs[doc.Key].Version == doc.Version {
+					a.report.Discrepancies = append(a.report.Discrepancies, *wrong)
+					break
+				}
+				doc = docs[doc.Key]
 			}
 		}
 		if page.Next == "" {
@@ -57,43 +74,45 @@ func (a *auditor) each(ctx context.Context, kind string, check func(context.Cont
 	}
 }
 
-func (a *auditor) found(finding ledger.Finding, where, note string) {
-	a.report.Discrepancies = append(a.report.Discrepancies, ledger.Discrepancy{Finding: finding, Where: where, Note: note})
+func found(finding ledger.Finding, where storage.Key, note string) (*ledger.Discrepancy, error) {
+	return &ledger.Discrepancy{Finding: finding, Where: where.String(), Note: note}, nil
 }
 
-func (a *auditor) referral(ctx context.Context, doc storage.Doc) error {
+func (a *auditor) referral(ctx context.Context, doc storage.Doc) (*ledger.Discrepancy, error) {
 	r, err := referrals.Decode(doc)
 	if err != nil {
-		return nil // the ledger's audit has it as unreadable
+		return found(ledger.FoundUnreadable, doc.Key, err.Error())
 	}
 	b := &r.Value
+	if b.Referrer == b.Friend {
+		return found(FoundForest, doc.Key, "the friend is the referrer")
+	}
 	docs, err := a.get(ctx, memberKey(b.Referrer), memberKey(b.Friend))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	referrer, err := record(members, docs, memberKey(b.Referrer))
 	if err != nil {
-		return err
+		return found(ledger.FoundUnreadable, memberKey(b.Referrer), err.Error())
 	}
 	friend, err := record(members, docs, memberKey(b.Friend))
 	if err != nil {
-		return err
+		return found(ledger.FoundUnreadable, memberKey(b.Friend), err.Error())
 	}
 	registered := friend.Value.Registration
 	switch {
 	case referrer.Version == 0 || friend.Value.Depth != referrer.Value.Depth+1:
-		a.found(FoundForest, doc.Key.ID, "the referrer was not known when the friend was bound")
+		return found(FoundForest, doc.Key, "the referrer was not known when the friend was bound")
 	case registered == nil || !registered.Bound || registered.Program != b.Program || registered.Referrer != b.Referrer:
-		a.found(FoundForest, doc.Key.ID, "the friend's registration says otherwise")
+		return found(FoundForest, doc.Key, "the friend's registration says otherwise")
 	}
-	return nil
+	return nil, nil
 }
 
-func (a *auditor) reward(ctx context.Context, doc storage.Doc) error {
+func (a *auditor) reward(ctx context.Context, doc storage.Doc) (*ledger.Discrepancy, error) {
 	reward, err := rewards.Decode(doc)
 	if err != nil {
-		a.found(ledger.FoundUnreadable, doc.Key.String(), err.Error())
-		return nil
+		return found(ledger.FoundUnreadable, doc.Key, err.Error())
 	}
 	b := &reward.Value
 	key := referralKey(b.Program, b.Friend)
@@ -103,19 +122,19 @@ func (a *auditor) reward(ctx context.Context, doc storage.Doc) error {
 	}
 	docs, err := a.get(ctx, keys...)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	if len(docs) < len(keys) {
+		return found(FoundReward, doc.Key, "its referral or a coupon it gave is missing")
 	}
 	r, err := record(referrals, docs, key)
 	if err != nil {
-		return nil
-	}
-	if len(docs) < len(keys) {
-		a.found(FoundReward, doc.Key.ID, "its referral or a coupon it gave is missing")
+		return nil, nil // found by itself
 	}
 	if why := b.contradicts(&r.Value); why != "" {
-		a.found(FoundReward, doc.Key.ID, why)
+		return found(FoundReward, doc.Key, why)
 	}
-	return nil
+	return nil, nil
 }
 
 // contradicts says why a reward can't be in its state while its referral is in its
