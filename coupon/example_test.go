@@ -197,7 +197,7 @@ func ExampleRefusal_Shopper() {
 	ask("mallory", "20.00")
 	// Output:
 	// staff:   coupon: refused: offer "friend-5", coupon "reward-1/1": the eligible products cost 2.00 EUR, needed 10.00 EUR: 8.00 EUR are missing
-	// shopper: Spend 8.00 EUR more on products that count for "5 € for inviting a friend".
+	// shopper: Spend €8.00 more on products that count for "5 € for inviting a friend".
 	// staff:   coupon: refused: offer "friend-5", coupon "reward-1/1": the coupon is held by another customer
 	// shopper: This code can't be used.
 }

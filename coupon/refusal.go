@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/text/language"
+
 	"github.com/vouch-go/vouch/ledger"
 )
 
@@ -47,7 +49,7 @@ const (
 )
 
 // Refusal says why one offer does not apply, as data and as two sentences: Error
-// for staff, [Refusal.Shopper] for the shopper. It is an error that matches
+// for staff, [Refusal.Shopper] or [Refusal.In] for the shopper. It is an error that matches
 // [ErrRefused].
 type Refusal struct {
 	Reason Reason
@@ -75,6 +77,7 @@ type Refusal struct {
 	Rival     string // id of the offer that is applied instead
 	RivalName string
 	RivalOff  ledger.Money // what the rival takes off
+	Off       ledger.Money // what the offer itself would take off alone
 
 	untold bool // a condition that can't be told to hold or not: see Not
 }
@@ -84,13 +87,18 @@ func (r *Refusal) Unwrap() error { return ErrRefused }
 
 // Error is the sentence for staff: which offer, and why, with the figures.
 func (r *Refusal) Error() string {
+	return fmt.Sprintf("%v: %s: %s", ErrRefused, r.who(), r.detail())
+}
+
+// who names what is refused.
+func (r *Refusal) who() string {
 	var who []string
 	for _, part := range []struct{ what, value string }{{"offer", r.Offer}, {"coupon", r.Coupon}, {"code", r.Code}} {
 		if part.value != "" {
 			who = append(who, fmt.Sprintf("%s %.100q", part.what, part.value))
 		}
 	}
-	return fmt.Sprintf("%v: %s: %s", ErrRefused, strings.Join(who, ", "), r.detail())
+	return strings.Join(who, ", ")
 }
 
 func (r *Refusal) detail() string {
@@ -133,13 +141,17 @@ func (r *Refusal) detail() string {
 		return fmt.Sprintf("the eligible products cost %s, needed %s: %s are missing", r.Found, r.Needed, r.Missing)
 	case ReasonLimit:
 		if r.OfMoney {
-			return fmt.Sprintf("%d of %d minor units of its money are spent %s", r.FoundUses, r.NeededUses, r.counted())
+			spent := fmt.Sprintf("%d of %d minor units of its money are spent %s", r.FoundUses, r.NeededUses, r.counted())
+			if !r.Needed.IsZero() {
+				spent += fmt.Sprintf(": %s are left, needed %s", r.Found, r.Needed)
+			}
+			return spent
 		}
 		return fmt.Sprintf("used %d of %d times %s", r.FoundUses, r.NeededUses, r.counted())
 	case ReasonMinimumQuantity:
-		return fmt.Sprintf("%d eligible units, needed %d", r.FoundUnits, r.NeededUnits)
+		return fmt.Sprintf("%d eligible units, needed %d: %d are missing", r.FoundUnits, r.NeededUnits, r.NeededUnits-r.FoundUnits)
 	case ReasonContains:
-		return fmt.Sprintf("%d units of the products it asks for, needed %d", r.FoundUnits, r.NeededUnits)
+		return fmt.Sprintf("%d units of the products it asks for, needed %d: %d are missing", r.FoundUnits, r.NeededUnits, r.NeededUnits-r.FoundUnits)
 	case ReasonOrderNumber:
 		return fmt.Sprintf("this is the customer's order %d, and it begins with order %d or is over", r.FoundUses, r.NeededUses)
 	case ReasonSale:
@@ -151,7 +163,7 @@ func (r *Refusal) detail() string {
 	case ReasonHours:
 		return "it can't be used at this hour of the week"
 	case ReasonGroup:
-		return fmt.Sprintf("of its group, offer %q (%q) counts", r.Rival, r.RivalName)
+		return fmt.Sprintf("of its group, offer %q (%q) counts, which takes off %s", r.Rival, r.RivalName, r.RivalOff)
 	case ReasonNotBetter:
 		return "no set with it takes off more"
 	case ReasonCombination:
@@ -184,80 +196,85 @@ func sellers(ids []string) string {
 
 func stamp(at time.Time) string { return at.UTC().Format(time.RFC3339) }
 
-// Shopper is the sentence for the shopper. It gives one and the same answer for
-// codes that are unknown, somebody else's, revoked, paused, expired or used up,
-// so that it helps nobody to guess codes, and it shows no figures of other
+// Shopper is the sentence for the shopper, in English. It gives one and the same
+// answer for codes that are unknown, somebody else's, revoked, paused, expired or
+// used up, so that it helps nobody to guess codes, and it shows no figures of other
 // people's uses. The holder of a coupon is told more of it.
-func (r *Refusal) Shopper() string {
+func (r *Refusal) Shopper() string { return r.In(language.English) }
+
+// In is the sentence for the shopper, as [Refusal.Shopper] gives it, in a language
+// that has a catalogue, otherwise in English. Amounts and dates are in the form of the
+// reader's region.
+func (r *Refusal) In(tag language.Tag) string { return capital(r.tell(newSpeaker(tag))) }
+
+func (r *Refusal) tell(s *speaker) string {
+	offer, rival := r.title(s), s.say("quoted", "name", r.RivalName)
 	switch r.Reason {
 	case ReasonNotACode, ReasonMistyped:
-		return "Please check the code: it is mistyped."
+		return s.say("refused_mistyped")
 	case ReasonMinimumSpend:
-		return fmt.Sprintf("Spend %s more on products that count for %s.", r.Missing, r.title())
+		return s.say("refused_minimum_spend", "missing", s.money(r.Missing), "offer", offer)
 	case ReasonNoLines:
-		return fmt.Sprintf("None of the products in your cart count for %s.", r.title())
+		return s.say("refused_no_lines", "offer", offer)
 	case ReasonSeller:
-		take := "does"
-		if len(r.Sellers) > 1 {
-			take = "do"
-		}
-		return fmt.Sprintf("%s can't be used here: %s %s not take part.", capital(r.title()), sellers(r.Sellers), take)
+		return s.count("refused_sellers", int64(len(r.Sellers)), "offer", offer, "sellers", strings.Join(r.Sellers, s.say("comma")))
 	case ReasonShopPromotion:
-		return fmt.Sprintf("%s can't be combined with other promotions.", capital(r.title()))
+		return s.say("refused_promotions", "offer", offer)
 	case ReasonCombination:
 		if r.Rival == r.Offer {
-			return fmt.Sprintf("Only one of your coupons for %s can be used at a time.", r.title())
+			return s.say("refused_twin", "offer", offer)
 		}
-		return fmt.Sprintf("%s can't be combined with %q.", capital(r.title()), r.RivalName)
+		return s.say("refused_combination", "offer", offer, "rival", rival)
 	case ReasonCustomer:
-		return "Please sign in to use this."
+		return s.say("refused_customer")
 	case ReasonNothingOff:
-		return "There is nothing left to take off."
+		return s.say("refused_nothing_off")
 	case ReasonMinimumQuantity:
-		return fmt.Sprintf("Add %d more of the products that count for %s.", r.NeededUnits-r.FoundUnits, r.title())
+		return s.count("refused_minimum_quantity", r.NeededUnits-r.FoundUnits, "offer", offer)
 	case ReasonContains, ReasonIncomplete:
-		return fmt.Sprintf("%s asks for products that are not in your cart.", capital(r.title()))
+		return s.say("refused_contains", "offer", offer)
 	case ReasonHours:
-		return fmt.Sprintf("%s can't be used at this hour.", capital(r.title()))
+		return s.say("refused_hours", "offer", offer)
 	case ReasonOrderNumber, ReasonSale, ReasonPredicate, ReasonExcluded, ReasonSegment:
-		return fmt.Sprintf("%s is not for this order.", capital(r.title()))
+		return s.say("refused_order", "offer", offer)
 	case ReasonGroup:
-		return fmt.Sprintf("%s is not needed: %q counts.", capital(r.title()), r.RivalName)
+		return s.say("refused_group", "offer", offer, "rival", rival)
 	case ReasonNotBetter:
-		return fmt.Sprintf("%s would not save more.", capital(r.title()))
+		return s.say("refused_not_better", "offer", offer)
 	case ReasonCurrency:
-		return fmt.Sprintf("%s can't be used with prices in %s.", capital(r.title()), r.Currency)
+		return s.say("refused_currency", "offer", offer, "currency", r.Currency.Code())
 	case ReasonBlackout:
-		return fmt.Sprintf("%s can't be used during %s.", capital(r.title()), r.Blackout)
+		return s.say("refused_blackout", "offer", offer, "blackout", r.Blackout)
 	case ReasonNotYet:
-		return fmt.Sprintf("%s can be used from %s.", capital(r.title()), r.At.Format("2 January 2006 15:04 MST"))
+		return s.say("refused_not_yet", "offer", offer, "from", s.dateTime(r.At))
 	}
 	if r.Own {
-		switch r.Reason {
-		case ReasonExpired:
-			last := r.At.Add(-1) // At is the first instant at which it could not be used
-			return fmt.Sprintf("Your coupon %q could be used until %s.", r.Name, last.Format("2 January 2006"))
-		case ReasonUsed:
-			return fmt.Sprintf("You have already used your coupon %q.", r.Name)
-		case ReasonReserved:
-			return fmt.Sprintf("Your coupon %q is held for another order of yours until %s.", r.Name, r.At.Format("15:04 MST"))
-		case ReasonRevoked:
-			return fmt.Sprintf("Your coupon %q was taken back.", r.Name)
-		case ReasonLimit:
-			if r.Limit == PerCustomer {
-				return fmt.Sprintf("You have used %q as often as allowed.", r.Name)
-			}
-		}
-		return fmt.Sprintf("Your coupon %q can't be used at the moment.", r.Name)
+		return r.tellHolder(s, s.say("quoted", "name", r.Name))
 	}
-	return "This code can't be used."
+	return s.say("refused")
 }
 
-func (r *Refusal) title() string {
+// tellHolder says of a coupon what only its holder may know.
+func (r *Refusal) tellHolder(s *speaker, offer string) string {
+	switch {
+	case r.Reason == ReasonExpired:
+		last := r.At.Add(-1) // At is the first instant at which it could not be used
+		return s.say("refused_expired", "offer", offer, "last", s.date(last))
+	case r.Reason == ReasonUsed:
+		return s.say("refused_used", "offer", offer)
+	case r.Reason == ReasonReserved:
+		return s.say("refused_reserved", "offer", offer, "time", s.clock(r.At)+" "+r.At.Format("MST"))
+	case r.Reason == ReasonRevoked:
+		return s.say("refused_revoked", "offer", offer)
+	case r.Reason == ReasonLimit && r.Limit == PerCustomer:
+		return s.say("refused_limit", "offer", offer)
+	}
+	return s.say("refused_own", "offer", offer)
+}
+
+func (r *Refusal) title(s *speaker) string {
 	if r.Name == "" {
-		return "this coupon"
+		return s.say("this_coupon")
 	}
-	return fmt.Sprintf("%q", r.Name)
+	return s.say("quoted", "name", r.Name)
 }
-
-func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

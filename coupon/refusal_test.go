@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/language"
 
 	"github.com/vouch-go/vouch/coupon"
 	"github.com/vouch-go/vouch/ledger"
@@ -40,7 +41,7 @@ func TestSentences(t *testing.T) {
 		coupon.ReasonNoLines:       {"it counts none of the products in the cart", `None of the products in your cart count for "5 € off".`, ""},
 		coupon.ReasonSeller:        {"excluded by sellers acme, zeta", `"5 € off" can't be used here: sellers acme, zeta do not take part.`, ""},
 		coupon.ReasonShopPromotion: {"the shop's own promotions apply already: 3 for 2, free parcel", `"5 € off" can't be combined with other promotions.`, ""},
-		coupon.ReasonMinimumSpend:  {"the eligible products cost 2.00 EUR, needed 10.00 EUR: 8.00 EUR are missing", `Spend 8.00 EUR more on products that count for "5 € off".`, ""},
+		coupon.ReasonMinimumSpend:  {"the eligible products cost 2.00 EUR, needed 10.00 EUR: 8.00 EUR are missing", `Spend €8.00 more on products that count for "5 € off".`, ""},
 		coupon.ReasonLimit:         {"used 3 of 4 times in all in this month", guessed, `Your coupon "5 € off" can't be used at the moment.`},
 		coupon.ReasonCombination:   {`can't be combined with offer "b" ("6 € off"), which takes off 6.00 EUR`, `"5 € off" can't be combined with "6 € off".`, ""},
 		coupon.ReasonNothingOff:    {"nothing is left to take off", "There is nothing left to take off.", ""},
@@ -94,4 +95,77 @@ func TestNotices(t *testing.T) {
 	q = s.quote(cartOf(item("10.00", 1)), coupon.Choose("NOPE", "NOPE", "CODE"), noon)
 	assert.Equal(t, []string{`"NOPE" was given more than once; it counts once`}, q.Notices)
 	require.Len(t, q.Refused, 1)
+}
+
+// Amounts, numbers and dates are in the reader's form. What has no catalogue is said
+// in English.
+func TestSentencesByLanguage(t *testing.T) {
+	spend := coupon.Refusal{Reason: coupon.ReasonMinimumSpend, Name: "5 € off", Missing: eur("1234567.08")}
+	from := coupon.Refusal{Reason: coupon.ReasonNotYet, At: time.Date(2026, 12, 1, 15, 4, 0, 0, time.FixedZone("CET", 3600))}
+	few := coupon.Refusal{Reason: coupon.ReasonMinimumQuantity, Name: "a", FoundUnits: 1, NeededUnits: 2}
+	for tag, want := range map[string][]string{
+		"en":          {`Spend €1,234,567.08 more on products that count for "5 € off".`, "This coupon can be used from 1 December 2026 15:04 CET.", `Add 1 more of the products that count for "a".`},
+		"en-US":       {`Spend €1,234,567.08 more on products that count for "5 € off".`, "This coupon can be used from December 1, 2026 3:04 PM CET.", `Add 1 more of the products that count for "a".`},
+		"en-IN":       {`Spend €12,34,567.08 more on products that count for "5 € off".`, "This coupon can be used from 1 December 2026 15:04 CET.", `Add 1 more of the products that count for "a".`},
+		"fr":          {"Ajoutez 1 234 567,08 € de produits concernés pour utiliser « 5 € off ».", "Ce bon est valable à partir du 1er décembre 2026 à 15:04 (CET).", "Ajoutez encore 1 article concerné par « a »."},
+		"fr-CA":       {"Ajoutez 1 234 567,08 € de produits concernés pour utiliser « 5 € off ».", "Ce bon est valable à partir du 1er décembre 2026 à 15:04 (CET).", "Ajoutez encore 1 article concerné par « a »."},
+		"de":          {`Spend €1,234,567.08 more on products that count for "5 € off".`, "This coupon can be used from 1 December 2026 15:04 CET.", `Add 1 more of the products that count for "a".`},
+		"zh-Hant-TW":  {`Spend €1,234,567.08 more on products that count for "5 € off".`, "This coupon can be used from 1 December 2026 15:04 CET.", `Add 1 more of the products that count for "a".`},
+		"und-u-nu-tt": {`Spend €1,234,567.08 more on products that count for "5 € off".`, "This coupon can be used from 1 December 2026 15:04 CET.", `Add 1 more of the products that count for "a".`},
+	} {
+		for i, r := range []coupon.Refusal{spend, from, few} {
+			assert.Equal(t, want[i], strings.ReplaceAll(r.In(language.Make(tag)), "\u00a0", " "), tag)
+		}
+	}
+}
+
+// Amounts are exact, with the ledger's decimals, whatever the language's tables hold.
+func TestAmountsInSentences(t *testing.T) {
+	points, err := ledger.Unit("PTS", 0)
+	require.NoError(t, err)
+	in := func(tag language.Tag, m ledger.Money) string {
+		r := coupon.Refusal{Reason: coupon.ReasonMinimumSpend, Name: "a", Missing: m}
+		return strings.ReplaceAll(r.In(tag), "\u00a0", " ")
+	}
+	for _, c := range []struct {
+		amount          ledger.Money
+		english, french string
+	}{
+		{ledger.Minor(1<<53-1, euro), "€90,071,992,547,409.91", "90 071 992 547 409,91 €"},
+		{ledger.Minor(1<<63-1, usd), "$92,233,720,368,547,758.07", "92 233 720 368 547 758,07 $US"},
+		{ledger.Minor(-1<<63, usd), "$-92,233,720,368,547,758.08", "-92 233 720 368 547 758,08 $US"},
+		{ledger.Minor(-5, euro), "€-0.05", "-0,05 €"},
+		{ledger.Minor(0, euro), "€0.00", "0,00 €"},
+		{ledger.Minor(5, ledger.MustCurrency("JPY")), "¥5", "5 JPY"},
+		{ledger.Minor(60001, ledger.MustCurrency("RSD")), "RSD 600.01", "600,01 RSD"},
+		{ledger.Minor(1005, ledger.MustCurrency("IQD")), "IQD 1.005", "1,005 IQD"},
+		{ledger.Minor(1500, points), "PTS 1,500", "1 500 PTS"},
+	} {
+		assert.Equal(t, "Spend "+c.english+` more on products that count for "a".`, in(language.English, c.amount))
+		assert.Equal(t, "Ajoutez "+c.french+" de produits concernés pour utiliser « a ».", in(language.French, c.amount))
+	}
+}
+
+// In no language does the answer tell a stranger's code that is unknown from one that
+// is expired, used up, held by somebody or out of its limit.
+func TestSentencesHelpNobodyToGuess(t *testing.T) {
+	for _, tag := range tags {
+		told := make(map[string]bool)
+		for _, reason := range []coupon.Reason{
+			coupon.ReasonUnknown, coupon.ReasonNotHolder, coupon.ReasonRevoked, coupon.ReasonUsed, coupon.ReasonReserved,
+			coupon.ReasonPaused, coupon.ReasonExpired, coupon.ReasonLimit,
+		} {
+			r := coupon.Refusal{Reason: reason, Code: "CODE", Coupon: "c/1", Offer: "a", Name: "a secret", At: noon, FoundUses: 3, NeededUses: 4}
+			told[r.In(tag)] = true
+		}
+		assert.Len(t, told, 1, tag.String())
+	}
+}
+
+// plain has breaking blanks only.
+func plain(sentences []string) []string {
+	for i, s := range sentences {
+		sentences[i] = strings.ReplaceAll(s, "\u00a0", " ")
+	}
+	return sentences
 }

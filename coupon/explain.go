@@ -1,0 +1,124 @@
+package coupon
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"golang.org/x/text/language"
+
+	"github.com/vouch-go/vouch/ledger"
+)
+
+// Explain is the quote for staff, line by line: the sums, what came off each line
+// and delivery and by which offer, and every candidate: applied with its amount, or
+// refused with what was found, needed and missing, or with the offer it lost to and
+// by how much. The same quote gives the same text.
+func (q *Quote) Explain() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "quote of %s: subtotal %s, discount %s, shipping %s, total %s\n",
+		stamp(q.At), q.Subtotal, q.Discount, q.Shipping, q.Total)
+	if q.Optimal {
+		b.WriteString("searched: no set takes more off\n")
+	}
+	for i, l := range q.Lines {
+		fmt.Fprintf(&b, "line %q: %d units, %s%s\n", l.ID, l.Quantity, q.explainPrice(l.Price, l.Off, l.Total), q.leftOut(i))
+	}
+	for _, d := range q.Deliveries {
+		fmt.Fprintf(&b, "delivery %q: %s\n", d.ID, q.explainPrice(d.Price, d.Off, d.Total))
+	}
+	for _, g := range q.Gifts {
+		fmt.Fprintf(&b, "gift %q: %d units, by offer %q\n", g.Product, g.Quantity, q.appliedOffer(g.Applied))
+	}
+	for _, a := range q.Applied {
+		fmt.Fprintf(&b, "applied: offer %q version %d (%q)", a.Offer, a.Version, a.Name)
+		if a.Coupon != "" {
+			fmt.Fprintf(&b, ", coupon %q", a.Coupon)
+		}
+		fmt.Fprintf(&b, ": takes off %s\n", a.Amount)
+	}
+	for _, r := range q.Refused {
+		fmt.Fprintf(&b, "refused: %s: %s: %s%s\n", r.who(), r.Reason, r.detail(), r.lost())
+	}
+	for _, notice := range q.Notices {
+		fmt.Fprintf(&b, "notice: %s\n", notice)
+	}
+	return b.String()
+}
+
+func (q *Quote) explainPrice(price ledger.Money, off []Off, total ledger.Money) string {
+	text := price.String()
+	for _, o := range off {
+		text += fmt.Sprintf(" - %s by offer %q", o.Amount, q.appliedOffer(o.Applied))
+	}
+	return text + " = " + total.String()
+}
+
+// appliedOffer is the id of an offer that applies; empty in a quote whose parts do
+// not belong together.
+func (q *Quote) appliedOffer(i int) string {
+	if i < 0 || i >= len(q.Applied) {
+		return ""
+	}
+	return q.Applied[i].Offer
+}
+
+// leftOut says which of the offers that apply pass over a line. That the scope does
+// not count it is worked out here: quotes don't carry it.
+func (q *Quote) leftOut(line int) string {
+	var text string
+	for _, c := range q.candidates {
+		if line < len(q.Cart.Lines) && !c.Version.covers(&q.Cart.Lines[line]) {
+			text += fmt.Sprintf("; left out of offer %q: %s", c.Version.offer.ID, ReasonNoLines)
+		}
+	}
+	for _, l := range q.Lines[line].LeftOut {
+		text += fmt.Sprintf("; left out of offer %q: %s", l.Offer, l.Reason)
+	}
+	return text
+}
+
+// lost says by how much the offer lost, where that is known.
+func (r *Refusal) lost() string {
+	if r.Off.Currency().IsZero() {
+		return ""
+	}
+	text := fmt.Sprintf("; alone it would take off %s", r.Off)
+	switch more, err := r.RivalOff.Sub(r.Off); {
+	case r.Rival == "" || err != nil:
+		return text
+	case more.Sign() > 0:
+		return fmt.Sprintf("%s: %s less", text, more)
+	case more.Sign() < 0:
+		less, _ := r.Off.Sub(r.RivalOff) // the negative of what could be worked out
+		return fmt.Sprintf("%s: %s more", text, less)
+	}
+	return text + ": as much"
+}
+
+// Shopper is the quote for the shopper, in the words of [Refusal.In]: what came off
+// by which offer, why each coupon and code they chose does not apply, and what is
+// missing for automatic offers that more of the same products would reach. Of other
+// automatic offers it says nothing.
+func (q *Quote) Shopper(tag language.Tag) []string {
+	s := newSpeaker(tag)
+	var sentences []string
+	for i, a := range q.Applied {
+		offer := s.say("quoted", "name", a.Name)
+		if a.Amount.Sign() > 0 {
+			sentences = append(sentences, s.say("applied_off", "offer", offer, "amount", s.money(a.Amount)))
+		}
+		for _, g := range q.Gifts {
+			if g.Applied == i {
+				sentences = append(sentences, s.say("applied_gift", "offer", offer, "quantity", s.integer(g.Quantity), "product", g.Product))
+			}
+		}
+	}
+	for _, r := range q.Refused {
+		chosen := cmp.Or(r.Code, r.Coupon) != ""
+		if chosen || r.Reason == ReasonMinimumSpend || r.Reason == ReasonMinimumQuantity {
+			sentences = append(sentences, capital(r.tell(s)))
+		}
+	}
+	return sentences
+}

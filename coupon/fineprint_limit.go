@@ -1,0 +1,62 @@
+package coupon
+
+import (
+	"fmt"
+
+	"github.com/vouch-go/vouch/ledger"
+)
+
+func (p *printing) limits() {
+	for i := range p.offer.Limits {
+		l := &p.offer.Limits[i]
+		p.customer = p.customer || l.Per == PerCustomer
+		refuses := []Reason{ReasonLimit}
+		if l.Per == PerAttribute {
+			refuses = append(refuses, ReasonSale)
+		}
+		text := p.limit(l)
+		if len(l.Money) > 0 {
+			refuses = append(refuses, ReasonCurrency)
+			key := map[WhenSpent]string{RefuseSpent: "spent_refuse", ClipSpent: "spent_clip", AllowLast: "spent_allow_last"}[l.When]
+			text += " " + p.say(key)
+		}
+		p.add(fmt.Sprintf("limits[%d]", i), text, refuses...)
+	}
+	if p.customer {
+		p.add("customer", p.say("customer_needed"), ReasonCustomer)
+	}
+}
+
+func (p *printing) limit(l *Limit) string {
+	whose := p.say(map[LimitPer]string{
+		PerOffer: "per_offer", PerCustomer: "per_customer", PerCoupon: "per_coupon",
+		PerOrder: "per_order", PerCampaign: "per_campaign", PerAttribute: "per_attribute",
+	}[l.Per], "campaign", p.call("campaign", p.offer.Campaign), "attribute", p.call("attribute", l.Attribute))
+	counted := l.Period != ledger.Lifetime
+	var period string
+	if counted {
+		period = p.say(map[ledger.Period]string{
+			ledger.Day: "period_day", ledger.Week: "period_week", ledger.Month: "period_month", ledger.Year: "period_year",
+		}[l.Period])
+	}
+	switch {
+	case l.Uses > 0 && counted:
+		return p.count("limit_uses_period", l.Uses, "whose", whose, "period", period)
+	case l.Uses > 0:
+		return p.count("limit_uses", l.Uses, "whose", whose)
+	case counted:
+		return p.say("limit_money_period", "amounts", p.amounts(l.Money), "whose", whose, "period", period)
+	}
+	return p.say("limit_money", "amounts", p.amounts(l.Money), "whose", whose)
+}
+
+// coupon says what becomes of codes and of coupons that somebody holds. An automatic
+// offer can be issued as coupons too.
+func (p *printing) coupon() {
+	key := "code_needed"
+	if p.offer.Automatic {
+		key = "code_not_needed"
+	}
+	p.add("coupon", p.say(key), ReasonNotACode, ReasonMistyped, ReasonUnknown)
+	p.add("coupon", p.count("coupon_held", int64(p.version.uses())), ReasonNotHolder, ReasonUsed, ReasonReserved)
+}
