@@ -20,7 +20,8 @@ func mysql(name string, settings func(*driver.Config)) Engine {
 		Name: name, Driver: "mysql", Dialect: sqlstore.MySQL,
 		DSN: func(t testing.TB) string {
 			database := unique()
-			onServer(t, "mysql", server, "VOUCH_MYSQL", "CREATE DATABASE "+database, "DROP DATABASE "+database)
+			onServer(t, "mysql", server, "VOUCH_MYSQL", "CREATE DATABASE "+database,
+				"SET lock_wait_timeout = 10", "DROP DATABASE "+database) // so that a failed test's transaction stops nothing
 			config, err := driver.ParseDSN(server)
 			require.NoError(t, err)
 			config.DBName = database

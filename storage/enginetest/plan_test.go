@@ -216,7 +216,8 @@ func explain(t *testing.T, db *sql.DB, step Step) string {
 	return plan.String()
 }
 
-// TestRoundTrips: reading is one statement, whatever is asked for.
+// TestRoundTrips counts what the driver is asked to do: reading is one statement,
+// whatever is asked for, and an Apply as few as the engine needs.
 func TestRoundTrips(t *testing.T) {
 	for _, e := range Engines() {
 		t.Run(e.Name, func(t *testing.T) {
@@ -244,6 +245,16 @@ func TestRoundTrips(t *testing.T) {
 			_, err = store.List(t.Context(), storage.Query{Kind: "kind", List: "l"})
 			require.NoError(t, err)
 			require.Equal(t, 1, n, "statements of a List")
+
+			richBefore(t, store)
+			n = 0
+			require.NoError(t, store.Apply(t.Context(), rich()))
+			require.Equal(t, map[sqlstore.Dialect]int{sqlstore.SQLite: 11, sqlstore.PostgreSQL: 1, sqlstore.MySQL: 12}[e.Dialect], n, "steps of an Apply")
+			n = 0
+			require.NoError(t, store.InTx(t.Context(), func(_ *sql.Tx, bound *sqlstore.Store) error {
+				return bound.Apply(t.Context(), claim("1"))
+			}))
+			require.Equal(t, map[sqlstore.Dialect]int{sqlstore.SQLite: 9, sqlstore.PostgreSQL: 5, sqlstore.MySQL: 9}[e.Dialect], n, "steps of an Apply inside a transaction")
 		})
 	}
 }

@@ -27,7 +27,7 @@ func postgres(name, driver string) Engine {
 		DSN: func(t testing.TB) string {
 			schema := unique()
 			onServer(t, driver, server, "VOUCH_POSTGRES",
-				"CREATE SCHEMA "+schema, "DROP SCHEMA "+schema+" CASCADE")
+				"CREATE SCHEMA "+schema, "SET lock_timeout = '10s'", "DROP SCHEMA "+schema+" CASCADE")
 			dsn, err := url.Parse(server)
 			require.NoError(t, err)
 			query := dsn.Query()
@@ -43,9 +43,9 @@ func unique() string {
 	return strings.ToLower(fmt.Sprintf("vouch_%s_%s", time.Now().Format("150405"), rand.Text()))
 }
 
-// onServer runs a statement now and another after the test. It calls Absent when
+// onServer runs a statement now and others after the test. It calls Absent when
 // the server does not answer.
-func onServer(t testing.TB, driver, dsn, env, now, after string) {
+func onServer(t testing.TB, driver, dsn, env, now string, after ...string) {
 	t.Helper()
 	db, err := sql.Open(driver, dsn)
 	require.NoError(t, err)
@@ -59,7 +59,10 @@ func onServer(t testing.TB, driver, dsn, env, now, after string) {
 		db, err := sql.Open(driver, dsn)
 		require.NoError(t, err)
 		defer db.Close()
-		_, err = db.Exec(after)
-		require.NoError(t, err)
+		db.SetMaxOpenConns(1)
+		for _, statement := range after {
+			_, err = db.Exec(statement)
+			require.NoError(t, err)
+		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,6 +17,12 @@ type Step struct {
 	Statement string
 	Args      []any
 	Done      bool // the driver has done it; otherwise it is about to
+}
+
+// commits says that the step makes the work of an Apply last: a COMMIT, or the
+// statement that is all of it.
+func (s Step) commits() bool {
+	return s.Statement == "COMMIT" || strings.HasPrefix(s.Statement, "SELECT vouch_apply(")
 }
 
 // Tap opens a pool like Engine.Open whose every step is shown to watch, before

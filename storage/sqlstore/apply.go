@@ -26,7 +26,12 @@ func (s *Store) Apply(ctx context.Context, b storage.Batch) error {
 	if s.tx != nil {
 		return s.applyInside(ctx, ops)
 	}
+	atOnce := s.steps == nil
 	return s.retry(ctx, func() error {
+		if atOnce {
+			atOnce = false // what the database's own level of isolation refuses is done again at ours
+			return s.applyAtOnce(ctx, ops)
+		}
 		return s.transact(ctx, s.engine.isolation(), func(_ *sql.Tx, c conn) error { return s.lockAndJudge(ctx, c, ops) })
 	})
 }
@@ -60,6 +65,9 @@ func (s *Store) aborted(ctx context.Context, doing string, err error) error {
 }
 
 func (s *Store) lockAndJudge(ctx context.Context, c conn, ops []storage.Op) error {
+	if s.steps == nil {
+		return s.judgeWhole(ctx, c, ops)
+	}
 	if err := s.lock(ctx, c, s.tables.docs); err != nil {
 		return err
 	}
@@ -74,7 +82,13 @@ func (s *Store) judge(ctx context.Context, c conn, ops []storage.Op) error {
 	if err != nil {
 		return s.fail(ctx, "cannot read what the batch expects", err)
 	}
+	var moves moves
 	for _, op := range ops {
+		if op.Add != nil { // counters come last, and nothing is left to do while they are locked
+			if err := s.move(ctx, c, &moves); err != nil {
+				return s.fail(ctx, "cannot write lists", err)
+			}
+		}
 		var held bool
 		switch standing := before.docs[op.Key()]; {
 		case op.Add != nil:
@@ -82,10 +96,10 @@ func (s *Store) judge(ctx context.Context, c conn, ops []storage.Op) error {
 		case op.Check != nil || op.Version() > 0:
 			held = standing.Version == op.Version()
 			if held && op.Check == nil {
-				held, err = s.change(ctx, c, op, standing.Lists)
+				held, err = s.change(ctx, c, op, standing.Lists, &moves)
 			}
 		default:
-			held, err = s.create(ctx, c, *op.Put)
+			held, err = s.create(ctx, c, *op.Put, &moves)
 		}
 		if err != nil {
 			return s.fail(ctx, "cannot write "+target(op), err)
@@ -93,6 +107,9 @@ func (s *Store) judge(ctx context.Context, c conn, ops []storage.Op) error {
 		if !held {
 			return s.refuse(ctx, c, op)
 		}
+	}
+	if err := s.move(ctx, c, &moves); err != nil {
+		return s.fail(ctx, "cannot write lists", err)
 	}
 	return nil
 }
@@ -139,7 +156,7 @@ func (s *Store) expected(ctx context.Context, c conn, ops []storage.Op) (standin
 		switch {
 		case op.Check != nil || op.Version() > 0:
 			keys = append(keys, op.Key())
-		case op.Add != nil && s.engine.looksFirst():
+		case op.Add != nil && s.steps.looksFirst():
 			counters = append(counters, op.Add.Counter)
 		}
 	}
@@ -163,23 +180,24 @@ func (s *Store) standing(ctx context.Context, c conn, keys []storage.Key, counte
 	})
 }
 
-func (s *Store) create(ctx context.Context, c conn, p storage.Put) (bool, error) {
+func (s *Store) create(ctx context.Context, c conn, p storage.Put, moves *moves) (bool, error) {
 	packed, err := pack(p.Lists)
 	if err != nil {
 		return false, err
 	}
-	inserted, err := s.engine.insert(ctx, c,
+	inserted, err := s.steps.insert(ctx, c,
 		"INSERT INTO "+s.tables.docs+" (kind, id, version, due, lists, body) VALUES (?, ?, 1, ?, ?, ?)",
 		p.Key.Kind, p.Key.ID, nullable(p.Due), packed, string(p.Body))
 	if err != nil || !inserted {
 		return false, err
 	}
-	return true, s.enlist(ctx, c, p.Key, p.Lists)
+	moves.into = append(moves.into, rowsOf(p.Key, p.Lists)...)
+	return true, nil
 }
 
 // change does a Put or a Drop of an existing document, which stood in the given
 // lists at the version expected.
-func (s *Store) change(ctx context.Context, c conn, op storage.Op, lists []storage.Listing) (bool, error) {
+func (s *Store) change(ctx context.Context, c conn, op storage.Op, lists []storage.Listing, moves *moves) (bool, error) {
 	key := op.Key()
 	var wanted []storage.Listing
 	statement, args := "DELETE FROM "+s.tables.docs, []any{}
@@ -197,35 +215,53 @@ func (s *Store) change(ctx context.Context, c conn, op storage.Op, lists []stora
 	if err != nil || affected != 1 {
 		return false, err
 	}
-	if err := s.delist(ctx, c, key, without(lists, wanted)); err != nil {
-		return false, err
-	}
-	return true, s.enlist(ctx, c, key, without(wanted, lists))
+	moves.outOf = append(moves.outOf, rowsOf(key, without(lists, wanted))...)
+	moves.into = append(moves.into, rowsOf(key, without(wanted, lists))...)
+	return true, nil
 }
 
-func (s *Store) enlist(ctx context.Context, c conn, key storage.Key, lists []storage.Listing) error {
-	if len(lists) == 0 {
-		return nil
-	}
-	_, err := c.exec(ctx, "INSERT INTO "+s.tables.lists+" (kind, list, place, id) VALUES (?, ?, ?, ?)"+
-		strings.Repeat(", (?, ?, ?, ?)", len(lists)-1), rowsOf(key, lists)...)
-	return err
+// moves are the rows of lists that a batch deletes and inserts: they are written
+// together, and locked by nobody but who has locked their document.
+type moves struct{ outOf, into []listRow }
+
+type listRow struct {
+	key storage.Key
+	storage.Listing
 }
 
-func (s *Store) delist(ctx context.Context, c conn, key storage.Key, lists []storage.Listing) error {
-	for rows := range slices.Chunk(lists, s.engine.deleted()) {
+func rowsOf(key storage.Key, lists []storage.Listing) []listRow {
+	rows := make([]listRow, len(lists))
+	for i, l := range lists {
+		rows[i] = listRow{key, l}
+	}
+	return rows
+}
+
+// move writes the rows, and leaves none to be written.
+func (s *Store) move(ctx context.Context, c conn, m *moves) error {
+	for rows := range slices.Chunk(m.outOf, s.steps.deleted()) {
 		if _, err := c.exec(ctx, "DELETE FROM "+s.tables.lists+" WHERE "+
-			s.engine.among([]string{"kind", "list", "place", "id"}, len(rows)), rowsOf(key, rows)...); err != nil {
+			s.engine.among([]string{"kind", "list", "place", "id"}, len(rows)), argsOf(rows)...); err != nil {
 			return err
 		}
 	}
+	for rows := range slices.Chunk(m.into, listRows) {
+		if _, err := c.exec(ctx, "INSERT INTO "+s.tables.lists+" (kind, list, place, id) VALUES (?, ?, ?, ?)"+
+			strings.Repeat(", (?, ?, ?, ?)", len(rows)-1), argsOf(rows)...); err != nil {
+			return err
+		}
+	}
+	*m = moves{}
 	return nil
 }
 
-func rowsOf(key storage.Key, lists []storage.Listing) []any {
-	args := make([]any, 0, 4*len(lists))
-	for _, l := range lists {
-		args = append(args, key.Kind, l.List, l.Place, key.ID)
+// listRows is how many rows of lists are written in one statement.
+const listRows = 500
+
+func argsOf(rows []listRow) []any {
+	args := make([]any, 0, 4*len(rows))
+	for _, r := range rows {
+		args = append(args, r.key.Kind, r.List, r.Place, r.key.ID)
 	}
 	return args
 }
@@ -235,7 +271,7 @@ func (s *Store) add(ctx context.Context, c conn, a storage.Add, exists bool) (bo
 	if !possible {
 		return false, nil
 	}
-	return s.engine.add(ctx, c, s.tables, a, low, high, exists)
+	return s.steps.add(ctx, c, s.tables, a, low, high, exists)
 }
 
 // room is the range of values from which an Add is allowed, so that the engine

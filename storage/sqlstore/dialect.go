@@ -64,9 +64,6 @@ type engine interface {
 	// an empty name is that of the primary key.
 	by(index string) string
 
-	// deleted is how many rows of lists one statement may delete.
-	deleted() int
-
 	// among is the condition that a tuple of columns is one of n tuples of
 	// arguments, found through an index on them.
 	among(columns []string, n int) string
@@ -90,16 +87,9 @@ type engine interface {
 	// open (any more), and then leaves nothing open.
 	savepoint(ctx context.Context, tx conn, name string) error
 
-	// insert runs an INSERT of one row, and says whether it was inserted: not
-	// when its key exists.
-	insert(ctx context.Context, c conn, statement string, args ...any) (bool, error)
-
-	// looksFirst says that add wants to know whether the counter exists.
-	looksFirst() bool
-
-	// add changes a counter if its value lies in [low, high], and says whether
-	// it did. An absent counter is 0. What is said to exist was there a moment ago.
-	add(ctx context.Context, c conn, t tables, a storage.Add, low, high int64, exists bool) (bool, error)
+	// steps are the statements of a batch; nil when the migrations create a function
+	// for whole batches, "apply", which takes them as wholeOps.
+	steps() steps
 
 	// classify says what an error of a driver means, without importing any.
 	classify(err error) Class
@@ -141,18 +131,21 @@ func beyondRow(place, id string, newest bool, at int64, afterID string) (string,
 	return "(" + place + ", " + id + ") " + comparison + " (?, ?)", []any{at, afterID}
 }
 
-// addOnConflict changes a counter where a conflict can be turned into a
-// conditional update.
-func addOnConflict(ctx context.Context, c conn, t tables, a storage.Add, low, high int64) (bool, error) {
-	set := " SET value = " + t.counters + ".value + ?, until = ?, rev = " + t.counters + ".rev + 1 WHERE "
-	within := t.counters + ".value BETWEEN ? AND ?"
-	if low > 0 || high < 0 { // not from an absent counter
-		return one(c.exec(ctx, "UPDATE "+t.counters+set+"name = ? AND "+within,
-			a.Delta, nullable(a.Until), a.Counter, low, high))
-	}
-	return one(c.exec(ctx, "INSERT INTO "+t.counters+" (name, value, until, rev) VALUES (?, ?, ?, 1)"+
-		" ON CONFLICT (name) DO UPDATE"+set+within,
-		a.Counter, a.Delta, nullable(a.Until), a.Delta, nullable(a.Until), low, high))
+// steps are what the engines differ in that do a batch statement by statement.
+type steps interface {
+	// insert runs an INSERT of one row, and says whether it was inserted: not
+	// when its key exists.
+	insert(ctx context.Context, c conn, statement string, args ...any) (bool, error)
+
+	// deleted is how many rows of lists one statement may delete.
+	deleted() int
+
+	// looksFirst says that add wants to know whether the counter exists.
+	looksFirst() bool
+
+	// add changes a counter if its value lies in [low, high], and says whether
+	// it did. An absent counter is 0. What is said to exist was there a moment ago.
+	add(ctx context.Context, c conn, t tables, a storage.Add, low, high int64, exists bool) (bool, error)
 }
 
 // tables are the names under one prefix.

@@ -51,7 +51,10 @@
 //
 // # PostgreSQL
 //
-// From 12, in UTF8, through pgx or lib/pq. No statement fails by design, because
+// From 12, in UTF8, through pgx or lib/pq. Apply is one round trip to a function
+// that the migrations create, and inside a transaction two more for its savepoint.
+// The function commits by itself outside one, so that an error of the connection
+// there is storage.ErrOutcomeUnknown. No statement fails by design, because
 // one that fails ends the transaction. A context that ends during a statement
 // costs the connection, with every driver: the store sets no deadline of its own.
 //
@@ -87,7 +90,8 @@
 // Under the prefix: docs (kind, id, version, due, lists, body) with a unique
 // index on (kind, id) and one on (kind, due, id) of those that have a due
 // instant; lists (kind, list, place, id) with a unique index on all four in that
-// order; counters (name, value, until, rev) with a unique index on name. On MySQL
+// order; counters (name, value, until, rev) with a unique index on name; on
+// PostgreSQL the function apply. On MySQL
 // the index on due has all documents. A view
 // reads docs of one kind: a query on it by id uses the index, one by any other
 // column reads all documents of the kind.
@@ -97,8 +101,10 @@
 //   - A dialect is a name, and what the engines differ in is an interface of
 //     this package. An interface for others to fulfil lost: it would freeze
 //     every detail. An engine of your own fulfils storage.Store instead.
-//   - Operations are statements of their own, in lock order. One statement for
-//     many rows lost: it cannot say which row was refused.
+//   - Operations are statements of their own, in lock order: on PostgreSQL in a
+//     function of the database's, where each costs no round trip. One statement for
+//     many rows, and one of common table expressions for a batch, lost: they cannot
+//     say which row was refused, nor lock in an order.
 //   - A document's lists are kept twice, as rows of the lists table and packed in
 //     the document's row. An index from document to list rows lost: it costs a
 //     write per row, and Get would need a second statement.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -152,14 +153,24 @@ type migration struct {
 // statements are those of the file, one by one because not every driver takes
 // several, under the prefix.
 func (m migration) statements(prefix string) []string {
+	text := strings.ReplaceAll(m.text, DefaultPrefix, prefix)
 	var statements []string
-	for _, s := range strings.Split(strings.ReplaceAll(m.text, DefaultPrefix, prefix), ";\n") {
-		if s = strings.TrimSpace(s); s != "" {
-			statements = append(statements, s)
+	for text != "" {
+		// A function stands between goose's marks, because statements end within it.
+		plain, rest, _ := strings.Cut(text, "-- +goose StatementBegin\n")
+		function, rest, _ := strings.Cut(rest, "-- +goose StatementEnd\n")
+		for _, s := range append(strings.Split(plain, ";\n"), function) {
+			if uncommented.MatchString(s) {
+				statements = append(statements, strings.TrimSpace(s))
+			}
 		}
+		text = rest
 	}
 	return statements
 }
+
+// uncommented finds a line that is more than a comment.
+var uncommented = regexp.MustCompile(`(?m)^\s*[^-\s]`)
 
 // readMigrations reads the files in the order of their numbers.
 func readMigrations(files fs.FS) ([]migration, error) {

@@ -105,6 +105,8 @@ func (mysql) savepoint(ctx context.Context, tx conn, name string) error {
 	return execAll(ctx, tx, "SAVEPOINT "+name, "ROLLBACK TO SAVEPOINT "+name)
 }
 
+func (e mysql) steps() steps { return e }
+
 // insert takes the error for a key that exists, which harms nothing but the
 // statement. INSERT IGNORE would truncate values, and ON DUPLICATE KEY cannot tell
 // a new row from an old one.

@@ -55,8 +55,6 @@ func (postgres) join() string { return "CROSS JOIN" }
 
 func (postgres) by(string) string { return "" }
 
-func (postgres) deleted() int { return storage.MaxLists }
-
 func (postgres) among(columns []string, n int) string {
 	if len(columns) == 1 {
 		return columns[0] + " IN (?" + strings.Repeat(", ?", n-1) + ")"
@@ -83,15 +81,7 @@ func (postgres) savepoint(ctx context.Context, tx conn, name string) error {
 	return err
 }
 
-func (postgres) insert(ctx context.Context, c conn, statement string, args ...any) (bool, error) {
-	return one(c.exec(ctx, statement+" ON CONFLICT DO NOTHING", args...))
-}
-
-func (postgres) looksFirst() bool { return false }
-
-func (postgres) add(ctx context.Context, c conn, t tables, a storage.Add, low, high int64, _ bool) (bool, error) {
-	return addOnConflict(ctx, c, t, a, low, high)
-}
+func (postgres) steps() steps { return nil }
 
 // classify goes by SQLSTATE (postgresql.org/docs/current/errcodes-appendix.html),
 // which the errors of pgx and lib/pq tell.
@@ -107,7 +97,7 @@ func (postgres) classify(err error) Class {
 		return Transient
 	case "25006": // read-only transaction, or a standby
 		return ReadOnly
-	case "42P01", "3F000": // no such table, no such schema
+	case "42P01", "42883", "3F000": // no such table, function, schema
 		return Unmigrated
 	case "57014": // cancelled, by a statement_timeout or by hand
 		return Refused

@@ -71,7 +71,7 @@ func (sqlite) join() string { return "CROSS JOIN" }
 
 func (sqlite) by(string) string { return "" }
 
-func (sqlite) deleted() int { return storage.MaxLists }
+func (sqlite) deleted() int { return listRows }
 
 func (sqlite) among(columns []string, n int) string {
 	if len(columns) == 1 {
@@ -111,6 +111,8 @@ func (sqlite) savepoint(ctx context.Context, tx conn, name string) error {
 	return err
 }
 
+func (e sqlite) steps() steps { return e }
+
 func (sqlite) insert(ctx context.Context, c conn, statement string, args ...any) (bool, error) {
 	return one(c.exec(ctx, statement+" ON CONFLICT DO NOTHING", args...))
 }
@@ -118,7 +120,14 @@ func (sqlite) insert(ctx context.Context, c conn, statement string, args ...any)
 func (sqlite) looksFirst() bool { return false }
 
 func (sqlite) add(ctx context.Context, c conn, t tables, a storage.Add, low, high int64, _ bool) (bool, error) {
-	return addOnConflict(ctx, c, t, a, low, high)
+	const set = " SET value = value + ?, until = ?, rev = rev + 1 WHERE "
+	if low > 0 || high < 0 { // not from an absent counter
+		return one(c.exec(ctx, "UPDATE "+t.counters+set+"name = ? AND value BETWEEN ? AND ?",
+			a.Delta, nullable(a.Until), a.Counter, low, high))
+	}
+	return one(c.exec(ctx, "INSERT INTO "+t.counters+" (name, value, until, rev) VALUES (?, ?, ?, 1)"+
+		" ON CONFLICT (name) DO UPDATE"+set+"value BETWEEN ? AND ?",
+		a.Counter, a.Delta, nullable(a.Until), a.Delta, nullable(a.Until), low, high))
 }
 
 // classify goes by SQLite's result codes (sqlite.org/rescode.html).

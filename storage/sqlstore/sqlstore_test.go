@@ -78,10 +78,10 @@ func TestMigrationsFitOtherTools(t *testing.T) {
 		for i, m := range migrations(t, dialect) {
 			require.Regexp(t, fmt.Sprintf(`^%04d_[a-z0-9_]+\.up\.sql$`, i+1), m.name)
 			require.True(t, strings.HasPrefix(m.text, "-- +goose Up\n"), m.name)
-			require.Equal(t, 1, strings.Count(m.text, "+goose"), m.name)
-			require.True(t, strings.HasSuffix(m.text, ";\n"), m.name)
-			require.NotRegexp(t, `(?i)\b(begin|commit|rollback)\b`, m.text)
-			for _, object := range regexp.MustCompile(`(?m)^CREATE (?:TABLE(?: IF NOT EXISTS)?|INDEX) (\S+)`).FindAllStringSubmatch(m.text, -1) {
+			require.Equal(t, 1, strings.Count(m.text, "+goose Up"), m.name)
+			require.Regexp(t, `;\n(-- \+goose StatementEnd\n)?$`, m.text)
+			require.NotRegexp(t, `(?i)\b(begin|commit|rollback)\b`, regexp.MustCompile(`(?s)\$\$.*?\$\$`).ReplaceAllString(m.text, ""))
+			for _, object := range regexp.MustCompile(`(?m)^CREATE (?:TABLE(?: IF NOT EXISTS)?|INDEX|FUNCTION) (\S+)`).FindAllStringSubmatch(m.text, -1) {
 				require.True(t, strings.HasPrefix(object[1], sqlstore.DefaultPrefix), object[0])
 			}
 		}

@@ -37,6 +37,7 @@ type Store struct {
 	db       *sql.DB
 	tx       conn // nil when not bound to a transaction of the caller's
 	engine   engine
+	steps    steps // nil when the engine applies whole batches
 	tables   tables
 	attempts int
 	classify func(error) Class
@@ -74,7 +75,7 @@ func New(db *sql.DB, dialect Dialect, options Options) (*Store, error) {
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("sqlstore: cannot make the store: %w: %w", storage.ErrInvalid, errors.Join(faults...))
 	}
-	s := &Store{db: db, engine: engine, tables: newTables(options.Prefix), attempts: options.Attempts}
+	s := &Store{db: db, engine: engine, steps: engine.steps(), tables: newTables(options.Prefix), attempts: options.Attempts}
 	if engine.oneWriter() {
 		s.turns = make(chan struct{}, 1)
 	}

@@ -1,0 +1,97 @@
+package sqlstore
+
+import (
+	"bytes"
+	"context"
+	"database/sql/driver"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/vouch-go/vouch/storage"
+)
+
+// wholeOp is an operation as the function for whole batches takes it. A
+// counter's name is its id, and the time after which it may go its due.
+type wholeOp struct {
+	Op      storage.OpKind `json:"op"`
+	Kind    string         `json:"kind,omitempty"`
+	ID      string         `json:"id"`
+	Version int64          `json:"version"`
+	Due     *int64         `json:"due,omitempty"`
+	Lists   string         `json:"lists"`
+	Body    string         `json:"body,omitempty"`
+	Delta   int64          `json:"delta"`
+	Low     int64          `json:"low"`
+	High    int64          `json:"high"`
+}
+
+func newWholeOp(op storage.Op) (wholeOp, error) {
+	due := func(micros int64) *int64 {
+		if micros == 0 {
+			return nil
+		}
+		return &micros
+	}
+	w := wholeOp{Op: op.Failure().Op, Kind: op.Key().Kind, ID: op.Key().ID, Version: op.Version()}
+	var err error
+	switch {
+	case op.Put != nil:
+		w.Due, w.Body = due(op.Put.Due), string(op.Put.Body)
+		w.Lists, err = pack(op.Put.Lists)
+	case op.Add != nil:
+		w.ID, w.Delta, w.Due = op.Add.Counter, op.Add.Delta, due(op.Add.Until)
+		var possible bool
+		if w.Low, w.High, possible = room(*op.Add); !possible {
+			w.Low, w.High = 1, 0 // no value lies there
+		}
+	}
+	return w, err
+}
+
+// judgeWhole judges a batch in one statement, which gives the number of the first
+// operation that was refused.
+func (s *Store) judgeWhole(ctx context.Context, c conn, ops []storage.Op) error {
+	whole := make([]wholeOp, len(ops))
+	for i, op := range ops {
+		var err error
+		if whole[i], err = newWholeOp(op); err != nil {
+			return fmt.Errorf("sqlstore: cannot write %s: %w", target(op), err)
+		}
+	}
+	var batch bytes.Buffer
+	encoder := json.NewEncoder(&batch)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(whole); err != nil {
+		return fmt.Errorf("sqlstore: cannot write the batch: %w", err)
+	}
+	refused := 0
+	if err := c.query(ctx, "SELECT "+s.tables.prefix+"apply(?)", []any{batch.String()}, func(scan scan) error { return scan(&refused) }); err != nil {
+		return s.fail(ctx, "cannot apply the batch", err)
+	}
+	if refused > 0 {
+		return s.refuse(ctx, c, ops[refused-1])
+	}
+	return nil
+}
+
+// applyAtOnce applies a batch in one statement that commits by itself.
+func (s *Store) applyAtOnce(ctx context.Context, ops []storage.Op) error {
+	if err := ctx.Err(); err != nil {
+		return s.fail(ctx, "nothing was applied", err)
+	}
+	handle, err := s.db.Conn(ctx)
+	if err != nil {
+		return s.fail(ctx, "cannot connect", err)
+	}
+	defer handle.Close()
+	err = s.judgeWhole(ctx, s.on(handle), ops)
+	var refused *storage.Failure
+	switch {
+	case err == nil || errors.As(err, &refused) || s.classify(err).certain():
+		return err
+	case errors.Is(err, driver.ErrBadConn): // the driver's word that nothing was sent
+		return &transient{err}
+	}
+	return fmt.Errorf("%w: %w", storage.ErrOutcomeUnknown, err)
+}
