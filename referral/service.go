@@ -308,15 +308,30 @@ func (s *Service) program(ctx context.Context, v programVersion) (*Program, erro
 	if !found {
 		return nil, fmt.Errorf("%w: %q in version %d", ErrNoProgram, v.id, v.version)
 	}
+	p, err := readProgram(doc)
+	if err != nil {
+		return nil, err
+	}
+	if !s.bound { // what a transaction sees may be rolled back
+		s.terms.mu.Lock()
+		s.terms.versions[v] = p
+		s.terms.mu.Unlock()
+	}
+	return p, nil
+}
+
+// readProgram reads a published version, which is as it was when it was published.
+func readProgram(doc storage.Doc) (*Program, error) {
 	body, err := versions.Decode(doc)
 	if err != nil {
 		return nil, err
 	}
 	p := body.Value.program()
-	if !s.bound { // what a transaction sees may be rolled back
-		s.terms.mu.Lock()
-		s.terms.versions[v] = &p
-		s.terms.mu.Unlock()
+	if err := p.Validate(); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", storage.ErrCorrupt, doc.Key, err)
+	}
+	if key := versionKey(programVersion{p.ID, p.Version}); key != doc.Key {
+		return nil, fmt.Errorf("%w: %s: its program is %s", storage.ErrCorrupt, doc.Key, key)
 	}
 	return &p, nil
 }
