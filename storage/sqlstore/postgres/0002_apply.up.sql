@@ -1,8 +1,9 @@
 -- +goose Up
 -- Applies a batch in one round trip: its operations, in lock order, as a JSON array. Gives 0, or the number of the
--- first operation that was refused, counted from 1; then nothing is written.
+-- first operation that was refused, counted from 1; then nothing is written. A session keeps the plans of a function:
+-- one that was made while a table was small must not read all of it when it has grown.
 -- +goose StatementBegin
-CREATE FUNCTION vouch_apply(batch json) RETURNS integer LANGUAGE plpgsql AS $$
+CREATE FUNCTION vouch_apply(batch json) RETURNS integer LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     o       record;
     e       record;
