@@ -96,7 +96,7 @@ func (p *printing) window(w Window) string {
 	until, _ := clock(w.Until, dayMinutes)
 	key := "window"
 	switch {
-	case from == 0 && until == dayMinutes:
+	case from == 0 && until%dayMinutes == 0:
 		key = "window_whole_day"
 	case until <= from:
 		key = "window_next_day"

@@ -1,6 +1,10 @@
 package coupon_test
 
 import (
+	"maps"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,32 +24,44 @@ func TestSentences(t *testing.T) {
 	full := coupon.Refusal{
 		Code: "CODE", Coupon: "c/1", Offer: "a", Name: "5 € off", Found: eur("2.00"), Needed: eur("10.00"), Missing: eur("8.00"),
 		FoundUses: 3, NeededUses: 4, Period: ledger.Month, At: at, Currency: usd, Blackout: "the sales",
-		Sellers: []string{"acme", "zeta"}, Promotions: []string{"3 for 2", "free parcel"}, Rival: "b", RivalName: "6 € off", RivalOff: eur("6.00"),
+		Sellers: []string{"acme", "zeta"}, Promotions: []string{"3 for 2", "free parcel"}, FoundUnits: 1, NeededUnits: 3, What: "city", FoundText: "Rome", NeededText: "Berlin, Paris", Rival: "b", RivalName: "6 € off", RivalOff: eur("6.00"),
 	}
 	const guessed = "This code can't be used."
-	for reason, c := range map[coupon.Reason]struct{ staff, stranger, holder string }{
-		coupon.ReasonNotACode:      {"not a code: codes are 3 to 32 letters and digits", "Please check the code: it is mistyped.", ""},
-		coupon.ReasonMistyped:      {"the code is mistyped: its check character does not fit", "Please check the code: it is mistyped.", ""},
-		coupon.ReasonUnknown:       {"there is no such coupon", guessed, `Your coupon "5 € off" can't be used at the moment.`},
-		coupon.ReasonNotHolder:     {"the coupon is held by another customer", guessed, `Your coupon "5 € off" can't be used at the moment.`},
-		coupon.ReasonRevoked:       {"the coupon was revoked at 2026-11-20T12:00:00Z", guessed, `Your coupon "5 € off" was taken back.`},
-		coupon.ReasonUsed:          {"the coupon is used up: 3 of 4 uses", guessed, `You have already used your coupon "5 € off".`},
-		coupon.ReasonReserved:      {"another order has reserved the coupon until 2026-11-20T12:00:00Z", guessed, `Your coupon "5 € off" is held for another order of yours until 13:00 CET.`},
-		coupon.ReasonPaused:        {"the offer is paused", guessed, `Your coupon "5 € off" can't be used at the moment.`},
-		coupon.ReasonNotYet:        {"it can be used from 2026-11-20T12:00:00Z", `"5 € off" can be used from 20 November 2026 13:00 CET.`, ""},
-		coupon.ReasonExpired:       {"it could be used until 2026-11-20T12:00:00Z", guessed, `Your coupon "5 € off" could be used until 20 November 2026.`},
-		coupon.ReasonBlackout:      {`it can't be used during "the sales"`, `"5 € off" can't be used during the sales.`, ""},
-		coupon.ReasonCustomer:      {"it counts uses per customer, and the cart names no customer: pass a key", "Please sign in to use this.", ""},
-		coupon.ReasonSegment:       {"the customer is in none of its segments", `"5 € off" is not for this order.`, ""},
-		coupon.ReasonCurrency:      {"it has no amount in USD", `"5 € off" can't be used with prices in USD.`, ""},
-		coupon.ReasonNoLines:       {"it counts none of the products in the cart", `None of the products in your cart count for "5 € off".`, ""},
-		coupon.ReasonSeller:        {"excluded by sellers acme, zeta", `"5 € off" can't be used here: sellers acme, zeta do not take part.`, ""},
-		coupon.ReasonShopPromotion: {"the shop's own promotions apply already: 3 for 2, free parcel", `"5 € off" can't be combined with other promotions.`, ""},
-		coupon.ReasonMinimumSpend:  {"the eligible products cost 2.00 EUR, needed 10.00 EUR: 8.00 EUR are missing", `Spend €8.00 more on products that count for "5 € off".`, ""},
-		coupon.ReasonLimit:         {"used 3 of 4 times in all in this month", guessed, `Your coupon "5 € off" can't be used at the moment.`},
-		coupon.ReasonCombination:   {`can't be combined with offer "b" ("6 € off"), which takes off 6.00 EUR`, `"5 € off" can't be combined with "6 € off".`, ""},
-		coupon.ReasonNothingOff:    {"nothing is left to take off", "There is nothing left to take off.", ""},
-	} {
+	cases := map[coupon.Reason]struct{ staff, stranger, holder string }{
+		coupon.ReasonNotACode:        {"not a code: codes are 3 to 32 letters and digits", "Please check the code: it is mistyped.", ""},
+		coupon.ReasonMistyped:        {"the code is mistyped: its check character does not fit", "Please check the code: it is mistyped.", ""},
+		coupon.ReasonUnknown:         {"there is no such coupon", guessed, `Your coupon "5 € off" can't be used at the moment.`},
+		coupon.ReasonNotHolder:       {"the coupon is held by another customer", guessed, `Your coupon "5 € off" can't be used at the moment.`},
+		coupon.ReasonRevoked:         {"the coupon was revoked at 2026-11-20T12:00:00Z", guessed, `Your coupon "5 € off" was taken back.`},
+		coupon.ReasonUsed:            {"the coupon is used up: 3 of 4 uses", guessed, `You have already used your coupon "5 € off".`},
+		coupon.ReasonReserved:        {"another order has reserved the coupon until 2026-11-20T12:00:00Z", guessed, `Your coupon "5 € off" is held for another order of yours until 13:00 CET.`},
+		coupon.ReasonPaused:          {"the offer is paused", guessed, `Your coupon "5 € off" can't be used at the moment.`},
+		coupon.ReasonNotYet:          {"it can be used from 2026-11-20T12:00:00Z", `"5 € off" can be used from 20 November 2026 13:00 CET.`, ""},
+		coupon.ReasonExpired:         {"it could be used until 2026-11-20T12:00:00Z", guessed, `Your coupon "5 € off" could be used until 20 November 2026.`},
+		coupon.ReasonBlackout:        {`it can't be used during "the sales"`, `"5 € off" can't be used during the sales.`, ""},
+		coupon.ReasonCustomer:        {"it counts uses per customer, and the cart names no customer: pass a key", "Please sign in to use this.", ""},
+		coupon.ReasonSegment:         {"the customer is in none of its segments", `"5 € off" is not for this order.`, ""},
+		coupon.ReasonCurrency:        {"it has no amount in USD", `"5 € off" can't be used with prices in USD.`, ""},
+		coupon.ReasonNoLines:         {"it counts none of the products in the cart", `None of the products in your cart count for "5 € off".`, ""},
+		coupon.ReasonSeller:          {"excluded by sellers acme, zeta", `"5 € off" can't be used here: sellers acme, zeta do not take part.`, ""},
+		coupon.ReasonShopPromotion:   {"the shop's own promotions apply already: 3 for 2, free parcel", `"5 € off" can't be combined with other promotions.`, ""},
+		coupon.ReasonMinimumSpend:    {"the eligible products cost 2.00 EUR, needed 10.00 EUR: 8.00 EUR are missing", `Spend €8.00 more on products that count for "5 € off".`, ""},
+		coupon.ReasonLimit:           {"used 3 of 4 times in all in this month", guessed, `Your coupon "5 € off" can't be used at the moment.`},
+		coupon.ReasonCombination:     {`can't be combined with offer "b" ("6 € off"), which takes off 6.00 EUR`, `"5 € off" can't be combined with "6 € off".`, ""},
+		coupon.ReasonMinimumQuantity: {"1 eligible units, needed 3: 2 are missing", `Add 2 more of the products that count for "5 € off".`, ""},
+		coupon.ReasonContains:        {"1 units of the products it asks for, needed 3: 2 are missing", `"5 € off" asks for products that are not in your cart.`, ""},
+		coupon.ReasonIncomplete:      {"the cart does not hold a whole set of the products it asks for", `"5 € off" asks for products that are not in your cart.`, ""},
+		coupon.ReasonOrderNumber:     {"this is the customer's order 3, and it begins with order 4 or is over", `"5 € off" is not for this order.`, ""},
+		coupon.ReasonSale:            {`the city is "Rome", wanted Berlin, Paris`, `"5 € off" is not for this order.`, ""},
+		coupon.ReasonPredicate:       {"the shop's condition does not hold: city", `"5 € off" is not for this order.`, ""},
+		coupon.ReasonExcluded:        {"something holds that it excludes", `"5 € off" is not for this order.`, ""},
+		coupon.ReasonHours:           {"it can't be used at this hour of the week", `"5 € off" can't be used at this hour.`, ""},
+		coupon.ReasonGroup:           {`of its group, offer "b" ("6 € off") counts, which takes off 6.00 EUR`, `"5 € off" is not needed: "6 € off" counts.`, ""},
+		coupon.ReasonNotBetter:       {"no set with it takes off more", `"5 € off" would not save more.`, ""},
+		coupon.ReasonNothingOff:      {"nothing is left to take off", "There is nothing left to take off.", ""},
+	}
+	assert.ElementsMatch(t, allReasons(t), slices.Collect(maps.Keys(cases)))
+	for reason, c := range cases {
 		t.Run(string(reason), func(t *testing.T) {
 			r := full
 			r.Reason = reason
@@ -62,6 +78,18 @@ func TestSentences(t *testing.T) {
 			assert.Equal(t, c.holder, r.Shopper())
 		})
 	}
+}
+
+// allReasons is the closed set, as the source spells it.
+func allReasons(t *testing.T) []coupon.Reason {
+	source, err := os.ReadFile("refusal.go")
+	require.NoError(t, err)
+	var all []coupon.Reason
+	for _, found := range regexp.MustCompile(`Reason = "(\w+)"`).FindAllStringSubmatch(string(source), -1) {
+		all = append(all, coupon.Reason(found[1]))
+	}
+	require.NotEmpty(t, all)
+	return all
 }
 
 func TestSentencesOfLimits(t *testing.T) {

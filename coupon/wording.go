@@ -162,25 +162,17 @@ func fill(text string, values []string) string {
 	return strings.NewReplacer(pairs...).Replace(text) // one pass: braces in a value stay what they are
 }
 
+// form is the name of the plural category that a count is of.
 func (s *speaker) form(n int64) string {
 	const cycle = 10_000_000 // rules look at no digits above, but tell 0 from its multiples
 	digits := int(n % cycle)
 	if n >= cycle {
 		digits += cycle
 	}
-	switch plural.Cardinal.MatchPlural(s.tag, digits, 0, 0, 0, 0) {
-	case plural.Zero:
-		return "zero"
-	case plural.One:
-		return "one"
-	case plural.Two:
-		return "two"
-	case plural.Few:
-		return "few"
-	case plural.Many:
-		return "many"
+	names := [...]string{
+		plural.Other: otherForm, plural.Zero: "zero", plural.One: "one", plural.Two: "two", plural.Few: "few", plural.Many: "many",
 	}
-	return otherForm
+	return names[plural.Cardinal.MatchPlural(s.tag, digits, 0, 0, 0, 0)]
 }
 
 // maxNamed is how many entries of a list are written out. The others are counted.
