@@ -31,8 +31,10 @@ type Settlement struct {
 // friend, and grants what need not wait. Orders without coupons and customers whom
 // nobody invited are fine. Asked again it changes nothing.
 //
-// It fails with a [*Faults], and as [coupon.Service.Confirm] does where a
-// reservation has lapsed and can't be claimed again.
+// It fails with a [*Faults], also when the order's coupons were reserved for another
+// customer, and as [coupon.Service.Confirm] does where a reservation has lapsed and
+// can't be claimed again: then quote the order without the coupon, redeem that, and
+// tell the payment again.
 func (s *Service) OrderPaid(ctx context.Context, payment Payment, now time.Time) (Settlement, error) {
 	faults := &Faults{Kind: ErrRequest}
 	faults.id("order", payment.Order, false)
@@ -50,6 +52,11 @@ func (s *Service) OrderPaid(ctx context.Context, payment Payment, now time.Time)
 		redemption, batch, err := s.confirmation(ctx, payment.Order, refused, now)
 		if err != nil {
 			return storage.Plan[Settlement]{}, err
+		}
+		if redemption != nil && redemption.Customer != "" && redemption.Customer != payment.Customer {
+			faults := &Faults{Kind: ErrRequest}
+			faults.add("customer", "is %q, and the order's coupons were reserved for another", payment.Customer)
+			return storage.Plan[Settlement]{}, faults
 		}
 		return s.planFact(ctx, payment.Customer, fact, Settlement{Redemption: redemption}, batch, refused, now)
 	})

@@ -21,7 +21,8 @@ type Options struct {
 	Events bool
 
 	// Retry is after how long [Service.Settle] looks again at what could not be
-	// granted: the program was paused, or an offer was paused or over. Default 1 hour.
+	// granted: the program was paused, or an offer was paused or over. Default 10
+	// minutes.
 	Retry time.Duration
 
 	// Random makes codes; it must be safe for concurrent use. Default
@@ -43,7 +44,7 @@ type Service struct {
 // in the same store.
 func New(store storage.Store, coupons *coupon.Service, options Options) *Service {
 	if options.Retry <= 0 {
-		options.Retry = time.Hour
+		options.Retry = 10 * time.Minute
 	}
 	if options.Random == nil {
 		options.Random = rand.Reader
