@@ -152,10 +152,19 @@ func (s *Service) planReturn(ctx context.Context, back Return, refused *storage.
 			return storage.Plan[Settlement]{}, err
 		}
 	}
-	return s.planFact(ctx, back.Customer, factBody{
+	plan, err := s.planFact(ctx, back.Customer, factBody{
 		ID: back.ID, Kind: FactRefunded, Order: back.Order,
 		Amount: amount.Minor(), Currency: amount.Currency(), Everything: everything, At: micros(now),
 	}, answer, batch, refused, now)
+	if errors.Is(err, storage.ErrInvalid) && !batch.Empty() {
+		// The refund restores a coupon that the referral takes back: so one after the
+		// other. The next plan finds the refund recorded.
+		if err := s.store.Apply(ctx, batch); err != nil {
+			return storage.Plan[Settlement]{}, err
+		}
+		return s.planReturn(ctx, back, refused, now)
+	}
+	return plan, err
 }
 
 // forGoods is what a refund gives back for goods. Shipping is not counted when an
