@@ -679,12 +679,16 @@ func (d *decision) quote() *Quote {
 		}
 	}
 	for _, e := range d.entries {
-		if e.rival != nil && e.Refused != nil {
+		if e.Refused == nil {
+			continue
+		}
+		if e.alone > 0 {
+			e.Refused.Off = money(e.alone)
+		}
+		if e.rival != nil {
 			e.Refused.RivalOff = money(e.rival.off(d.applied))
 		}
-		if e.Refused != nil {
-			q.Refused = append(q.Refused, e.Refused)
-		}
+		q.Refused = append(q.Refused, e.Refused)
 	}
 	q.Discount = money(discount)
 	q.Total = money(d.subtotal - discount + d.shipping)

@@ -19,6 +19,8 @@
 //   - [Decide] prices a cart and gives a [Quote]: what comes off each line and
 //     unit, and for everything else a [Refusal].
 //   - [NewVersion] checks an offer and makes it ready for matching.
+//   - [FinePrint] says an offer's terms in plain words; [Refusal.In] and
+//     [Quote.Shopper] speak to shoppers in their language, [Quote.Explain] to staff.
 //
 // What is kept, by a [Service] ([New]) in a store:
 //   - offers: [Service.Publish], [Service.Pause], [Service.Resume], [Service.Offer];

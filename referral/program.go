@@ -212,8 +212,8 @@ func (r Rule) check(path string, faults *Faults) {
 	total := 0
 	for i, o := range r.Coupons {
 		at := fmt.Sprintf("%s.coupons[%d]", path, i)
-		if o.Offer == "" {
-			faults.add(at+".offer", "is missing")
+		if o.Offer == "" || len(o.Offer) > MaxKey || !printable(o.Offer) {
+			faults.id(at+".offer", o.Offer, false)
 		}
 		if o.Code != "" {
 			faults.add(at+".code", "is chosen, but every reward needs a code of its own: leave it empty")
