@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/vouch-go/vouch/ledger"
@@ -255,7 +256,11 @@ func (r *reading) text(path string, v encoding.TextUnmarshaler, token json.Token
 		r.skip(token)
 		return
 	}
-	if err := v.UnmarshalText([]byte(text)); err != nil {
+	err := v.UnmarshalText([]byte(text))
+	if _, isTime := v.(*time.Time); isTime && err != nil {
+		err = fmt.Errorf("%.40q is no instant like 2026-11-20T12:00:00Z", text)
+	}
+	if err != nil {
 		r.misread(path, "%s", strings.TrimPrefix(err.Error(), ErrOffer.Error()+": "))
 	}
 }

@@ -371,6 +371,7 @@ func (p *trialParser) parseCoupon(path string, d *couponDocument) {
 		code, err := ParseCode(d.Code)
 		if err != nil {
 			p.misread(path+".code", "%s", err)
+			p.unread = append(p.unread, path+".id")
 		}
 		c.Code = code
 	}
@@ -417,18 +418,24 @@ func (p *trialParser) parseUses(c *Coupon, d *couponDocument) error {
 // register makes the coupon known by its id and code.
 func (p *trialParser) register(c *Coupon) error {
 	faults := &Faults{Kind: ErrRequest}
-	faults.id("id", c.ID, false)
 	faults.id("holder", c.Holder, true)
-	if p.coupons[c.ID] != nil {
+	switch {
+	case c.ID == "":
+		faults.add("id", "is missing: give an id or a code")
+		return faults
+	case p.coupons[c.ID] != nil:
 		faults.add("id", "%.100q is another coupon's", c.ID)
-	}
-	if c.Code != "" && p.codes[c.Code] != nil {
-		faults.add("code", "%s is another coupon's", c.Code)
+	default:
+		faults.id("id", c.ID, false)
 	}
 	p.coupons[c.ID] = c
-	if c.Code != "" {
-		p.codes[c.Code] = c
+	if c.Code == "" {
+		return faults.orNil()
 	}
+	if p.codes[c.Code] != nil {
+		faults.add("code", "%s is another coupon's", c.Code)
+	}
+	p.codes[c.Code] = c
 	return faults.orNil()
 }
 

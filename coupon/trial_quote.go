@@ -2,6 +2,8 @@ package coupon
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/vouch-go/vouch/ledger"
@@ -12,8 +14,28 @@ import (
 // figures and a sentence for staff and for the shopper. Amounts are texts in the
 // quote's currency ("19.99"), members stand in one order, and those that say nothing
 // are left out. The definition "quote" of [TrialSchema] describes it. It is not read
-// back: a quote is made by deciding.
-func (q Quote) MarshalJSON() ([]byte, error) { return json.Marshal(newQuoteDocument(&q)) }
+// back: a quote is made by deciding. It fails with [ErrRequest] when the quote was
+// changed so that its parts do not belong together.
+func (q Quote) MarshalJSON() ([]byte, error) {
+	if !q.whole() {
+		return nil, fmt.Errorf("%w: the quote's parts do not belong together: decide again", ErrRequest)
+	}
+	return json.Marshal(newQuoteDocument(&q))
+}
+
+// whole says that the quote's parts belong together, as Decide makes them.
+func (q *Quote) whole() bool {
+	off := func(all []Off) bool {
+		return !slices.ContainsFunc(all, func(o Off) bool { return o.Applied < 0 || o.Applied >= len(q.candidates) })
+	}
+	return len(q.Applied) == len(q.candidates) && len(q.Lines) == len(q.Cart.Lines) && len(q.Deliveries) == len(q.Cart.Shipping) &&
+		!slices.ContainsFunc(q.Lines, func(l QuoteLine) bool {
+			return !off(l.Off) || slices.ContainsFunc(l.Parts, func(p QuotePart) bool { return p.Units < 1 || !off(p.Off) })
+		}) &&
+		!slices.ContainsFunc(q.Deliveries, func(d QuoteDelivery) bool { return !off(d.Off) }) &&
+		!slices.ContainsFunc(q.Gifts, func(g Gift) bool { return g.Applied < 0 || g.Applied >= len(q.Applied) }) &&
+		!slices.Contains(q.Refused, nil)
+}
 
 // amount is money as a text, the currency being the quote's.
 type amount string
@@ -148,7 +170,7 @@ func newQuoteDocument(q *Quote) quoteDocument {
 		Optimal: q.Optimal,
 	}
 	for i := range q.Lines {
-		d.Lines = append(d.Lines, q.lineDocument(&q.Lines[i]))
+		d.Lines = append(d.Lines, q.lineDocument(i))
 	}
 	for _, l := range q.Deliveries {
 		d.Deliveries = append(d.Deliveries, quoteDeliveryDocument{l.ID, newAmount(l.Price), q.offDocuments(l.Off), newAmount(l.Total)})
@@ -169,15 +191,32 @@ func newQuoteDocument(q *Quote) quoteDocument {
 	return d
 }
 
-func (q *Quote) lineDocument(l *QuoteLine) quoteLineDocument {
+func (q *Quote) lineDocument(i int) quoteLineDocument {
+	l := &q.Lines[i]
 	d := quoteLineDocument{ID: l.ID, Quantity: l.Quantity, Price: newAmount(l.Price), Off: q.offDocuments(l.Off), Total: newAmount(l.Total)}
 	for _, p := range l.Parts {
 		d.Parts = append(d.Parts, quotePartDocument{p.Units, newAmount(p.Price), q.offDocuments(p.Off), newAmount(p.Total), each(&p)})
 	}
-	for _, left := range l.LeftOut {
+	for _, left := range q.PassedOver(i) {
 		d.LeftOut = append(d.LeftOut, leftOutDocument(left))
 	}
 	return d
+}
+
+// PassedOver are the offers that apply, but not to one line: those in its LeftOut,
+// and those whose scope does not count it ([ReasonNoLines]). The line is its index;
+// beyond the lines there are none.
+func (q *Quote) PassedOver(line int) []LeftOut {
+	if line < 0 || line >= min(len(q.Lines), len(q.Cart.Lines)) {
+		return nil
+	}
+	all := slices.Clone(q.Lines[line].LeftOut)
+	for _, c := range q.candidates {
+		if !c.Version.covers(&q.Cart.Lines[line]) {
+			all = append(all, LeftOut{c.Version.offer.ID, c.Version.offer.Name, ReasonNoLines})
+		}
+	}
+	return all
 }
 
 // each is what the units of a part cost: those that carry what does not divide, and

@@ -1,0 +1,120 @@
+// Pricecheck tries offers on carts before they are published: it reads carts with
+// the offers, coupons and codes to try on them, and writes what each cart costs and
+// why.
+//
+//	go run ./examples/pricecheck < cart.json            the quote as JSON
+//	go run ./examples/pricecheck -table < cart.json     a table for people, line by line with reasons
+//	go run ./examples/pricecheck < carts.jsonl          JSON Lines: as many quotes, in order
+//	go run ./examples/pricecheck -schema                the JSON Schema of the documents
+//
+// A document with faults gives {"error":…,"faults":[{"path":…,"problem":…}]} in its
+// place, and the program ends with exit code 1. It reads nothing but its input, which
+// may be endless: a document has at most 1 MiB.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/vouch-go/vouch/coupon"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run gives the exit code: 1 when a document had faults or the output could not be
+// written, 2 when it was called wrong.
+func run(args []string, in io.Reader, out, errs io.Writer) int {
+	flags := flag.NewFlagSet("pricecheck", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	table := flags.Bool("table", false, "write an aligned table")
+	schema := flags.Bool("schema", false, "write the JSON Schema of the documents")
+	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
+		fmt.Fprintln(errs, "pricecheck: reads documents on standard input: pricecheck [-table | -schema] < cart.json")
+		return 2
+	}
+	if *schema {
+		if _, err := io.WriteString(out, coupon.TrialSchema()); err != nil {
+			return failed(errs, err)
+		}
+		return 0
+	}
+	write := writeJSON
+	if *table {
+		write = writeTable
+	}
+	code, found := 0, false
+	for document, err := range documents(in, coupon.MaxTrial) {
+		found = true
+		var quote *coupon.Quote
+		if err == nil {
+			quote, err = decide(document)
+		}
+		var unread *readError
+		if errors.As(err, &unread) {
+			return failed(errs, err)
+		}
+		if err != nil {
+			code = 1
+		}
+		if err := write(out, quote, err); err != nil {
+			return failed(errs, err)
+		}
+	}
+	if !found {
+		return failed(errs, errors.New("there is no document on standard input"))
+	}
+	return code
+}
+
+func failed(errs io.Writer, err error) int {
+	fmt.Fprintln(errs, "pricecheck:", err)
+	return 1
+}
+
+func decide(document []byte) (*coupon.Quote, error) {
+	trial, err := coupon.ParseTrial(document)
+	if err != nil {
+		return nil, err
+	}
+	return trial.Quote()
+}
+
+// fault is one thing that is wrong with a document.
+type fault struct {
+	Path    string `json:"path"`
+	Problem string `json:"problem"`
+}
+
+// faultsOf gives the sentence of an error and the faults it lists.
+func faultsOf(err error) (string, []fault) {
+	listed := []fault{}
+	var faults *coupon.Faults
+	if !errors.As(err, &faults) {
+		return err.Error(), append(listed, fault{"", err.Error()})
+	}
+	for _, f := range faults.Faults {
+		listed = append(listed, fault(f))
+	}
+	return faults.Kind.Error(), listed
+}
+
+// writeJSON writes a quote or what is wrong with its document in a line.
+func writeJSON(out io.Writer, quote *coupon.Quote, err error) error {
+	var value any = quote
+	if err != nil {
+		message, faults := faultsOf(err)
+		value = struct {
+			Error  string  `json:"error"`
+			Faults []fault `json:"faults"`
+		}{message, faults}
+	}
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/ledger"
+)
+
+// writeTable writes a quote, or what is wrong with its document, for people.
+func writeTable(out io.Writer, quote *coupon.Quote, err error) error {
+	t := &table{}
+	if err != nil {
+		t.faults(err)
+	} else {
+		t.quote(quote)
+	}
+	_, err = io.WriteString(out, t.text.String()+"\n")
+	return err
+}
+
+// table is text in columns.
+type table struct {
+	text strings.Builder
+	rows [][]string
+}
+
+// row adds cells to the columns; the first is aligned to the left, amounts and
+// numbers to the right.
+func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
+
+// flush writes the rows so far, each column as wide as its widest cell.
+func (t *table) flush() {
+	widths := make(map[int]int)
+	for _, row := range t.rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for _, row := range t.rows {
+		line := ""
+		for i, cell := range row {
+			gap := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			if numeric := i == 1 || i == 2 || i == 4 || i == 5; numeric {
+				line += gap + cell + "  "
+			} else {
+				line += cell + gap + "  "
+			}
+		}
+		t.text.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	t.rows = nil
+}
+
+func (t *table) say(format string, args ...any) {
+	t.flush()
+	fmt.Fprintf(&t.text, format+"\n", args...)
+}
+
+func (t *table) faults(err error) {
+	message, faults := faultsOf(err)
+	t.say("%s", message)
+	for _, f := range faults {
+		if f.Path == "" {
+			f.Path = "the document"
+		}
+		t.say("  %s: %s", plain(f.Path), plain(f.Problem))
+	}
+}
+
+func (t *table) quote(q *coupon.Quote) {
+	t.say("Cart in %s at %s", q.Cart.Currency, q.At.Format(time.RFC3339))
+	t.row("LINE", "UNITS", "PRICE", "OFFER", "OFF", "TOTAL")
+	for i := range q.Lines {
+		t.line(q, i)
+	}
+	for _, d := range q.Deliveries {
+		t.position(q, "shipping "+d.ID, "", d.Price, d.Off, d.Total)
+	}
+	for _, g := range q.Gifts {
+		t.row("gift "+plain(g.Product), fmt.Sprint(g.Quantity), "", plain(q.Applied[g.Applied].Name), "", "0")
+	}
+	t.row("", "", q.Subtotal.Amount(), "subtotal", "", "")
+	t.row("", "", q.Shipping.Amount(), "shipping", "", "")
+	t.row("", "", "", "total", less(q.Discount), q.Total.Amount())
+	t.flush()
+	t.reasons(q)
+}
+
+// line is one line of the cart: what came off, and which offers passed over it.
+func (t *table) line(q *coupon.Quote, i int) {
+	l := &q.Lines[i]
+	t.position(q, l.ID, fmt.Sprint(l.Quantity), l.Price, l.Off, l.Total)
+	if len(l.Parts) > 1 {
+		for _, p := range l.Parts {
+			t.position(q, "  of these", fmt.Sprint(p.Units), p.Price, p.Off, p.Total)
+		}
+	}
+	for _, left := range q.PassedOver(i) {
+		t.row("", "", "", fmt.Sprintf("not %s: %s", plain(left.Name), left.Reason), "", "")
+	}
+}
+
+func (t *table) position(q *coupon.Quote, name, units string, price ledger.Money, off []coupon.Off, total ledger.Money) {
+	row := []string{plain(name), units, price.Amount()}
+	for _, o := range off {
+		t.row(append(row, plain(q.Applied[o.Applied].Name), less(o.Amount), "")...)
+		row = []string{"", "", ""}
+	}
+	if len(off) > 0 {
+		t.rows[len(t.rows)-1][5] = total.Amount()
+		return
+	}
+	t.row(append(row, "", "", total.Amount())...)
+}
+
+func (t *table) reasons(q *coupon.Quote) {
+	for _, a := range q.Applied {
+		t.say("applied  %s (%s): %s", plain(a.Name), plain(a.Offer), less(a.Amount))
+	}
+	for _, r := range q.Refused {
+		t.say("refused  %s\n         %s", plain(r.Error()), plain(r.Shopper()))
+	}
+	for _, notice := range q.Notices {
+		t.say("notice   %s", plain(notice))
+	}
+	if next := q.Missing(); next != nil {
+		t.say("missing  %s for %s", next.Missing, plain(next.Name))
+	}
+	if q.Optimal {
+		t.say("best     no set takes off more")
+	}
+}
+
+func less(m ledger.Money) string {
+	if m.IsZero() {
+		return m.Amount()
+	}
+	return "-" + m.Amount()
+}
+
+// plain is text for a terminal, which a document must not control.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text)
+}
