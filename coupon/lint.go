@@ -102,7 +102,7 @@ const (
 // and for every line for which the one counts, the other does; by the kind of both
 // benefits the other takes at least as much off (percentages with the same rounding,
 // amounts off the order or each, fixed prices, or everything); and it goes first, by
-// priority, or with the same priority by taking more or by id.
+// priority, or where neither comes with a coupon also by id.
 //
 // Stacking is judged by an approximation, at the smallest cart that the offers ask
 // for: what is left of their highest minimum spend when percentages and amounts of

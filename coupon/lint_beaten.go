@@ -59,14 +59,10 @@ func (l *linter) beats(winner, loser *linted) bool {
 }
 
 // goesBefore says that the offer is ranked before the other where it takes at least
-// as much off: by priority, or where neither has a coupon, by that and by id.
+// as much off: by priority, or where the other comes without a coupon too, by id.
 func (o *linted) goesBefore(other *linted) bool {
-	switch a, b := &o.offer, &other.offer; {
-	case a.Priority != b.Priority:
-		return a.Priority > b.Priority
-	default:
-		return b.Automatic && a.ID < b.ID
-	}
+	a, b := &o.offer, &other.offer
+	return a.Priority > b.Priority || a.Priority == b.Priority && b.Automatic && a.ID < b.ID
 }
 
 // wider says that the offer counts every line that the other counts.

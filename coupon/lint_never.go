@@ -139,7 +139,7 @@ func (o *linted) neverHolds() (path, sentence string) {
 		}
 		p := proving{currency: c, cases: lintCases}
 		p.spend, p.units = asked(o.offer.Benefit, c)
-		if p.possible([]goal{{All(o.offer.Conditions), false}}, nil) {
+		if p.possible([]goal{{All(o.offer.Conditions), false}}, nil, nil) {
 			return "", ""
 		}
 		path, sentence = "conditions", "no cart can meet its conditions together, and what its benefit asks for"
@@ -244,35 +244,56 @@ type proving struct {
 	cases        int
 }
 
-// possible is false when no cart can meet all goals.
-func (p *proving) possible(open, known []goal) bool {
-	if p.cases--; p.cases < 0 || len(open) == 0 {
-		return p.cases < 0 || p.consistent(known)
-	}
-	g, rest := open[0], open[1:]
-	var branches []Condition
-	joined := false
-	switch c := g.Condition.(type) {
-	case Not:
-		return p.possible(append([]goal{{c.Condition, !g.not}}, rest...), known)
-	case All:
-		branches, joined = c, !g.not
-	case Any:
-		branches, joined = c, g.not
-	default:
-		known = append(slices.Clone(known), g)
-		return p.consistent(known) && p.possible(rest, known)
-	}
-	if joined {
-		all := make([]goal, 0, len(branches)+len(rest))
-		for _, b := range branches {
-			all = append(all, goal{b, g.not})
+// possible is false when no cart can meet all goals: those still open, those known,
+// and one of each of the choices, which are gone into last.
+func (p *proving) possible(open, choices, known []goal) bool {
+	for len(open) > 0 {
+		g := open[0]
+		open = open[1:]
+		switch c := g.Condition.(type) {
+		case Not:
+			open = append([]goal{{c.Condition, !g.not}}, open...)
+		case All:
+			if g.not {
+				choices = append(slices.Clone(choices), g)
+			} else {
+				open = append(goals(c, false), open...)
+			}
+		case Any:
+			if g.not {
+				open = append(goals(c, true), open...)
+			} else {
+				choices = append(slices.Clone(choices), g)
+			}
+		default:
+			known = append(slices.Clone(known), g)
 		}
-		return p.possible(append(all, rest...), known)
 	}
-	return slices.ContainsFunc(branches, func(b Condition) bool {
-		return p.possible(append([]goal{{b, g.not}}, rest...), known)
+	if p.cases--; p.cases < 0 {
+		return true
+	}
+	if !p.consistent(known) {
+		return false
+	}
+	return len(choices) == 0 || slices.ContainsFunc(choices[0].branches(), func(branch goal) bool {
+		return p.possible([]goal{branch}, choices[1:], known)
 	})
+}
+
+// branches are what a choice is between.
+func (g goal) branches() []goal {
+	if c, is := g.Condition.(Any); is {
+		return goals(c, g.not)
+	}
+	return goals(g.Condition.(All), g.not)
+}
+
+func goals(all []Condition, not bool) []goal {
+	made := make([]goal, len(all))
+	for i, c := range all {
+		made[i] = goal{c, not}
+	}
+	return made
 }
 
 // consistent is false when two conditions contradict each other.
