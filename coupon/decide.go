@@ -449,6 +449,10 @@ func (d *decision) open() []*entry {
 // first, and works out what each takes off. One that is refused with those before
 // it gives its place to those it kept out: so it begins again without it.
 func (d *decision) combine() {
+	if d.free {
+		d.combineFree()
+		return
+	}
 	d.group(false)
 	d.applied = d.pick()
 	for {
