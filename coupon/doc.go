@@ -19,6 +19,9 @@
 //   - [Decide] prices a cart and gives a [Quote]: what comes off each line and
 //     unit, and for everything else a [Refusal].
 //   - [NewVersion] checks an offer and makes it ready for matching.
+//   - [Check] reads offers before they are published: what can never apply, is
+//     always beaten, makes a line free by stacking, or looks like an oversight.
+//   - [NewCodes] makes codes in bulk; [Guessing] says how many can be out.
 //   - [FinePrint] says an offer's terms in plain words; [Refusal.In] and
 //     [Quote.Shopper] speak to shoppers in their language, [Quote.Explain] to staff.
 //
@@ -26,7 +29,8 @@
 //   - offers: [Service.Publish], [Service.Pause], [Service.Resume], [Service.Offer];
 //     exclusions: [Service.Exclude], [Service.Include].
 //   - coupons: [Service.Issue], [Service.Wallet], [Service.Coupon],
-//     [Service.Revoke].
+//     [Service.Revoke]; a million codes: [Service.IssueBatch], [Service.Codes],
+//     [Service.Batch].
 //   - a checkout: [Service.Quote], then [Service.Redeem] in one step, or
 //     [Service.Reserve] and [Service.Confirm] or [Service.Release] round a
 //     payment; later [Service.Refund]. A [Redemption] is what one order uses.
@@ -87,4 +91,20 @@
 //   - The check of an exclusion is reading it when redeeming. Making the batch
 //     depend on every seller's exclusions lost: a cart of a thousand sellers would
 //     need a thousand checks.
+//   - Codes are kept as they are unless there is an [Options].CodeKey. Then made codes
+//     follow from the key and the coupon's id instead of being random: a crash between
+//     making codes and handing them out loses none, and who asks again gets the same.
+//     Random codes handed to the caller while they are made lost: two workers, or one
+//     that crashes, would hand out codes that don't exist, or lose some that do. A key
+//     belongs to one store: two stores with one key would give coupons of one id one
+//     code. It rotates by [Options].OldCodeKeys; a look-up costs one key to read for
+//     each. Key ids in the documents lost: a code that is typed does not say its key.
+//   - A chosen code whose offer has no limit per customer is a finding of [Check] and
+//     no error of issuing: "10 % for everybody, as often as they like" is an offer, too.
+//     So is a batch of codes without a limit per coupon.
+//   - The guard of the code space counts the codes of batches that have not expired.
+//     Counting every code that is issued lost: it would be a counter on which all
+//     issuing queues.
+//   - What the [Limiter] refuses is an error of quoting, not a refusal of each code: so
+//     it can't differ between good and bad ones. A limiter that fails, fails the quote.
 package coupon

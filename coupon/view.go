@@ -3,8 +3,9 @@ package coupon
 import "github.com/vouch-go/vouch/storage"
 
 // Views are the reporting views over coupons and redemptions, for SQL stores to
-// render: vouch_offers, vouch_coupons and vouch_redemptions. Money is in minor
-// units of the currency beside it.
+// render: vouch_offers, vouch_coupons, vouch_coupon_batches and vouch_redemptions.
+// Where codes are kept under a key, a code is shown by its last four characters.
+// Money is in minor units of the currency beside it.
 func Views() []storage.View {
 	return []storage.View{
 		{Name: "offers", Kind: kindHead, Columns: []storage.Column{
@@ -24,6 +25,15 @@ func Views() []storage.View {
 			{Name: "uses", Path: []string{"uses"}, Type: storage.Integer},
 			{Name: "revoked_at", Path: []string{"revoked", "at"}, Type: storage.Instant},
 			{Name: "revoked_by", Path: []string{"revoked", "actor"}},
+		}},
+		{Name: "coupon_batches", Kind: kindBatch, Columns: []storage.Column{
+			{Name: "batch_id", From: storage.FromID},
+			{Name: "offer_id", Path: []string{"offer"}},
+			{Name: "offer_version", Path: []string{"version"}, Type: storage.Integer},
+			{Name: "asked", Path: []string{"count"}, Type: storage.Integer},
+			{Name: "made", Path: []string{"made"}, Type: storage.Integer},
+			{Name: "issued_at", Path: []string{"issued"}, Type: storage.Instant},
+			{Name: "expires_at", Path: []string{"expires"}, Type: storage.Instant},
 		}},
 		{Name: "redemptions", Kind: kindRedemption, Columns: []storage.Column{
 			{Name: "order_id", From: storage.FromID},
