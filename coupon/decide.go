@@ -481,7 +481,8 @@ func (d *decision) restoreLost() (any bool) {
 	return any
 }
 
-// combineFree applies all that take something off.
+// combineFree applies all that take something off. One that does not may have cut
+// lines into parts in vain: then the others are worked out anew, without it.
 func (d *decision) combineFree() {
 	open := d.open()
 	slices.SortStableFunc(open, (*entry).compareWork)
@@ -492,6 +493,9 @@ func (d *decision) combineFree() {
 			continue
 		}
 		d.applied = append(d.applied, e)
+	}
+	if len(d.applied) < len(open) && len(d.pricing.parts) > len(d.totals) {
+		d.price(d.applied)
 	}
 }
 
