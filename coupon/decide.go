@@ -495,7 +495,19 @@ func (d *decision) combineFree() {
 		d.applied = append(d.applied, e)
 	}
 	if len(d.applied) < len(open) && len(d.pricing.parts) > len(d.totals) {
-		d.price(d.applied)
+		d.priceLeft()
+	}
+}
+
+// priceLeft works out those that apply, and drops one that does not until all do.
+func (d *decision) priceLeft() {
+	for {
+		failed, refused := d.price(d.applied)
+		if failed == nil {
+			return
+		}
+		failed.Refused = d.judgeAs(failed, refused)
+		d.applied = slices.DeleteFunc(d.applied, func(e *entry) bool { return e == failed })
 	}
 }
 
