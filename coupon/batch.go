@@ -221,8 +221,13 @@ func (s *Service) extend(ctx context.Context, b Batch, now time.Time) (Batch, er
 		taken := refused != nil && refused.Key.Kind == kindCode
 		return plan(ctx, s, now, []storage.Key{batchKey(b.ID), headKey(b.Offer)}, func(w *work) (Batch, error) {
 			record, err := w.issuing(b.ID)
-			if err != nil || overtaken || record.Value.Made >= record.Value.Count {
-				return record.Value.batch(b.ID), err
+			switch made := record.Value.Made; {
+			case err != nil:
+				return Batch{}, err
+			case overtaken && made <= b.Made:
+				return Batch{}, refused // a snapshot that does not move: the transaction must be done again
+			case overtaken || made >= record.Value.Count:
+				return record.Value.batch(b.ID), nil
 			}
 			return w.extend(record, version, &s.codes, taken)
 		})

@@ -2,6 +2,7 @@ package coupon_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -220,6 +221,26 @@ func TestBatchGoesOnAfterACrash(t *testing.T) {
 			}
 		}
 	}
+}
+
+// stale is a transaction that does not see what others have committed.
+type stale struct{ storage.Store }
+
+func (s stale) Apply(ctx context.Context, b storage.Batch) error {
+	for _, put := range b.Puts {
+		if put.Key.Kind == "batch" && put.Version > 0 {
+			return &storage.Failure{Op: storage.OpPut, Key: put.Key, Err: storage.ErrConflict}
+		}
+	}
+	return s.Store.Apply(ctx, b)
+}
+
+func TestBatchInATransactionThatMustBeDoneAgain(t *testing.T) {
+	s := newShop(t, flyer())
+	b, err := s.In(stale{s.store}).IssueBatch(ctx, flyers("a", 900), noon)
+	require.ErrorIs(t, err, storage.ErrConflict)
+	assert.Equal(t, 900, b.Count)
+	assert.Zero(t, b.Made)
 }
 
 // A batch whose offer is paused on the way stops, and goes on when it is resumed,

@@ -42,8 +42,8 @@ func NewCode(random io.Reader) (Code, error) {
 // honest randomness, less likely than one in ten million for a million codes; the
 // store refuses a code that exists.
 //
-// It fails with [ErrCodeSpace] when there would be so many that guessing one gets
-// too likely ([Guessing]), and when the source fails.
+// It fails with [ErrCodeSpace] below 0 and where so many would be too easy to guess,
+// by the defaults of [Guessing], and when the source fails.
 func NewCodes(random io.Reader, n int) ([]Code, error) {
 	if err := (Guessing{}).check(int64(n)); err != nil {
 		return nil, err

@@ -104,29 +104,37 @@ func derive(key []byte, id string, attempt int) Code {
 	return Code(appendCode(nil, mac.Sum(nil)[:codeRandom]))
 }
 
+// derivedCode is a code that a coupon may have been given, and its document.
+type derivedCode struct {
+	code  Code
+	place storage.Key
+}
+
 // derived are all codes that a coupon may have been given.
-func (c *codeKeys) derived(id string) []Code {
-	var all []Code
+func (c *codeKeys) derived(id string) []derivedCode {
+	var all []derivedCode
 	for _, key := range c.keys {
 		for attempt := 0; len(key) > 0 && attempt < codeAttempts; attempt++ {
-			all = append(all, derive(key, id, attempt))
+			code := derive(key, id, attempt)
+			all = append(all, derivedCode{code, keptUnder(key, code)})
 		}
 	}
 	return all
 }
 
-// tell finds the codes of coupons again, by their documents: the one of those each
-// may have that leads to it. A coupon whose code is not found keeps what it shows.
+// tell finds the codes of coupons again: of those that each may have been given, the
+// one whose document leads to it. A coupon whose code is not found keeps what it
+// shows.
 func (c *codeKeys) tell(all []Coupon, read func(keys []storage.Key) (map[storage.Key]*storage.Doc, error)) error {
 	var keys []storage.Key
-	candidates := make([][]Code, len(all))
+	candidates := make([][]derivedCode, len(all))
 	for i := range all {
 		if len(all[i].Code) > codeShown {
 			continue // kept as it is
 		}
 		candidates[i] = c.derived(all[i].ID)
-		for _, code := range candidates[i] {
-			keys = append(keys, c.places(code)...)
+		for _, d := range candidates[i] {
+			keys = append(keys, d.place)
 		}
 	}
 	docs, err := read(unique(keys))
@@ -134,18 +142,16 @@ func (c *codeKeys) tell(all []Coupon, read func(keys []storage.Key) (map[storage
 		return err
 	}
 	for i := range all {
-		for _, code := range candidates[i] {
-			for _, place := range c.places(code) {
-				if docs[place] == nil {
-					continue
-				}
-				record, err := codes.Decode(*docs[place])
-				if err != nil {
-					return err
-				}
-				if record.Value.Coupon == all[i].ID {
-					all[i].Code = code
-				}
+		for _, d := range candidates[i] {
+			if docs[d.place] == nil {
+				continue
+			}
+			record, err := codes.Decode(*docs[d.place])
+			if err != nil {
+				return err
+			}
+			if record.Value.Coupon == all[i].ID {
+				all[i].Code = d.code
 			}
 		}
 	}

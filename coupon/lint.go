@@ -81,10 +81,9 @@ const (
 	SeverityNote    Severity = "note"    // it may be meant
 )
 
-// Limits of checking. They are far above what 1,000 ordinary offers ask for, and
-// keep extraordinary ones to seconds.
+// Limits of checking. They are far above what 1,000 ordinary offers ask for.
 const (
-	lintCases = 2_000      // combinations of branches of one offer's conditions, in one currency
+	lintCases = 1_000      // combinations of branches of one offer's conditions
 	lintWork  = 20_000_000 // steps in comparing offers with each other
 )
 

@@ -132,12 +132,13 @@ func (o *linted) excludes(lists *Lists) bool {
 // neverHolds says which part of the offer no cart can meet, and why.
 func (o *linted) neverHolds() (path, sentence string) {
 	path, sentence = "limits", "no currency has an amount in its benefit and in all its limits"
+	p := proving{cases: lintCases}
 	for _, c := range o.currencies() {
 		limited := func(l Limit) bool { return l.Per != PerCoupon && len(l.Money) > 0 && !l.Money.has(c) } // there may be no coupon
 		if !o.offer.Benefit.in(c) || slices.ContainsFunc(o.offer.Limits, limited) {
 			continue
 		}
-		p := proving{currency: c, cases: lintCases}
+		p.currency = c
 		p.spend, p.units = asked(o.offer.Benefit, c)
 		if p.possible([]goal{{All(o.offer.Conditions), false}}, nil, nil) {
 			return "", ""
