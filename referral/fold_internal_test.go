@@ -117,7 +117,7 @@ func TestMovesLeadOn(t *testing.T) {
 		terms := drawTerms(t)
 		terms.Hold = 3 * time.Hour
 		b := referralBody{State: StateBound, Bound: micros(begin)}
-		now := begin
+		var now time.Time
 		for _, f := range drawFacts(t) {
 			if _, err := b.record(f); err != nil {
 				t.Fatal(err)

@@ -200,7 +200,7 @@ func TestIncidentGitHubDotlessI(t *testing.T) {
 	require.True(t, s.bind("jane", "mike", noon).Bound)
 	require.True(t, s.bind("jane", "MIKE", noon).Bound)
 	code := string(s.link("jane").Code)
-	for _, typed := range []string{strings.ReplaceAll(code, "1", "ı") + "ı", code + "\u200b", code[:4] + "ſ" + code[5:]} {
+	for _, typed := range []string{strings.ReplaceAll(code, "1", "ı") + "ı", code + "\u200b"} {
 		_, err := s.Register(ctx, referral.Registration{Customer: "typo", Code: typed}, noon)
 		require.True(t, errors.Is(err, coupon.ErrCode) || errors.Is(err, coupon.ErrMistyped), err)
 	}

@@ -86,6 +86,12 @@ func TestGivingShippingBackTakesNothing(t *testing.T) {
 	require.Equal(t, referral.StateConfirmed, part("late", coupon.RefundRequest{Shipping: []string{"parcel"}})) // 40.00 of it
 	require.Equal(t, referral.StateConfirmed, part("two", coupon.RefundRequest{Lines: []coupon.Returned{{Line: "1", Units: 2}}}))
 	require.Equal(t, referral.StateReversed, part("rest", coupon.RefundRequest{Lines: []coupon.Returned{{Line: "1", Units: 1}}}))
+
+	s.bind("jane", "ida", noon)
+	s.reserve("hers", "ida", noon)
+	s.paid(paid("ida", "hers", "28.00"), noon)
+	both := coupon.RefundRequest{Lines: []coupon.Returned{{Line: "1", Units: 1}}, Shipping: []string{"parcel"}} // 49.33, 9.33 of it for goods
+	require.Equal(t, referral.StateConfirmed, s.returned(referral.Return{ID: "r", Order: "hers", Customer: "ida", Coupons: &both}, noon).State)
 }
 
 func TestWhatQualifies(t *testing.T) {
@@ -293,6 +299,18 @@ func TestCapsOfRegistration(t *testing.T) {
 	require.Equal(t, int64(2), s.used("jane", noon), "jane keeps what ida's registration gave")
 	require.Equal(t, 3, s.wallet("jane"))
 	require.Equal(t, 2, s.wallet("noa"))
+}
+
+// What was withheld at registration is withheld at the payment too, though another
+// month has begun.
+func TestWithheldStaysWithheld(t *testing.T) {
+	s := newShop(t, changed(bothSides(1), func(p *referral.Program) { p.Caps[0].Period = ledger.Month }))
+	s.bind("jane", "mia", noon)
+	s.bind("jane", "ida", noon)
+	s.pay("ida", noon.Add(20*day))
+	require.Equal(t, referral.RewardWithheld, s.brings("ida").State)
+	require.Equal(t, s.reward("ida", referral.Referrer, referral.Registered).Why, s.brings("ida").Why)
+	require.Zero(t, s.used("jane", noon.Add(20*day)))
 }
 
 // A cap of a program that gives the referrer nothing counts nobody.
