@@ -426,6 +426,10 @@ func TestCheckBeatenNeverWins(t *testing.T) {
 		for i := range rapid.IntRange(2, 6).Draw(t, "offers") {
 			offers = append(offers, standing(t, string(rune('a'+i))))
 		}
+		likely := offers[0]
+		likely.ID, likely.Automatic, likely.Scope, likely.Combine, likely.Conditions = "z", true, coupon.Scope{}, coupon.Combine{}, nil
+		likely.Priority++
+		offers = append(offers, likely)
 		beaten := make(map[string]bool)
 		for _, f := range coupon.Check(offers, pickup) {
 			if f.Code == coupon.LintAlwaysBeaten {
