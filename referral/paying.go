@@ -139,8 +139,9 @@ func (s *Service) planReturn(ctx context.Context, back Return, refused *storage.
 	var answer Settlement
 	var batch storage.Batch
 	amount, everything := back.Amount, back.Everything
+	var request coupon.RefundRequest
 	if back.Coupons != nil {
-		request := *back.Coupons
+		request = *back.Coupons
 		request.ID = back.ID
 		everything = everything || request.Everything
 		refunded, err := s.coupons.PlanRefund(ctx, back.Order, request, now)
@@ -159,7 +160,7 @@ func (s *Service) planReturn(ctx context.Context, back Return, refused *storage.
 	if errors.Is(err, storage.ErrInvalid) && !batch.Empty() {
 		// The refund restores a coupon that the referral takes back: so one after the
 		// other. The next plan finds the refund recorded.
-		if err := s.store.Apply(ctx, batch); err != nil {
+		if _, err := s.coupons.Refund(ctx, back.Order, request, now); err != nil {
 			return storage.Plan[Settlement]{}, err
 		}
 		return s.planReturn(ctx, back, refused, now)

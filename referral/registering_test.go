@@ -340,3 +340,19 @@ func TestSlashesTellThingsApart(t *testing.T) {
 	s.returned(back("mia", "o/1", "2", "4.00"), noon)
 	require.Equal(t, referral.StateVoided, s.returned(back("mia", "o", "1/2", "10.00"), noon).State)
 }
+
+// Tenants of one store know nothing of each other.
+func TestTenants(t *testing.T) {
+	store := memory.New()
+	one := openShop(t, storage.Prefixed(store, "shop1/"), referral.Options{Events: true}, program(1))
+	other := openShop(t, storage.Prefixed(store, "shop2/"), referral.Options{Events: true}, program(1))
+	friend := strings.Repeat("f", 100)
+	for _, s := range []*shop{one, other} {
+		s.bind("jane", friend, noon)
+		require.Equal(t, referral.StateConfirmed, s.paid(paid(friend, "order", "12.00"), noon).State)
+		require.Equal(t, 1, s.wallet("jane"))
+		requireAudit(t, s.store)
+	}
+	o := other.register(referral.Registration{Customer: "mia", Code: string(one.link("jane").Code)}, noon)
+	require.Equal(t, referral.ReasonUnknownCode, o.Reason)
+}
