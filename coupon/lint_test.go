@@ -411,6 +411,7 @@ func standing(t *rapid.T, id string) coupon.Offer {
 	}
 	o.Combine.Freely = rapid.IntRange(0, 4).Draw(t, "freely") == 0
 	o.ShopPromotions = coupon.ShopPromotions(rapid.IntRange(0, 2).Draw(t, "promotions"))
+	o.Rounding = ledger.Rounding(rapid.IntRange(0, 1).Draw(t, "rounding"))
 	if rapid.IntRange(0, 3).Draw(t, "asks") == 0 {
 		o.Conditions = []coupon.Condition{drawAnyCondition(t, 0)}
 	}
