@@ -18,7 +18,8 @@ import (
 // Limits of a trial's document.
 const (
 	MaxTrial        = 1 << 20 // bytes
-	maxTrialOffers  = 1_000   // offers, and as many coupons, exclusions, predicates
+	maxTrialOffers  = 10_000  // offers, and as many coupons, exclusions, predicates
+	maxTrialWork    = 500_000 // lines of the cart times offers
 	maxTrialUses    = 1_000   // uses of a coupon that somebody holds
 	maxUnitDecimals = 9       // of a unit price below the smallest coin
 )
@@ -191,10 +192,11 @@ type trialParser struct {
 
 func (p *trialParser) parse(predicates []RegisteredPredicate) {
 	p.trial.At = p.At
-	p.merge("", p.checkBounds())
-	if len(p.Faults.Faults) > 0 && p.tooMany() {
-		return
+	if err := p.checkBounds(); err != nil {
+		p.merge("", err)
+		return // a list beyond its bound is not read further
 	}
+	p.checkInstant()
 	p.parseCart()
 	p.parseOffers(predicates)
 	p.parseExclusions()
@@ -203,14 +205,19 @@ func (p *trialParser) parse(predicates []RegisteredPredicate) {
 	p.choose()
 }
 
-// checkBounds checks the instant and how much there is of everything.
-func (p *trialParser) checkBounds() error {
+func (p *trialParser) checkInstant() {
 	faults := &Faults{Kind: ErrRequest}
 	if p.At.IsZero() {
 		faults.add("at", "is missing: give the instant to try for, as in \"2026-11-20T12:00:00Z\"")
 	} else {
 		faults.instant("at", p.At)
 	}
+	p.merge("", faults.orNil())
+}
+
+// checkBounds checks how much there is of everything, so that the work is bounded.
+func (p *trialParser) checkBounds() error {
+	faults := &Faults{Kind: ErrRequest}
 	for _, list := range []struct {
 		path       string
 		found, max int
@@ -223,11 +230,10 @@ func (p *trialParser) checkBounds() error {
 			faults.add(list.path, "has %d entries, at most %d are allowed", list.found, list.max)
 		}
 	}
+	if lines := max(1, len(p.trialDocument.Cart.Lines)); len(p.Offers)*lines > maxTrialWork {
+		faults.add("offers", "has %d entries for %d lines, at most %d are allowed for so many", len(p.Offers), lines, maxTrialWork/lines)
+	}
 	return faults.orNil()
-}
-
-func (p *trialParser) tooMany() bool {
-	return max(len(p.Offers), len(p.Coupons), len(p.Exclusions), len(p.Predicates)) > maxTrialOffers || len(p.Codes)+len(p.Wallet) > maxChoice
 }
 
 func (p *trialParser) parseCart() {
