@@ -19,6 +19,9 @@
 //   - [Decide] prices a cart and gives a [Quote]: what comes off each line and
 //     unit, and for everything else a [Refusal].
 //   - [NewVersion] checks an offer and makes it ready for matching.
+//   - [ParseOffer] reads an offer's JSON document ([OfferSchema]) strictly, and
+//     [Offer.MarshalJSON] writes it; [ParseTrial] reads a cart with the offers to try
+//     on it ([TrialSchema]), and [Quote.MarshalJSON] writes what comes of it.
 //   - [Check] reads offers before they are published: what can never apply, is
 //     always beaten, makes a line free by stacking, or looks like an oversight.
 //   - [NewCodes] makes codes in bulk; [Guessing] says how many can be out.

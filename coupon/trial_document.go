@@ -393,8 +393,25 @@ func (p *trialParser) parseCoupon(path string, d *couponDocument) {
 	if d.Revoked != nil {
 		c.Revoked = &Revocation{At: *d.Revoked}
 	}
+	p.merge(path, d.checkInstants())
 	p.merge(path, p.parseUses(c, d))
 	p.merge(path, p.register(c))
+}
+
+func (d *couponDocument) checkInstants() error {
+	faults := &Faults{Kind: ErrRequest}
+	for _, given := range []struct {
+		path string
+		at   *time.Time
+	}{{"issued", d.Issued}, {"expires", d.Expires}, {"revoked", d.Revoked}} {
+		if given.at != nil {
+			faults.instant(given.path, *given.at)
+		}
+	}
+	for i, until := range d.Reserved {
+		faults.instant(item("reserved", i), until)
+	}
+	return faults.orNil()
 }
 
 // parseUses reads how often a coupon that somebody holds was used.

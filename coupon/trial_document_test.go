@@ -272,7 +272,7 @@ func TestTrialDocumentsAreReadStrictly(t *testing.T) {
 		"an offer twice":            {strings.Replace(trialWith(``), `}]}]`, `}]},{"id":"five","version":1,"name":"x","benefit":{"type":"gift","product":"mug","count":1}}]`, 1), []string{"offers[1].id"}},
 		"too many codes":            {trialWith(`,"codes":["a"` + strings.Repeat(`,"a"`, 50) + `]`), []string{"codes"}},
 		"too many exclusions":       {trialWith(`,"exclusions":[{"seller":"s"}` + strings.Repeat(`,{"seller":"s"}`, 10_000) + `]`), []string{"exclusions"}},
-		"too many offers for lines": {cart(`{"lines":[{}`+strings.Repeat(`,{}`, 9_999)+`]},"offers":[{}`+strings.Repeat(`,{}`, 50)+`]`), []string{"offers"}},
+		"too many offers for lines": {cart(`{"lines":[{}` + strings.Repeat(`,{}`, 9_999) + `]},"offers":[{}` + strings.Repeat(`,{}`, 50) + `]`), []string{"offers"}},
 		"paused, but not there":     {trialWith(`,"paused":["six"]`), []string{"paused[0]"}},
 		"an exclusion of nobody":    {trialWith(`,"exclusions":[{"offers":["A"]}]`), []string{"exclusions[0].seller", "exclusions[0].offers[0]"}},
 		"a predicate without name":  {trialWith(`,"predicates":[{"name":"","version":0,"holds":true}]`), []string{"predicates[0]"}},
@@ -284,6 +284,7 @@ func TestTrialDocumentsAreReadStrictly(t *testing.T) {
 		"a coupon twice":            {trialWith(`,"coupons":[{"id":"c","offer":"five"},{"id":"c","offer":"five"}]`), []string{"coupons[1].id"}},
 		"uses that nobody holds":    {trialWith(`,"coupons":[{"id":"c","offer":"five","used":1}]`), []string{"coupons[0].holder"}},
 		"countless uses":            {trialWith(`,"coupons":[{"id":"c","offer":"five","holder":"jane","uses":-1,"used":9223372036854775807}]`), []string{"coupons[0].uses", "coupons[0].used"}},
+		"instants beyond all":       {trialWith(`,"coupons":[{"id":"c","offer":"five","holder":"jane","issued":"1969-01-01T00:00:00Z","expires":"9999-12-31T23:00:00-05:00","revoked":"0001-01-01T00:00:00Z","reserved":["9999-12-31T23:00:00-05:00"]}]`), []string{"coupons[0].issued", "coupons[0].expires", "coupons[0].revoked", "coupons[0].reserved[0]"}},
 		"a wallet of nothing":       {trialWith(`,"wallet":[""]`), []string{"wallet[0]"}},
 		"no such selection":         {trialWith(`,"select":"worst"`), []string{"select"}},
 		"used of no offer":          {trialWith(`,"used":{"six":[{"per":"customer","uses":1}]}`), []string{`used["six"]`}},
@@ -394,6 +395,15 @@ func quoteOf(t *testing.T, document string) *coupon.Quote {
 	quote, err := trial.Quote()
 	require.NoError(t, err)
 	return quote
+}
+
+// An instant that is beyond the year 9999 by local clocks is written all the same.
+func TestQuotesAtTheEndOfTime(t *testing.T) {
+	q := quoteOf(t, strings.Replace(trialWith(``), `"name":"Five"`, `"name":"Five","schedule":{"from":"9999-12-31T23:59:59Z","zone":"Pacific/Auckland"}`, 1))
+	require.Equal(t, coupon.ReasonNotYet, q.Refused[0].Reason)
+	text, err := json.Marshal(q)
+	require.NoError(t, err)
+	require.Contains(t, string(text), `"at":"9999-12-31T23:59:59Z"`)
 }
 
 // The examples' documents fit the schema, and so do the quotes they come to.

@@ -293,7 +293,8 @@ func newRefusedDocument(r *Refusal, currency ledger.Currency) refusedDocument {
 		d.Limit = &r.Limit
 	}
 	if !r.At.IsZero() {
-		d.At = &r.At
+		at := r.At.UTC()
+		d.At = &at
 	}
 	return d
 }
