@@ -3,6 +3,9 @@ package storage_test
 import (
 	"context"
 	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -49,6 +52,61 @@ func TestDoDecidesAgainAfterAJoin(t *testing.T) {
 	assert.Equal(t, 2, answer)
 }
 
+// Of a crowd that decides on one document everybody gets through. Those that ask
+// again at once, twenty times, do not.
+func TestDoGetsACrowdThrough(t *testing.T) {
+	const callers = 200
+	crowd := func(change func(storage.Store) error) (lost int64) {
+		store := memory.New()
+		var failed atomic.Int64
+		var all sync.WaitGroup
+		for range callers {
+			all.Add(1)
+			go func() {
+				defer all.Done()
+				if err := change(store); err != nil {
+					assert.ErrorIs(t, err, storage.ErrConflict)
+					failed.Add(1)
+				}
+			}()
+		}
+		all.Wait()
+		docs, _, err := store.Get(context.Background(), []storage.Key{key("a")})
+		require.NoError(t, err)
+		assert.Equal(t, callers-failed.Load(), docs[0].Version)
+		return failed.Load()
+	}
+	next := func(store storage.Store) (storage.Batch, error) {
+		docs, _, err := store.Get(context.Background(), []storage.Key{key("a")})
+		runtime.Gosched() // the others read too
+		read := int64(0)
+		if len(docs) > 0 {
+			read = docs[0].Version
+		}
+		return storage.Batch{Puts: []storage.Put{put("a", read)}}, err
+	}
+
+	assert.Zero(t, crowd(func(store storage.Store) error {
+		_, err := storage.Do(context.Background(), store, func(context.Context, *storage.Failure) (storage.Plan[int], error) {
+			batch, err := next(store)
+			return storage.Plan[int]{Batch: batch}, err
+		})
+		return err
+	}))
+	assert.NotZero(t, crowd(func(store storage.Store) (err error) {
+		for range 20 {
+			var batch storage.Batch
+			if batch, err = next(store); err != nil {
+				return err
+			}
+			if err = store.Apply(context.Background(), batch); err == nil {
+				return nil
+			}
+		}
+		return err
+	}), "the naive twin gets through too: the crowd is too small")
+}
+
 func TestDoGivesUp(t *testing.T) {
 	full := storage.Plan[string]{Batch: storage.Batch{Adds: []storage.Add{{Counter: "c", Delta: 1}}}, Answer: "taken"}
 	soldOut := errors.New("sold out")
@@ -67,7 +125,7 @@ func TestDoGivesUp(t *testing.T) {
 			}
 			return full, nil
 		}, soldOut, 2},
-		"refused each time": {context.Background(), func(*storage.Failure) (storage.Plan[string], error) { return full, nil }, storage.ErrLimit, 20},
+		"refused each time": {context.Background(), func(*storage.Failure) (storage.Plan[string], error) { return full, nil }, storage.ErrLimit, 50},
 		"the store fails":   {cancelled, func(*storage.Failure) (storage.Plan[string], error) { return full, nil }, context.Canceled, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
