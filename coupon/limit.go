@@ -52,7 +52,7 @@ func (o *Offer) checkLimits(faults *Faults) {
 	if len(o.Limits) > 10 {
 		faults.add("limits", "has %d entries, at most 10 are allowed", len(o.Limits))
 	}
-	for i := range o.Limits {
+	for i := range o.Limits[:min(len(o.Limits), 10)] {
 		l := &o.Limits[i]
 		path := fmt.Sprintf("limits[%d]", i)
 		l.check(path, o, faults)

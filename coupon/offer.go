@@ -220,6 +220,7 @@ func (o *Offer) validate(predicates map[predicateName]*RegisteredPredicate) erro
 func (o *Offer) checkFunding(faults *Faults) {
 	if len(o.Funding) > maxShares {
 		faults.add("funding", "has %d shares, at most %d are allowed", len(o.Funding), maxShares)
+		return
 	}
 	sum := decimal.Zero
 	for i, share := range o.Funding {

@@ -84,7 +84,7 @@ func TestOfferFaults(t *testing.T) {
 			o.Limits = []coupon.Limit{{Per: coupon.PerCoupon, Uses: 1, Period: ledger.Month}}
 		}, []string{"limits[0].period"}},
 		"a limit twice":                {func(o *coupon.Offer) { o.Limits = []coupon.Limit{{Uses: 1}, {Uses: 2}} }, []string{"limits[1]"}},
-		"too many limits":              {func(o *coupon.Offer) { o.Limits = manyLimits() }, []string{"limits", "limits[10]"}},
+		"too many limits":              {func(o *coupon.Offer) { o.Limits = manyLimits() }, []string{"limits"}},
 		"several at once, in order":    {func(o *coupon.Offer) { *o = coupon.Offer{Version: -1} }, []string{"id", "version", "name", "benefit"}},
 		"the zone beside a fair limit": {func(o *coupon.Offer) { o.Schedule.Zone = "Mars"; o.Limits = []coupon.Limit{{Uses: 1}} }, []string{"schedule.zone"}},
 	} {

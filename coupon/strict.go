@@ -63,9 +63,14 @@ func syntax(data []byte) error {
 }
 
 func (r *reading) misread(path, problem string, args ...any) {
+	if !r.full() {
+		r.unread = append(r.unread, path)
+	}
 	r.add(path, problem, args...)
-	r.unread = append(r.unread, path)
 }
+
+// full says that there are too many faults to list more.
+func (r *reading) full() bool { return len(r.Faults.Faults) > maxFaults }
 
 // merge adds faults that were found in what was read, under a path, but for those
 // that follow from what could not be read.
@@ -86,7 +91,7 @@ func (r *reading) merge(path string, err error) {
 
 // follows says that a fault at a path may come of what could not be read.
 func (r *reading) follows(path string) bool {
-	return slices.ContainsFunc(r.unread, func(unread string) bool { return within(unread, path) || within(path, unread) })
+	return r.full() || slices.ContainsFunc(r.unread, func(unread string) bool { return within(unread, path) || within(path, unread) })
 }
 
 // member is the path of an object's member.

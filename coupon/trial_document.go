@@ -186,7 +186,8 @@ type trialParser struct {
 	*reading
 	trial    Trial
 	versions map[string][]*Version // by offer, as in the document
-	coupons  map[string]*Coupon    // by id
+	paused   map[string]bool
+	coupons  map[string]*Coupon // by id
 	codes    map[Code]*Coupon
 }
 
@@ -232,8 +233,20 @@ func (p *trialParser) checkBounds() error {
 	}
 	if lines := max(1, len(p.trialDocument.Cart.Lines)); len(p.Offers)*lines > maxTrialWork {
 		faults.add("offers", "has %d entries for %d lines, at most %d are allowed for so many", len(p.Offers), lines, maxTrialWork/lines)
+	} else if names := p.excluded(); len(p.Offers)*lines*names > maxTrialWork*100 {
+		faults.add("exclusions", "name %d things for %d lines and %d offers: name fewer", names, lines, len(p.Offers))
 	}
 	return faults.orNil()
+}
+
+// excluded counts what exclusions name: each line is held against it for each offer.
+func (p *trialParser) excluded() int {
+	names := len(p.Exclusions)
+	for i := range p.Exclusions {
+		e := &p.Exclusions[i]
+		names += len(e.Products) + len(e.Offers) + len(e.Labels)
+	}
+	return names
 }
 
 func (p *trialParser) parseCart() {
@@ -330,10 +343,12 @@ func (p *trialParser) parseOffers(predicates []RegisteredPredicate) {
 		}
 		p.versions[offer.ID] = append(p.versions[offer.ID], v)
 	}
+	p.paused = make(map[string]bool, len(p.Paused))
 	for i, id := range p.Paused {
 		if p.versions[id] == nil {
 			p.add(item("paused", i), "%.80q is none of the offers", id)
 		}
+		p.paused[id] = true
 	}
 }
 
@@ -584,7 +599,7 @@ func (p *trialParser) candidate(c Candidate) {
 		c.Version = p.version(c.Coupon.Offer, c.Coupon.Version)
 	}
 	if c.Version != nil {
-		c.Paused = slices.Contains(p.Paused, c.Version.offer.ID)
+		c.Paused = p.paused[c.Version.offer.ID]
 	}
 	p.trial.Candidates = append(p.trial.Candidates, c)
 }

@@ -307,6 +307,23 @@ func TestTrialDocumentsAreReadStrictly(t *testing.T) {
 	})
 }
 
+// A document within its size that is wrong in every place is refused in little work.
+func TestTrialsThatAreWrongEverywhere(t *testing.T) {
+	fill := func(entry string) string { return strings.Repeat(entry+",", 1_000_000/(len(entry)+1)) + entry }
+	for name, members := range map[string]string{
+		"conditions": `"conditions":[` + fill(`{}`) + `]`,
+		"limits":     `"limits":[` + fill(`{"per":"offer"}`) + `]`,
+		"shares":     `"funding":[` + fill(`{"payer":"a","percent":"1"}`) + `]`,
+		"members":    fill(`"a":1`),
+		"nulls":      `"labels":[` + fill(`null`) + `]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := coupon.ParseTrial([]byte(`{"offers":[{"id":"a",` + members + `}],"at":"2026-11-20T12:00:00Z"}`))
+			require.LessOrEqual(t, len(paths(t, err)), 51)
+		})
+	}
+}
+
 // A unit price may be finer than the smallest coin where the line's price is not.
 func TestTrialsOfFinePrices(t *testing.T) {
 	for line, want := range map[string]string{
