@@ -390,7 +390,7 @@ func (t *teller) report() {
 	t.table(lines...)
 	audit, err := referral.Audit(t.ctx, storage.Store(t.store))
 	audit = must(t, audit, err)
-	t.say("Audited: %d documents, %d counters, %d entries; %d discrepancies.",
+	t.say("Audited: documents %d, counters %d, entries %d; discrepancies %d.",
 		audit.Documents, audit.Counters, audit.Entries, len(audit.Discrepancies))
 	t.note(audit.Err())
 }
