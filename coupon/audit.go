@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/storage"
@@ -30,8 +31,16 @@ func Kinds() []string { return []string{kindRedemption} }
 //
 // On a quiet store its report is exact. While others write, what looks wrong is
 // read again until it stands still.
+//
+// Audit takes no counter for discarded; when old ones are pruned, use [AuditAt].
 func Audit(ctx context.Context, store storage.Store, kinds ...string) (ledger.AuditReport, error) {
-	report, err := ledger.Audit(ctx, store, append(Kinds(), kinds...)...)
+	return AuditAt(ctx, store, time.Unix(0, 0), kinds...)
+}
+
+// AuditAt is Audit where counters have been pruned up to the instant, as
+// [ledger.AuditAt] is.
+func AuditAt(ctx context.Context, store storage.Store, pruned time.Time, kinds ...string) (ledger.AuditReport, error) {
+	report, err := ledger.AuditAt(ctx, store, pruned, append(Kinds(), kinds...)...)
 	if err != nil {
 		return report, err
 	}

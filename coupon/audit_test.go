@@ -124,3 +124,30 @@ func TestAuditWhileOthersWrite(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, report.Err())
 }
+
+// A counter that was pruned is no discrepancy for an audit that is told so.
+func TestAuditAfterPruning(t *testing.T) {
+	store := memory.New() // without the audit that a shop ends with, which is not told
+	s := coupon.New(store, coupon.Options{})
+	require.NoError(t, ignore(s.Publish(ctx, limited(amountOff("daily", "1.00"), coupon.Limit{Uses: 9, Period: ledger.Day}), "staff", noon)))
+	require.NoError(t, ignore(s.Issue(ctx, coupon.IssueRequest{ID: "i", Offers: []coupon.IssueOffer{{Offer: "daily", Code: "DAILY"}}}, noon)))
+	q, err := s.Quote(ctx, cartOf(item("20.00", 1)), coupon.Choose("DAILY"), noon)
+	require.NoError(t, err)
+	require.NoError(t, ignore(s.Redeem(ctx, "order", q, noon)))
+	later := noon.AddDate(2, 2, 0)
+	pruned, err := store.Prune(ctx, later)
+	require.NoError(t, err)
+	require.Equal(t, 1, pruned)
+	report, err := coupon.AuditAt(ctx, store, later)
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+	report, err = coupon.Audit(ctx, store)
+	require.NoError(t, err)
+	require.Error(t, report.Err())
+}
+
+func TestAVersionThatNobodyMadeIsUnknown(t *testing.T) {
+	q, err := coupon.Decide(cartOf(item("20.00", 1)), []coupon.Candidate{{Version: &coupon.Version{}}}, coupon.Facts{}, noon)
+	require.NoError(t, err)
+	require.Equal(t, coupon.ReasonUnknown, q.Refused[0].Reason)
+}

@@ -55,6 +55,9 @@ func Decide(cart Cart, candidates []Candidate, facts Facts, at time.Time) (*Quot
 	entries := make([]entry, len(candidates))
 	d.entries = make([]*entry, len(candidates))
 	for i, c := range candidates {
+		if c.Version != nil && c.Version.zone == nil {
+			c.Version = nil // NewVersion did not make it
+		}
 		if c.Version == nil && c.Refused == nil {
 			c.Refused = &Refusal{Reason: ReasonUnknown}
 		}

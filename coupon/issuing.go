@@ -48,8 +48,8 @@ var issues = storage.NewCodec[issueBody](1)
 
 func issueKey(id string) storage.Key { return storage.Key{Kind: "issue", ID: id} }
 
-// Issue makes coupons: one, many or a set, each with a code. They can be used from
-// now until the offer ends or its life from issue is over, whichever is first.
+// Issue makes coupons: one, many or a set, each with a code. They can be used
+// until the offer ends or its life from issue is over, whichever is first.
 // Asked again under the same id for the same, it answers the coupons it made.
 //
 // It fails with a [*Faults] when the request is not valid, with [ErrNoOffer], with

@@ -95,8 +95,8 @@ const (
 // each other. Offers that are not valid are reported as such and left out.
 //
 // That an offer can never apply is claimed only where it is proven: an offer so
-// reported applies to no cart at any instant, unless staff extend a coupon beyond
-// the offer. So is that it is always beaten: the other is automatic, without
+// reported applies to no cart at any instant, but for a coupon
+// whose end lies beyond the offer's. So is that it is always beaten: the other is automatic, without
 // conditions, limits, weekly windows, blackouts or group; both stand alone; whenever
 // and for every line for which the one counts, the other does; by the kind of both
 // benefits the other takes at least as much off (percentages with the same rounding,

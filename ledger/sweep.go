@@ -68,6 +68,9 @@ func (r *Report) fail(f Fault) {
 func Sweep(ctx context.Context, store storage.Store, o SweepOptions,
 	plan func(context.Context, storage.Doc) (storage.Batch, error),
 ) (Report, error) {
+	if !isInstant(o.Now) {
+		return Report{}, fmt.Errorf("%w: the instant %s of a sweep is not between 1970 and 9999", ErrInvalid, o.Now)
+	}
 	if o.Limit <= 0 {
 		o.Limit = 1000
 	}

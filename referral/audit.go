@@ -2,6 +2,7 @@ package referral
 
 import (
 	"context"
+	"time"
 
 	"github.com/vouch-go/vouch/coupon"
 	"github.com/vouch-go/vouch/ledger"
@@ -20,8 +21,16 @@ const (
 // and that every friend was bound to a customer known before. On a quiet store its
 // report is exact. While others write, what looks wrong is read again until it stands
 // still.
+//
+// Audit takes no counter for discarded; when old ones are pruned, use [AuditAt].
 func Audit(ctx context.Context, store storage.Store) (ledger.AuditReport, error) {
-	report, err := coupon.Audit(ctx, store, kindReferral)
+	return AuditAt(ctx, store, time.Unix(0, 0))
+}
+
+// AuditAt is Audit where counters have been pruned up to the instant, as
+// [ledger.AuditAt] is.
+func AuditAt(ctx context.Context, store storage.Store, pruned time.Time) (ledger.AuditReport, error) {
+	report, err := coupon.AuditAt(ctx, store, pruned, kindReferral)
 	if err != nil {
 		return report, err
 	}

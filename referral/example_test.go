@@ -164,9 +164,9 @@ func Example_returnedAfterTheReward() {
 	}
 	// Output:
 	// mia reversed clawed_back 0 owed
-	// 1 coupons taken back, of which 0 were used and are owed
+	// coupons taken back: 1, of which used and owed: 0
 	// noa reversed clawed_back 1 owed
-	// 1 coupons taken back, of which 1 were used and are owed
+	// coupons taken back: 1, of which used and owed: 1
 }
 
 // Nobody brings themselves, and nobody is new twice.

@@ -44,3 +44,25 @@ func TestReturnOfAnOrderPaidWithItsOwnReward(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, coupon.StateRefunded, redemption.State)
 }
+
+// A payment that can't be of the order whose coupons were reserved is refused, and
+// the right one goes through afterwards.
+func TestPaymentThatIsNotOfTheOrder(t *testing.T) {
+	s := newShop(t, held(8))
+	s.bind("jane", "mia", noon)
+	reserved := s.reserve("order", "mia", noon)
+	for path, wrong := range map[string]referral.Payment{
+		"amount":   {Order: "order", Customer: "mia", Amount: ledger.Minor(15, ledger.MustCurrency("JPY"))},
+		"customer": {Order: "order", Customer: "tom", Amount: reserved.Total},
+	} {
+		_, err := s.OrderPaid(t.Context(), wrong, noon)
+		require.ErrorIs(t, err, referral.ErrRequest)
+		require.ErrorContains(t, err, path)
+	}
+	s.paid(referral.Payment{Order: "order", Customer: "mia", Amount: reserved.Total}, noon)
+}
+
+func TestSettleWithoutAClock(t *testing.T) {
+	_, err := newShop(t).Settle(t.Context(), time.Time{}, 0)
+	require.ErrorIs(t, err, ledger.ErrInvalid)
+}

@@ -53,13 +53,23 @@ func (s *Service) OrderPaid(ctx context.Context, payment Payment, now time.Time)
 		if err != nil {
 			return storage.Plan[Settlement]{}, err
 		}
-		if redemption != nil && redemption.Customer != "" && redemption.Customer != payment.Customer {
-			faults := &Faults{Kind: ErrRequest}
-			faults.add("customer", "is %q, and the order's coupons were reserved for another", payment.Customer)
-			return storage.Plan[Settlement]{}, faults
+		if err := payment.fits(redemption); err != nil {
+			return storage.Plan[Settlement]{}, err
 		}
 		return s.planFact(ctx, payment.Customer, fact, Settlement{Redemption: redemption}, batch, refused, now)
 	})
+}
+
+// fits refuses a payment that can't be of the order whose coupons were reserved.
+func (p *Payment) fits(r *coupon.Redemption) error {
+	faults := &Faults{Kind: ErrRequest}
+	if r != nil && r.Customer != "" && r.Customer != p.Customer {
+		faults.add("customer", "is %q, and the order's coupons were reserved for another", p.Customer)
+	}
+	if r != nil && r.Total.Currency() != p.Amount.Currency() {
+		faults.add("amount", "is %s, and the order is in %s", p.Amount, r.Total.Currency())
+	}
+	return faults.orNil()
 }
 
 // confirmation confirms what an order has reserved of coupons; nil when it has

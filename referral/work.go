@@ -377,7 +377,7 @@ func (w *work) clawBack(ctx context.Context) error {
 			}
 		}
 		w.changed[r.Key.ID] = true
-		w.decide("clawed_back", fmt.Sprintf("%d coupons taken back, of which %d were used and are owed", len(b.Coupons), len(b.Owed)), r.Key.ID)
+		w.decide("clawed_back", fmt.Sprintf("coupons taken back: %d, of which used and owed: %d", len(b.Coupons), len(b.Owed)), r.Key.ID)
 	}
 	return nil
 }
