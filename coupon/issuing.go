@@ -48,9 +48,10 @@ var issues = storage.NewCodec[issueBody](1)
 
 func issueKey(id string) storage.Key { return storage.Key{Kind: "issue", ID: id} }
 
-// Issue makes coupons: one, many or a set, each with a code. They can be used
-// until the offer ends or its life from issue is over, whichever is first.
-// Asked again under the same id for the same, it answers the coupons it made.
+// Issue makes coupons: one, many or a set, each with a code. They can be used until
+// the offer ends or its life from issue is over, whichever is first; an instant before
+// the issue is not refused, since the clock is the shop's. Asked again under the same
+// id for the same, it answers the coupons it made.
 //
 // It fails with a [*Faults] when the request is not valid, with [ErrNoOffer], with
 // a [*Refusal] when an offer is paused or over, with [ErrCodeTaken] when a chosen
