@@ -37,9 +37,12 @@
 //   - a checkout: [Service.Quote], then [Service.Redeem] in one step, or
 //     [Service.Reserve] and [Service.Confirm] or [Service.Release] round a
 //     payment; later [Service.Refund]. A [Redemption] is what one order uses.
+//   - credit, money or points that a customer has: [Service.GrantCredit],
+//     [Service.TakeCredit], [Service.Credit]; it stands on [CreditAccount].
 //   - upkeep: [Service.Sweep], [Audit], [Views].
 //   - plans, for joining with other changes in one batch: [Service.PlanConfirm],
-//     [Service.PlanRefund], [Service.PlanIssue], [Service.PlanRevoke].
+//     [Service.PlanRefund], [Service.PlanIssue], [Service.PlanRevoke],
+//     [Service.PlanGrantCredit], [Service.PlanTakeCredit].
 //
 // # How amounts come about
 //

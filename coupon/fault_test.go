@@ -98,6 +98,11 @@ var operations = map[string]func(s *shop) operation{
 			return s.Revoke(ctx, "held-own-jane/1", "staff", "stolen", noon)
 		}}
 	},
+	"grant credit": func(*shop) operation { return crediting((*coupon.Service).GrantCredit) },
+	"take credit": func(s *shop) operation {
+		s.grant("jane", eur("3.00"))
+		return crediting((*coupon.Service).TakeCredit)
+	},
 	"reserve": func(s *shop) operation { return checkout(s, (*coupon.Service).Reserve, false) },
 	"redeem":  func(s *shop) operation { return checkout(s, (*coupon.Service).Redeem, true) },
 	"redeem with a lapsed reservation in the way": func(s *shop) operation {
@@ -149,6 +154,16 @@ var operations = map[string]func(s *shop) operation{
 			},
 		}
 	},
+}
+
+func crediting(call func(*coupon.Service, context.Context, coupon.CreditRequest, time.Time) (coupon.CreditChange, error)) operation {
+	request := coupon.CreditRequest{ID: "c", Customer: "jane", Amount: eur("5.00"), Actor: "staff", Reason: "late"}
+	other := request
+	other.Amount = eur("6.00")
+	return operation{
+		func(ctx context.Context, s *coupon.Service) (any, error) { return call(s, ctx, request, noon) },
+		func(s *coupon.Service) error { return second(call(s, ctx, other, noon)) },
+	}
 }
 
 var bothCoupons = coupon.Choice{Codes: []string{"CAP"}, Coupons: []string{"held-own-jane/1"}}

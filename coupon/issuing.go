@@ -410,10 +410,7 @@ func (s *Service) Revoke(ctx context.Context, id, actor, reason string, now time
 func (s *Service) PlanRevoke(ctx context.Context, id, actor, reason string, now time.Time) (storage.Plan[Coupon], error) {
 	faults := &Faults{Kind: ErrRequest}
 	faults.id("id", id, false)
-	faults.id("actor", actor, true)
-	if len(reason) > 500 || !printable(reason) {
-		faults.add("reason", "has %d bytes, want at most 500 of text", len(reason))
-	}
+	faults.staff(actor, reason)
 	faults.instant("now", now)
 	if err := faults.orNil(); err != nil {
 		return storage.Plan[Coupon]{}, err

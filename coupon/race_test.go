@@ -126,6 +126,7 @@ var races = map[string]race{
 	"one coupon on several orders":     oneCouponRace,
 	"several coupons on one order":     oneOrderRace,
 	"a customer's limit, several tabs": customerRace,
+	"credit taken back twice":          takingRace,
 }
 
 func TestRacesAreWon(t *testing.T) {

@@ -240,7 +240,7 @@ func (w *work) batch() (storage.Batch, error) {
 	}
 	batches := []storage.Batch{b}
 	for _, e := range w.entries {
-		entry, err := e.Batch()
+		entry, err := e.Batch(floors...)
 		if err != nil {
 			return b, err
 		}
