@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/text/language"
 
+	"github.com/vouch-go/vouch/internal/wording"
 	"github.com/vouch-go/vouch/ledger"
 )
 
@@ -101,23 +102,23 @@ func (r *Refusal) lost() string {
 // missing for automatic offers that more of the same products would reach. Of other
 // automatic offers it says nothing.
 func (q *Quote) Shopper(tag language.Tag) []string {
-	s := newSpeaker(tag)
+	s := wordings.Speaker(tag)
 	var sentences []string
 	for i, a := range q.Applied {
-		offer := s.say("quoted", "name", a.Name)
+		offer := s.Say("quoted", "name", a.Name)
 		if a.Amount.Sign() > 0 {
-			sentences = append(sentences, s.say("applied_off", "offer", offer, "amount", s.money(a.Amount)))
+			sentences = append(sentences, s.Say("applied_off", "offer", offer, "amount", s.Money(a.Amount)))
 		}
 		for _, g := range q.Gifts {
 			if g.Applied == i {
-				sentences = append(sentences, s.say("applied_gift", "offer", offer, "quantity", s.integer(g.Quantity), "product", g.Product))
+				sentences = append(sentences, s.Say("applied_gift", "offer", offer, "quantity", s.Integer(g.Quantity), "product", g.Product))
 			}
 		}
 	}
 	for _, r := range q.Refused {
 		chosen := cmp.Or(r.Code, r.Coupon) != ""
 		if chosen || r.Reason == ReasonMinimumSpend || r.Reason == ReasonMinimumQuantity {
-			sentences = append(sentences, capital(r.tell(s)))
+			sentences = append(sentences, wording.Capital(r.tell(s)))
 		}
 	}
 	return sentences

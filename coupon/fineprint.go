@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/text/language"
 
+	"github.com/vouch-go/vouch/internal/wording"
 	"github.com/vouch-go/vouch/ledger"
 )
 
@@ -60,7 +61,7 @@ func FinePrint(o Offer, tag language.Tag, options FinePrintOptions) (Terms, erro
 	if err != nil {
 		return nil, err
 	}
-	p := &printing{speaker: newSpeaker(tag), version: v, offer: &v.offer, name: options.Name}
+	p := &printing{Speaker: wordings.Speaker(tag), version: v, offer: &v.offer, name: options.Name}
 	p.benefit()
 	p.rounding()
 	p.currencies()
@@ -76,7 +77,7 @@ func FinePrint(o Offer, tag language.Tag, options FinePrintOptions) (Terms, erro
 
 // printing is the work on one fine print.
 type printing struct {
-	*speaker
+	*wording.Speaker
 	version *Version
 	offer   *Offer
 	name    func(what, id string) string
@@ -105,7 +106,7 @@ func (p *printing) call(what, id string) string {
 // list calls things by name, those that are going to be written out.
 func (p *printing) list(what string, ids []string) []string {
 	names := slices.Clone(ids)
-	for i, id := range names[:min(len(ids), maxNamed)] {
+	for i, id := range names[:min(len(ids), wording.MaxNamed)] {
 		names[i] = p.call(what, id)
 	}
 	return names
@@ -113,7 +114,7 @@ func (p *printing) list(what string, ids []string) []string {
 
 func (p *printing) amounts(all Amounts) string {
 	p.note(all)
-	return p.speaker.amounts(all)
+	return p.Speaker.Amounts(all)
 }
 
 func (p *printing) note(all Amounts) {
@@ -126,7 +127,7 @@ func (p *printing) note(all Amounts) {
 
 func (p *printing) percent(r ledger.Rate) string {
 	p.rates = p.rates || !isWhole(r)
-	return p.speaker.percent(r)
+	return p.Speaker.Percent(r)
 }
 
 // rounding matters where a percentage of an amount can come to parts of a coin.
@@ -136,7 +137,7 @@ func (p *printing) rounding() {
 			ledger.HalfUp: "round_half_up", ledger.HalfEven: "round_half_even", ledger.HalfDown: "round_half_down",
 			ledger.Up: "round_up", ledger.Down: "round_down",
 		}[p.offer.Rounding]
-		p.add("rounding", p.say(key))
+		p.add("rounding", p.Say(key))
 	}
 }
 
@@ -164,10 +165,10 @@ func (p *printing) currencies() {
 		}
 	}
 	if len(codes) == 0 {
-		p.add("currencies", p.say("currencies_none"), ReasonCurrency)
+		p.add("currencies", p.Say("currencies_none"), ReasonCurrency)
 		return
 	}
-	p.add("currencies", p.say("currencies", "list", p.or(codes)), ReasonCurrency)
+	p.add("currencies", p.Say("currencies", "list", p.Or(codes)), ReasonCurrency)
 }
 
 // requiredSpend is every minimum spend that must hold whatever else does.
@@ -187,7 +188,7 @@ func requiredSpend(all []Condition) []MinimumSpend {
 func (p *printing) scope() {
 	s := &p.offer.Scope
 	if s.In.empty() && s.Out.empty() && s.SaleItems == SaleItemsToo {
-		p.add("scope", p.say("scope_all"), ReasonNoLines)
+		p.add("scope", p.Say("scope_all"), ReasonNoLines)
 	}
 	for _, list := range []struct {
 		rule, key, what string
@@ -203,23 +204,23 @@ func (p *printing) scope() {
 		{"scope.out.tags", "scope_not_tags", "tag", s.Out.Tags},
 	} {
 		if len(list.ids) > 0 {
-			p.add(list.rule, p.say(list.key, "list", p.or(p.list(list.what, list.ids))), ReasonNoLines)
+			p.add(list.rule, p.Say(list.key, "list", p.Or(p.list(list.what, list.ids))), ReasonNoLines)
 		}
 	}
 	switch s.SaleItems {
 	case SaleItemsOut:
-		p.add("scope.sale_items", p.say("scope_not_sale"), ReasonNoLines)
+		p.add("scope.sale_items", p.Say("scope_not_sale"), ReasonNoLines)
 	case SaleItemsOnly:
-		p.add("scope.sale_items", p.say("scope_only_sale"), ReasonNoLines)
+		p.add("scope.sale_items", p.Say("scope_only_sale"), ReasonNoLines)
 	}
-	p.add("sellers", p.say("sellers_exclude"), ReasonSeller)
+	p.add("sellers", p.Say("sellers_exclude"), ReasonSeller)
 	switch p.offer.ShopPromotions {
 	case RefuseCart:
-		p.add("shop_promotions", p.say("promotions_refuse"), ReasonShopPromotion)
+		p.add("shop_promotions", p.Say("promotions_refuse"), ReasonShopPromotion)
 	case SkipPromoted:
-		p.add("shop_promotions", p.say("promotions_skip"), ReasonShopPromotion)
+		p.add("shop_promotions", p.Say("promotions_skip"), ReasonShopPromotion)
 	case AllowPromoted:
-		p.add("shop_promotions", p.say("promotions_allow"))
+		p.add("shop_promotions", p.Say("promotions_allow"))
 	}
 }
 
@@ -234,35 +235,35 @@ func (p *printing) goods(of Lists) string {
 		{"goods_sellers", "seller", of.Sellers}, {"goods_tags", "tag", of.Tags},
 	} {
 		if len(list.ids) > 0 {
-			parts = append(parts, p.say(list.key, "list", p.or(p.list(list.what, list.ids))))
+			parts = append(parts, p.Say(list.key, "list", p.Or(p.list(list.what, list.ids))))
 		}
 	}
-	return p.enumerate(parts)
+	return p.Enumerate(parts)
 }
 
 func (p *printing) units(n int64, of Lists) string {
 	if of.empty() {
-		return p.count("units_of", n)
+		return p.Count("units_of", n)
 	}
-	return p.count("units_of_goods", n, "goods", p.goods(of))
+	return p.Count("units_of_goods", n, "goods", p.goods(of))
 }
 
 func (p *printing) combine() {
 	combine, group := &p.offer.Combine, &p.offer.Group
 	switch {
 	case combine.Freely:
-		p.add("combine", p.say("combine_freely"), ReasonCombination)
+		p.add("combine", p.Say("combine_freely"), ReasonCombination)
 	case len(combine.With) > 0:
-		p.add("combine", p.say("combine_with", "list", p.or(p.list("label", combine.With))), ReasonCombination)
+		p.add("combine", p.Say("combine_with", "list", p.Or(p.list("label", combine.With))), ReasonCombination)
 	default:
-		p.add("combine", p.say("combine_alone"), ReasonCombination)
+		p.add("combine", p.Say("combine_alone"), ReasonCombination)
 	}
-	p.add("combine", p.say("combine_best"), ReasonNotBetter)
+	p.add("combine", p.Say("combine_best"), ReasonNotBetter)
 	switch name := p.call("group", group.Name); {
 	case group.First:
-		p.add("group", p.say("group_first", "group", name), ReasonGroup)
+		p.add("group", p.Say("group_first", "group", name), ReasonGroup)
 	case group.Name != "":
-		p.add("group", p.say("group_best", "group", name), ReasonGroup)
+		p.add("group", p.Say("group_best", "group", name), ReasonGroup)
 	}
 }
 
@@ -271,18 +272,18 @@ func (p *printing) returns() {
 	if len(requiredSpend(p.offer.Conditions)) > 0 {
 		switch p.offer.Below {
 		case KeepDiscount:
-			p.add("below_minimum", p.say("below_keep"))
+			p.add("below_minimum", p.Say("below_keep"))
 		case ClawBack:
-			p.add("below_minimum", p.say("below_claw_back"))
+			p.add("below_minimum", p.Say("below_claw_back"))
 		case BlockReturn:
-			p.add("below_minimum", p.say("below_block"))
+			p.add("below_minimum", p.Say("below_block"))
 		}
 	}
 	switch p.offer.Restore {
 	case RestoreWhenNothingKept:
-		p.add("restore", p.say("restore_nothing_kept"))
+		p.add("restore", p.Say("restore_nothing_kept"))
 	case RestoreNever:
-		p.add("restore", p.say("restore_never"))
+		p.add("restore", p.Say("restore_never"))
 	}
-	p.add("withdrawal", p.say("withdrawn"), ReasonPaused, ReasonRevoked)
+	p.add("withdrawal", p.Say("withdrawn"), ReasonPaused, ReasonRevoked)
 }

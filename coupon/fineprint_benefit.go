@@ -10,16 +10,16 @@ func (p *printing) benefit() {
 	case PercentOff:
 		p.percentOff(b)
 	case AmountOff:
-		p.add("benefit", p.say("amount_off", "amounts", p.amounts(b.Amounts)))
+		p.add("benefit", p.Say("amount_off", "amounts", p.amounts(b.Amounts)))
 	case AmountOffEach:
 		key := "amount_off_unit"
 		if b.PerLine {
 			key = "amount_off_line"
 		}
-		p.add("benefit", p.say(key, "amounts", p.amounts(b.Amounts)))
+		p.add("benefit", p.Say(key, "amounts", p.amounts(b.Amounts)))
 		p.someUnits(b.Units)
 	case FixedPrice:
-		p.add("benefit", p.say("fixed_price", "amounts", p.amounts(b.Prices)))
+		p.add("benefit", p.Say("fixed_price", "amounts", p.amounts(b.Prices)))
 		p.someUnits(b.Units)
 	case BundlePrice:
 		p.bundle(b)
@@ -30,21 +30,21 @@ func (p *printing) benefit() {
 	case ShippingOff:
 		p.shippingOff(b)
 	case GiftLine:
-		p.add("benefit", p.say("gift", "quantity", p.integer(b.Quantity), "product", p.call("product", b.Product)))
+		p.add("benefit", p.Say("gift", "quantity", p.Integer(b.Quantity), "product", p.call("product", b.Product)))
 		return
 	}
-	p.add("benefit", p.say("never_below"), ReasonNothingOff)
+	p.add("benefit", p.Say("never_below"), ReasonNothingOff)
 }
 
 func (p *printing) percentOff(b PercentOff) {
-	p.add("benefit", p.say("percent_off", "percent", p.percent(b.Rate)))
+	p.add("benefit", p.Say("percent_off", "percent", p.percent(b.Rate)))
 	key := "percent_of_running"
 	if b.Of == OfOriginal {
 		key = "percent_of_original"
 	}
-	p.add("benefit.of", p.say(key))
+	p.add("benefit.of", p.Say(key))
 	if len(b.Max) > 0 {
-		p.add("benefit.max", p.say("percent_maximum", "amounts", p.amounts(b.Max)))
+		p.add("benefit.max", p.Say("percent_maximum", "amounts", p.amounts(b.Max)))
 	}
 	p.someUnits(b.Units)
 }
@@ -52,7 +52,7 @@ func (p *printing) percentOff(b PercentOff) {
 func (p *printing) someUnits(u Units) {
 	if u.Max > 0 {
 		key := map[Pick]string{Cheapest: "units_cheapest", Dearest: "units_dearest", CartOrder: "units_cart_order"}[u.Pick]
-		p.add("benefit.units", p.count(key, u.Max))
+		p.add("benefit.units", p.Count(key, u.Max))
 	}
 }
 
@@ -61,24 +61,24 @@ func (p *printing) bundle(b BundlePrice) {
 	for i, item := range b.Items {
 		items[i] = p.units(item.Units, item.Of)
 	}
-	p.add("benefit", p.say("bundle", "items", p.and(items), "amounts", p.amounts(b.Prices)), ReasonIncomplete)
+	p.add("benefit", p.Say("bundle", "items", p.And(items), "amounts", p.amounts(b.Prices)), ReasonIncomplete)
 	key := map[Pick]string{Cheapest: "bundle_cheapest", Dearest: "bundle_dearest", CartOrder: "bundle_cart_order"}[b.Pick]
-	p.add("benefit.pick", p.say(key))
+	p.add("benefit.pick", p.Say(key))
 	if b.Max > 0 {
-		p.add("benefit.repeats", p.count("bundle_maximum", b.Max))
+		p.add("benefit.repeats", p.Count("bundle_maximum", b.Max))
 	}
 }
 
 func (p *printing) buyGet(b BuyGet) {
 	buy, get := p.units(b.Buy, b.BuyOf), p.units(b.Get, b.GetOf)
 	if b.Rate.IsZero() || isWhole(b.Rate) {
-		p.add("benefit", p.say("buy_get_free", "buy", buy, "get", get), ReasonIncomplete)
+		p.add("benefit", p.Say("buy_get_free", "buy", buy, "get", get), ReasonIncomplete)
 	} else {
-		p.add("benefit", p.say("buy_get_percent", "buy", buy, "get", get, "percent", p.percent(b.Rate)), ReasonIncomplete)
+		p.add("benefit", p.Say("buy_get_percent", "buy", buy, "get", get, "percent", p.percent(b.Rate)), ReasonIncomplete)
 	}
-	p.add("benefit", p.say("buy_get_rule"), ReasonIncomplete)
+	p.add("benefit", p.Say("buy_get_rule"), ReasonIncomplete)
 	if b.Max > 0 {
-		p.add("benefit.repeats", p.count("buy_get_maximum", b.Max))
+		p.add("benefit.repeats", p.Count("buy_get_maximum", b.Max))
 	}
 }
 
@@ -89,7 +89,7 @@ func (p *printing) tiers(b Tiers) {
 		if !r.IsZero() {
 			off = p.percent(r)
 		}
-		steps = append(steps, p.say("tier", "from", from, "off", off))
+		steps = append(steps, p.Say("tier", "from", from, "off", off))
 	}
 	short := ReasonMinimumSpend
 	for _, t := range b.Spend {
@@ -97,23 +97,23 @@ func (p *printing) tiers(b Tiers) {
 	}
 	for _, t := range b.Quantity {
 		short = ReasonMinimumQuantity
-		step(p.count("units_of", t.From), t.Rate, t.Amounts)
+		step(p.Count("units_of", t.From), t.Rate, t.Amounts)
 	}
-	p.add("benefit", p.say("tiers", "steps", p.enumerate(steps)), short)
+	p.add("benefit", p.Say("tiers", "steps", p.Enumerate(steps)), short)
 }
 
 func (p *printing) shippingOff(b ShippingOff) {
 	switch {
 	case isWhole(b.Rate):
-		p.add("benefit", p.say("shipping_free"))
+		p.add("benefit", p.Say("shipping_free"))
 	case !b.Rate.IsZero():
-		p.add("benefit", p.say("shipping_percent", "percent", p.percent(b.Rate)))
+		p.add("benefit", p.Say("shipping_percent", "percent", p.percent(b.Rate)))
 	case len(b.Amounts) > 0:
-		p.add("benefit", p.say("shipping_amount", "amounts", p.amounts(b.Amounts)))
+		p.add("benefit", p.Say("shipping_amount", "amounts", p.amounts(b.Amounts)))
 	default:
-		p.add("benefit", p.say("shipping_highest", "amounts", p.amounts(b.Highest)))
+		p.add("benefit", p.Say("shipping_highest", "amounts", p.amounts(b.Highest)))
 	}
 	if len(b.Sellers) > 0 {
-		p.add("benefit.sellers", p.say("shipping_sellers", "list", p.or(p.list("seller", b.Sellers))))
+		p.add("benefit.sellers", p.Say("shipping_sellers", "list", p.Or(p.list("seller", b.Sellers))))
 	}
 }

@@ -11,7 +11,7 @@ import (
 func (p *printing) conditions() {
 	for i, c := range p.offer.Conditions {
 		text, refuses := p.condition(c)
-		p.add(fmt.Sprintf("conditions[%d]", i), p.say("condition", "condition", text), refuses...)
+		p.add(fmt.Sprintf("conditions[%d]", i), p.Say("condition", "condition", text), refuses...)
 	}
 }
 
@@ -21,23 +21,23 @@ func (p *printing) condition(condition Condition) (text string, refuses []Reason
 	switch c := condition.(type) {
 	case All:
 		text, refuses = p.joined(c)
-		return p.say("all_of", "list", text), refuses
+		return p.Say("all_of", "list", text), refuses
 	case Any:
 		text, refuses = p.joined(c)
-		return p.say("one_of", "list", text), refuses
+		return p.Say("one_of", "list", text), refuses
 	case Not: // what can't be told refuses with a reason of its own
 		text, refuses = p.condition(c.Condition)
-		return p.say("not", "condition", text), append(refuses, ReasonExcluded)
+		return p.Say("not", "condition", text), append(refuses, ReasonExcluded)
 	case MinimumSpend:
 		key := "if_minimum_spend"
 		if c.After {
 			key = "if_minimum_spend_after"
 		}
-		return p.say(key, "amounts", p.amounts(c.Amounts)), []Reason{ReasonMinimumSpend, ReasonCurrency}
+		return p.Say(key, "amounts", p.amounts(c.Amounts)), []Reason{ReasonMinimumSpend, ReasonCurrency}
 	case MinimumQuantity:
-		return p.count("if_minimum_quantity", c.Units), []Reason{ReasonMinimumQuantity}
+		return p.Count("if_minimum_quantity", c.Units), []Reason{ReasonMinimumQuantity}
 	case Contains:
-		return p.say("if_contains", "units", p.units(max(1, c.Units), c.Of)), []Reason{ReasonContains}
+		return p.Say("if_contains", "units", p.units(max(1, c.Units), c.Of)), []Reason{ReasonContains}
 	case NewCustomer, NthOrder:
 		p.customer = true
 		return p.order(c), []Reason{ReasonOrderNumber, ReasonCustomer}
@@ -50,7 +50,7 @@ func (p *printing) condition(condition Condition) (text string, refuses []Reason
 	case Payment:
 		return p.oneOf("if_payment", "payment", c.Any), []Reason{ReasonSale}
 	case Attribute:
-		return p.say("if_attribute", "name", p.call("attribute", c.Name), "list", p.or(p.list("value", c.Any))), []Reason{ReasonSale}
+		return p.Say("if_attribute", "name", p.call("attribute", c.Name), "list", p.Or(p.list("value", c.Any))), []Reason{ReasonSale}
 	case Predicate:
 		return p.predicate(c), []Reason{ReasonPredicate}
 	}
@@ -66,25 +66,25 @@ func (p *printing) joined(all []Condition) (text string, refuses []Reason) {
 		refuses = append(refuses, reasons...)
 	}
 	slices.Sort(refuses)
-	return p.enumerate(texts), slices.Compact(refuses)
+	return p.Enumerate(texts), slices.Compact(refuses)
 }
 
 func (p *printing) oneOf(key, what string, any []string) string {
-	return p.say(key, "list", p.or(p.list(what, any)))
+	return p.Say(key, "list", p.Or(p.list(what, any)))
 }
 
 func (p *printing) order(c Condition) string {
 	n, nth := c.(NthOrder)
-	from, to := p.integer(n.From), p.integer(n.To)
+	from, to := p.Integer(n.From), p.Integer(n.To)
 	switch {
 	case !nth:
-		return p.say("if_new_customer")
+		return p.Say("if_new_customer")
 	case n.To == 0:
-		return p.say("if_order_from", "from", from)
+		return p.Say("if_order_from", "from", from)
 	case n.To == n.From:
-		return p.say("if_nth_order", "from", from)
+		return p.Say("if_nth_order", "from", from)
 	}
-	return p.say("if_order_from_to", "from", from, "to", to)
+	return p.Say("if_order_from_to", "from", from, "to", to)
 }
 
 // predicate says what the shop registered the condition with, and the arguments.
@@ -93,10 +93,10 @@ func (p *printing) predicate(c Predicate) string {
 	sentence := p.call("predicate", cmp.Or(strings.TrimSuffix(registered.Sentence, "."), c.Name))
 	var arguments []string
 	for _, name := range slices.Sorted(maps.Keys(c.Arguments)) {
-		arguments = append(arguments, p.say("argument", "name", p.call("argument", name), "value", c.Arguments[name]))
+		arguments = append(arguments, p.Say("argument", "name", p.call("argument", name), "value", c.Arguments[name]))
 	}
 	if len(arguments) == 0 {
-		return p.say("if_predicate", "sentence", sentence)
+		return p.Say("if_predicate", "sentence", sentence)
 	}
-	return p.say("if_predicate_arguments", "sentence", sentence, "arguments", p.enumerate(arguments))
+	return p.Say("if_predicate_arguments", "sentence", sentence, "arguments", p.Enumerate(arguments))
 }

@@ -18,36 +18,36 @@ func (p *printing) limits() {
 		if len(l.Money) > 0 {
 			refuses = append(refuses, ReasonCurrency)
 			key := map[WhenSpent]string{RefuseSpent: "spent_refuse", ClipSpent: "spent_clip", AllowLast: "spent_allow_last"}[l.When]
-			text += " " + p.say(key)
+			text += " " + p.Say(key)
 		}
 		p.add(fmt.Sprintf("limits[%d]", i), text, refuses...)
 	}
 	if p.customer {
-		p.add("customer", p.say("customer_needed"), ReasonCustomer)
+		p.add("customer", p.Say("customer_needed"), ReasonCustomer)
 	}
 }
 
 func (p *printing) limit(l *Limit) string {
-	whose := p.say(map[LimitPer]string{
+	whose := p.Say(map[LimitPer]string{
 		PerOffer: "per_offer", PerCustomer: "per_customer", PerCoupon: "per_coupon",
 		PerOrder: "per_order", PerCampaign: "per_campaign", PerAttribute: "per_attribute",
 	}[l.Per], "campaign", p.call("campaign", p.offer.Campaign), "attribute", p.call("attribute", l.Attribute))
 	counted := l.Period != ledger.Lifetime
 	var period string
 	if counted {
-		period = p.say(map[ledger.Period]string{
+		period = p.Say(map[ledger.Period]string{
 			ledger.Day: "period_day", ledger.Week: "period_week", ledger.Month: "period_month", ledger.Year: "period_year",
 		}[l.Period])
 	}
 	switch {
 	case l.Uses > 0 && counted:
-		return p.count("limit_uses_period", l.Uses, "whose", whose, "period", period)
+		return p.Count("limit_uses_period", l.Uses, "whose", whose, "period", period)
 	case l.Uses > 0:
-		return p.count("limit_uses", l.Uses, "whose", whose)
+		return p.Count("limit_uses", l.Uses, "whose", whose)
 	case counted:
-		return p.say("limit_money_period", "amounts", p.amounts(l.Money), "whose", whose, "period", period)
+		return p.Say("limit_money_period", "amounts", p.amounts(l.Money), "whose", whose, "period", period)
 	}
-	return p.say("limit_money", "amounts", p.amounts(l.Money), "whose", whose)
+	return p.Say("limit_money", "amounts", p.amounts(l.Money), "whose", whose)
 }
 
 // coupon says what becomes of codes and of coupons that somebody holds. An automatic
@@ -57,6 +57,6 @@ func (p *printing) coupon() {
 	if p.offer.Automatic {
 		key = "code_not_needed"
 	}
-	p.add("coupon", p.say(key), ReasonNotACode, ReasonMistyped, ReasonUnknown)
-	p.add("coupon", p.count("coupon_held", int64(p.version.uses())), ReasonNotHolder, ReasonUsed, ReasonReserved)
+	p.add("coupon", p.Say(key), ReasonNotACode, ReasonMistyped, ReasonUnknown)
+	p.add("coupon", p.Count("coupon_held", int64(p.version.uses())), ReasonNotHolder, ReasonUsed, ReasonReserved)
 }

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/text/language"
 
+	"github.com/vouch-go/vouch/internal/wording"
 	"github.com/vouch-go/vouch/ledger"
 )
 
@@ -205,76 +206,76 @@ func (r *Refusal) Shopper() string { return r.In(language.English) }
 // In is the sentence for the shopper, as [Refusal.Shopper] gives it, in a language
 // that has a catalogue, otherwise in English. Amounts and dates are in the form of the
 // reader's region.
-func (r *Refusal) In(tag language.Tag) string { return capital(r.tell(newSpeaker(tag))) }
+func (r *Refusal) In(tag language.Tag) string { return wording.Capital(r.tell(wordings.Speaker(tag))) }
 
-func (r *Refusal) tell(s *speaker) string {
-	offer, rival := r.title(s), s.say("quoted", "name", r.RivalName)
+func (r *Refusal) tell(s *wording.Speaker) string {
+	offer, rival := r.title(s), s.Say("quoted", "name", r.RivalName)
 	switch r.Reason {
 	case ReasonNotACode, ReasonMistyped:
-		return s.say("refused_mistyped")
+		return s.Say("refused_mistyped")
 	case ReasonMinimumSpend:
-		return s.say("refused_minimum_spend", "missing", s.money(r.Missing), "offer", offer)
+		return s.Say("refused_minimum_spend", "missing", s.Money(r.Missing), "offer", offer)
 	case ReasonNoLines:
-		return s.say("refused_no_lines", "offer", offer)
+		return s.Say("refused_no_lines", "offer", offer)
 	case ReasonSeller:
-		return s.count("refused_sellers", int64(len(r.Sellers)), "offer", offer, "sellers", strings.Join(r.Sellers, s.say("comma")))
+		return s.Count("refused_sellers", int64(len(r.Sellers)), "offer", offer, "sellers", strings.Join(r.Sellers, s.Say("comma")))
 	case ReasonShopPromotion:
-		return s.say("refused_promotions", "offer", offer)
+		return s.Say("refused_promotions", "offer", offer)
 	case ReasonCombination:
 		if r.Rival == r.Offer {
-			return s.say("refused_twin", "offer", offer)
+			return s.Say("refused_twin", "offer", offer)
 		}
-		return s.say("refused_combination", "offer", offer, "rival", rival)
+		return s.Say("refused_combination", "offer", offer, "rival", rival)
 	case ReasonCustomer:
-		return s.say("refused_customer")
+		return s.Say("refused_customer")
 	case ReasonNothingOff:
-		return s.say("refused_nothing_off")
+		return s.Say("refused_nothing_off")
 	case ReasonMinimumQuantity:
-		return s.count("refused_minimum_quantity", r.NeededUnits-r.FoundUnits, "offer", offer)
+		return s.Count("refused_minimum_quantity", r.NeededUnits-r.FoundUnits, "offer", offer)
 	case ReasonContains, ReasonIncomplete:
-		return s.say("refused_contains", "offer", offer)
+		return s.Say("refused_contains", "offer", offer)
 	case ReasonHours:
-		return s.say("refused_hours", "offer", offer)
+		return s.Say("refused_hours", "offer", offer)
 	case ReasonOrderNumber, ReasonSale, ReasonPredicate, ReasonExcluded, ReasonSegment:
-		return s.say("refused_order", "offer", offer)
+		return s.Say("refused_order", "offer", offer)
 	case ReasonGroup:
-		return s.say("refused_group", "offer", offer, "rival", rival)
+		return s.Say("refused_group", "offer", offer, "rival", rival)
 	case ReasonNotBetter:
-		return s.say("refused_not_better", "offer", offer)
+		return s.Say("refused_not_better", "offer", offer)
 	case ReasonCurrency:
-		return s.say("refused_currency", "offer", offer, "currency", r.Currency.Code())
+		return s.Say("refused_currency", "offer", offer, "currency", r.Currency.Code())
 	case ReasonBlackout:
-		return s.say("refused_blackout", "offer", offer, "blackout", r.Blackout)
+		return s.Say("refused_blackout", "offer", offer, "blackout", r.Blackout)
 	case ReasonNotYet:
-		return s.say("refused_not_yet", "offer", offer, "from", s.dateTime(r.At))
+		return s.Say("refused_not_yet", "offer", offer, "from", s.DateTime(r.At))
 	}
 	if r.Own {
-		return r.tellHolder(s, s.say("quoted", "name", r.Name))
+		return r.tellHolder(s, s.Say("quoted", "name", r.Name))
 	}
-	return s.say("refused")
+	return s.Say("refused")
 }
 
 // tellHolder says of a coupon what only its holder may know.
-func (r *Refusal) tellHolder(s *speaker, offer string) string {
+func (r *Refusal) tellHolder(s *wording.Speaker, offer string) string {
 	switch {
 	case r.Reason == ReasonExpired:
 		last := r.At.Add(-1) // At is the first instant at which it could not be used
-		return s.say("refused_expired", "offer", offer, "last", s.date(last))
+		return s.Say("refused_expired", "offer", offer, "last", s.Date(last))
 	case r.Reason == ReasonUsed:
-		return s.say("refused_used", "offer", offer)
+		return s.Say("refused_used", "offer", offer)
 	case r.Reason == ReasonReserved:
-		return s.say("refused_reserved", "offer", offer, "time", s.clock(r.At)+" "+r.At.Format("MST"))
+		return s.Say("refused_reserved", "offer", offer, "time", s.Clock(r.At)+" "+r.At.Format("MST"))
 	case r.Reason == ReasonRevoked:
-		return s.say("refused_revoked", "offer", offer)
+		return s.Say("refused_revoked", "offer", offer)
 	case r.Reason == ReasonLimit && r.Limit == PerCustomer:
-		return s.say("refused_limit", "offer", offer)
+		return s.Say("refused_limit", "offer", offer)
 	}
-	return s.say("refused_own", "offer", offer)
+	return s.Say("refused_own", "offer", offer)
 }
 
-func (r *Refusal) title(s *speaker) string {
+func (r *Refusal) title(s *wording.Speaker) string {
 	if r.Name == "" {
-		return s.say("this_coupon")
+		return s.Say("this_coupon")
 	}
-	return s.say("quoted", "name", r.Name)
+	return s.Say("quoted", "name", r.Name)
 }
