@@ -8,6 +8,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/vouch-go/vouch/storage"
 	"github.com/vouch-go/vouch/storage/sqlstore"
@@ -102,4 +103,54 @@ func exampleShop() (*sql.DB, *sqlstore.Store, func()) {
 		db.Close()
 		os.RemoveAll(folder)
 	}
+}
+
+// Counts for a page of metrics: who came too late for a coupon, and what had to be
+// done again.
+func Example_counts() {
+	ctx := context.Background()
+	db, _, closeShop := exampleShop()
+	defer closeShop()
+
+	var counts sqlstore.Counts
+	store, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Options{Observe: counts.Observe})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 5 {
+		err = store.Apply(ctx, storage.Batch{Adds: []storage.Add{{Counter: "coupon/JANE", Delta: 1, Max: 2}}})
+	}
+	fmt.Println(err)
+	fmt.Println("refusals:", counts.Refusals.Load(), "retries:", counts.Retries.Load())
+	// Output:
+	// storage: a counter would leave its bounds: add "coupon/JANE"
+	// refusals: 3 retries: 0
+}
+
+// What a database endangers, said at start: here by a DSN that is only a path.
+func Example_doctor() {
+	folder, err := os.MkdirTemp("", "shop")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(folder)
+	db, err := sql.Open("sqlite", filepath.Join(folder, "shop.db"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	store, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	findings, err := store.Doctor(context.Background(), time.Now())
+	for _, f := range findings {
+		fmt.Println(f)
+	}
+	fmt.Println(err)
+	// Output:
+	// danger: the migration 0001_documents.up.sql is missing: calls fail, or do what an older release did; call Migrate at start, and check the prefix
+	// caution: busy_timeout is 0: a second writer is refused at once, and must try again by itself; put _pragma=busy_timeout(5000) into the DSN
+	// note: journal_mode is delete: readers and writers wait for one another; put _pragma=journal_mode(WAL) into the DSN
+	// <nil>
 }

@@ -24,10 +24,12 @@ func (s *Store) Apply(ctx context.Context, b storage.Batch) error {
 		return err
 	}
 	if s.tx != nil {
-		return s.applyInside(ctx, ops)
+		err := s.applyInside(ctx, ops)
+		s.observeEnd(ctx, "Apply", 1, err)
+		return err
 	}
 	atOnce := s.steps == nil
-	return s.retry(ctx, func() error {
+	return s.retry(ctx, "Apply", func() error {
 		if atOnce {
 			atOnce = false // what the database's own level of isolation refuses is done again at ours
 			return s.applyAtOnce(ctx, ops)

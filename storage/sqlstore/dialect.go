@@ -53,6 +53,9 @@ type engine interface {
 	// createView creates a view, in the place of one that was declared otherwise.
 	createView(ctx context.Context, c conn, t tables, v storage.View) error
 
+	// view are the statements that create a view, whatever is there in its place.
+	view(t tables, v storage.View) []string
+
 	// conn runs statements with '?' for their arguments on a handle.
 	conn(handle conn) conn
 
@@ -93,6 +96,36 @@ type engine interface {
 
 	// classify says what an error of a driver means, without importing any.
 	classify(err error) Class
+
+	// exists is a statement that counts the objects of that name where the store's
+	// are created.
+	exists(o object) (statement string, args []any)
+
+	checkup
+}
+
+// checkup is what Doctor asks of an engine.
+type checkup interface {
+	// settings are statements that give names and values.
+	settings() []string
+
+	// settingsOfConnections says that connections of one pool may have different ones.
+	settingsOfConnections() bool
+
+	// diagnose judges the settings.
+	diagnose(settings map[string]string) []Finding
+
+	// clock is a statement that gives the database's clock in unix microseconds.
+	clock() string
+
+	// tableFaults is a statement that gives what is wrong with the store's tables:
+	// the name of the finding, what was found, what it means, what to do. Empty:
+	// nothing can be.
+	tableFaults(t tables) string
+
+	// indexes is a statement that gives the valid indexes of the store's tables: the
+	// table, the columns with commas between, whether it is unique.
+	indexes(t tables) string
 }
 
 // What several engines have in common.

@@ -19,7 +19,7 @@ func (s *Store) List(ctx context.Context, q storage.Query) (storage.Page, error)
 		return storage.Page{}, err
 	}
 	var page storage.Page
-	err = s.retry(ctx, func() (err error) {
+	err = s.retry(ctx, "List", func() (err error) {
 		page, err = s.page(ctx, q.Limit, statement, args)
 		return err
 	})

@@ -184,9 +184,13 @@ func mysqlNumber(err error) int {
 	return n
 }
 
-func (mysql) createView(ctx context.Context, c conn, t tables, v storage.View) error {
+func (e mysql) createView(ctx context.Context, c conn, t tables, v storage.View) error {
+	return execAll(ctx, c, e.view(t, v)...)
+}
+
+func (mysql) view(t tables, v storage.View) []string {
 	kind := fmt.Sprintf("X'%x'", v.Kind) // whatever a backslash means in this session
-	return execAll(ctx, c, "CREATE OR REPLACE "+viewOf(t, v, "`", kind, mysqlColumn))
+	return []string{"CREATE OR REPLACE " + viewOf(t, v, "`", kind, mysqlColumn)}
 }
 
 func mysqlColumn(c storage.Column) string {

@@ -130,18 +130,23 @@ func failedCommit(err error) Class {
 // createView leaves a view that is as declared alone: to drop it would wait for
 // every report that reads it, and fail when the shop has views of its own over it.
 // The comment on the view tells.
-func (postgres) createView(ctx context.Context, c conn, t tables, v storage.View) error {
-	name, create := t.prefix+v.Name, "CREATE "+viewOf(t, v, `"`, text(v.Kind), postgresColumn)
-	declared := fmt.Sprintf("vouch %x", sha256.Sum256([]byte(create)))
+func (e postgres) createView(ctx context.Context, c conn, t tables, v storage.View) error {
+	name, statements := t.prefix+v.Name, e.view(t, v)
 	var found sql.NullString
 	if err := c.query(ctx, "SELECT obj_description(to_regclass(?), 'pg_class')", []any{name},
 		func(scan scan) error { return scan(&found) }); err != nil {
 		return err
 	}
-	if found.String == declared {
+	if found.Valid && strings.Contains(statements[2], text(found.String)) {
 		return nil
 	}
-	return execAll(ctx, c, "DROP VIEW IF EXISTS "+name, create, "COMMENT ON VIEW "+name+" IS '"+declared+"'")
+	return execAll(ctx, c, statements...)
+}
+
+func (postgres) view(t tables, v storage.View) []string {
+	name, create := t.prefix+v.Name, "CREATE "+viewOf(t, v, `"`, text(v.Kind), postgresColumn)
+	declared := fmt.Sprintf("vouch %x", sha256.Sum256([]byte(create)))
+	return []string{"DROP VIEW IF EXISTS " + name, create, "COMMENT ON VIEW " + name + " IS " + text(declared)}
 }
 
 func postgresColumn(c storage.Column) string {

@@ -162,17 +162,20 @@ func sqliteCode(err error) (int, bool) {
 
 // createView compares with the text of the view that is there, which SQLite keeps
 // as it was written.
-func (sqlite) createView(ctx context.Context, c conn, t tables, v storage.View) error {
-	name, create := t.prefix+v.Name, "CREATE "+viewOf(t, v, `"`, text(v.Kind), sqliteColumn)
-	found := ""
+func (e sqlite) createView(ctx context.Context, c conn, t tables, v storage.View) error {
+	name, statements, found := t.prefix+v.Name, e.view(t, v), ""
 	if err := c.query(ctx, "SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?", []any{name},
 		func(scan scan) error { return scan(&found) }); err != nil {
 		return err
 	}
-	if found == create {
+	if found == statements[1] {
 		return nil
 	}
-	return execAll(ctx, c, "DROP VIEW IF EXISTS "+name, create)
+	return execAll(ctx, c, statements...)
+}
+
+func (sqlite) view(t tables, v storage.View) []string {
+	return []string{"DROP VIEW IF EXISTS " + t.prefix + v.Name, "CREATE " + viewOf(t, v, `"`, text(v.Kind), sqliteColumn)}
 }
 
 func sqliteColumn(c storage.Column) string {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"strings"
 	"time"
@@ -26,6 +27,14 @@ type Options struct {
 	// never again.
 	Attempts int
 
+	// Log is told what staff should look into, and at the level of debugging all
+	// other events (see [Event]). nil: nothing is logged.
+	Log *slog.Logger
+
+	// Observe is told of every event, in the goroutine of the call: it must be quick
+	// and safe for concurrent use. [Counts] counts them. nil costs nothing.
+	Observe func(context.Context, Event)
+
 	// Classify says what an error means before the dialect is asked, for drivers
 	// whose errors the dialect does not recognise. Other leaves it to the dialect.
 	Classify func(error) Class
@@ -41,6 +50,8 @@ type Store struct {
 	tables   tables
 	attempts int
 	classify func(error) Class
+	log      *slog.Logger
+	observed func(context.Context, Event)
 	turns    chan struct{} // holds the turn to write; nil when the engine has many writers
 }
 
@@ -75,7 +86,10 @@ func New(db *sql.DB, dialect Dialect, options Options) (*Store, error) {
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("sqlstore: cannot make the store: %w: %w", storage.ErrInvalid, errors.Join(faults...))
 	}
-	s := &Store{db: db, engine: engine, steps: engine.steps(), tables: newTables(options.Prefix), attempts: options.Attempts}
+	s := &Store{
+		db: db, engine: engine, steps: engine.steps(), tables: newTables(options.Prefix), attempts: options.Attempts,
+		log: options.Log, observed: options.Observe,
+	}
 	if engine.oneWriter() {
 		s.turns = make(chan struct{}, 1)
 	}
@@ -98,7 +112,7 @@ func (s *Store) Get(ctx context.Context, keys []storage.Key, counters ...string)
 	}
 	var docs []storage.Doc
 	var values map[string]int64
-	err := s.retry(ctx, func() (err error) {
+	err := s.retry(ctx, "Get", func() (err error) {
 		docs, values, err = s.get(ctx, keys, counters)
 		return err
 	})
@@ -162,7 +176,7 @@ func (s *Store) reading(body string, keys []storage.Key, counters []string) (str
 // how many there were.
 func (s *Store) Prune(ctx context.Context, now time.Time) (int, error) {
 	var n int64
-	err := s.retry(ctx, func() error {
+	err := s.retry(ctx, "Prune", func() error {
 		var err error
 		n, err = s.reader().exec(ctx, "DELETE FROM "+s.tables.counters+" WHERE until <= ?", now.UnixMicro())
 		if err != nil {

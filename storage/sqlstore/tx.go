@@ -72,7 +72,7 @@ func (s *Store) InTx(ctx context.Context, fn func(tx *sql.Tx, store *Store) erro
 	if s.tx != nil {
 		return fmt.Errorf("%w: this store is bound to a transaction already: use that one", ErrHandle)
 	}
-	return s.retry(ctx, func() error {
+	return s.retry(ctx, "InTx", func() error {
 		return s.transact(ctx, sql.LevelDefault, func(tx *sql.Tx, c conn) error {
 			if err := s.lock(ctx, c, s.tables.docs); err != nil {
 				return err
@@ -145,16 +145,18 @@ const longestRetry = 10 * time.Second
 
 // retry tries again while the database asks for it and attempts are left. Inside
 // a transaction of the caller's there is one attempt.
-func (s *Store) retry(ctx context.Context, attempt func() error) error {
+func (s *Store) retry(ctx context.Context, call string, attempt func() error) error {
 	begun := time.Now()
 	for n := 1; ; n++ {
 		err := attempt()
-		if err == nil || s.tx != nil || ctx.Err() != nil || !Retryable(err) {
+		if err == nil {
+			return nil
+		}
+		if s.tx != nil || ctx.Err() != nil || !Retryable(err) || n >= s.attempts || time.Since(begun) > longestRetry {
+			s.observeEnd(ctx, call, n, err)
 			return err
 		}
-		if n >= s.attempts || time.Since(begun) > longestRetry {
-			return err
-		}
+		s.observe(ctx, Event{Kind: EventRetry, Call: call, Attempt: n, Err: err})
 		timer := time.NewTimer(backoff(n))
 		select {
 		case <-timer.C:
