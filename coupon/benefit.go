@@ -57,8 +57,9 @@ type PercentOff struct {
 
 // Units says that only some of the eligible units count.
 type Units struct {
-	Max  int64 // 0: all
-	Pick Pick  // which; the zero value: the cheapest
+	Max     int64 // 0: all
+	Pick    Pick  // which; the zero value: the cheapest
+	PerLine bool  // so many of each line; otherwise of all lines together
 }
 
 // AmountOff takes an amount off the eligible lines together, shared by what each
@@ -195,6 +196,9 @@ func (u Units) check(path string, faults *Faults) {
 		faults.add(path+".max", "is %d, want 0 (for all) to %d", u.Max, MaxQuantity)
 	}
 	u.Pick.check(path+".pick", faults)
+	if u.PerLine && u.Max == 0 {
+		faults.add(path+".max", "is missing: say how many of each line")
+	}
 }
 
 func (p Pick) check(path string, faults *Faults) {
@@ -206,10 +210,28 @@ func (p Pick) check(path string, faults *Faults) {
 // of gives the entry's eligible parts, cut down to the units that count.
 func (u Units) of(p *pricing, e *entry) []int {
 	parts := p.eligible(e)
-	if u.Max == 0 || p.count(parts) <= u.Max {
+	switch {
+	case u.Max == 0 || p.count(parts) <= u.Max:
 		return parts
+	case u.PerLine:
+		return u.ofEach(p, slices.Clone(parts))
 	}
 	return p.pick(parts, u.Max, u.Pick)
+}
+
+// ofEach gives so many units of each line. The parts of a line stand together.
+func (u Units) ofEach(p *pricing, parts []int) []int {
+	var picked []int
+	for len(parts) > 0 {
+		line := p.parts[parts[0]].line
+		n := slices.IndexFunc(parts, func(i int) bool { return p.parts[i].line != line })
+		if n < 0 {
+			n = len(parts)
+		}
+		picked = append(picked, p.pick(parts[:n], u.Max, u.Pick)...)
+		parts = parts[n:]
+	}
+	return picked
 }
 
 func (PercentOff) stage() stage { return lineStage }

@@ -466,14 +466,24 @@ func TestUnitCapsTryOut(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all, cart := drawUnits(t)
 		u := coupon.Units{Max: rapid.Int64Range(1, 8).Draw(t, "units"), Pick: coupon.Pick(rapid.IntRange(0, 2).Draw(t, "pick"))}
-		var prices []int64
-		for _, one := range all {
-			prices = append(prices, one.price)
-		}
-		sortBy(prices, u.Pick)
+		u.PerLine = rapid.Bool().Draw(t, "of each line")
 		want := int64(0)
-		for _, price := range prices[:min(len(prices), int(u.Max))] {
-			want += price
+		sum := func(prices []int64) {
+			sortBy(prices, u.Pick)
+			for _, price := range prices[:min(len(prices), int(u.Max))] {
+				want += price
+			}
+		}
+		var prices []int64
+		if u.PerLine {
+			for _, l := range cart.Lines {
+				sum(slices.Repeat([]int64{l.UnitPrice.Minor()}, int(l.Quantity)))
+			}
+		} else {
+			for _, one := range all {
+				prices = append(prices, one.price)
+			}
+			sum(prices)
 		}
 		require.Equal(t, want, discount(t, cart, coupon.PercentOff{Rate: whole, Units: u}))
 		require.Equal(t, want, discount(t, cart, coupon.FixedPrice{Prices: euros("0.00"), Units: u}))

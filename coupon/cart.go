@@ -29,6 +29,10 @@ type Cart struct {
 	Shipping []Shipping
 	Customer Customer
 
+	// Net says that prices are without tax; otherwise they include it. The amounts of
+	// offers and limits are taken to be of the same kind: nothing is converted.
+	Net bool `json:",omitempty"` // fingerprints of carts without it stay as they were
+
 	Country    string            // for conditions; empty: not known
 	Channel    string            // for conditions, as in "app"
 	Payment    string            // the payment method, for conditions

@@ -69,6 +69,8 @@ type situation struct {
 	eligible   int64 // what they cost before any offer, minor units
 	running    int64 // what they cost after the offers worked out before
 	units      int64 // of them
+	pricing    *pricing
+	worked     bool // offers have been worked out before
 	predicates map[predicateName]*RegisteredPredicate
 }
 
@@ -83,15 +85,20 @@ type Any []Condition
 type Not struct{ Condition Condition }
 
 // MinimumSpend holds when the eligible lines cost at least this much, shipping not
-// counted.
+// counted; or, where it says so, all lines of the cart, or those of some goods,
+// whether the offer counts them or not.
 type MinimumSpend struct {
 	Amounts Amounts // one per currency; in others the offer does not apply
 	After   bool    // tested against what they cost after the offers worked out before; otherwise before any
+	Cart    bool    // all lines of the cart count
+	Of      Lists   // those lines of the cart count that are named, as a [Scope] names them; not with Cart
 }
 
-// MinimumQuantity holds when the eligible lines have at least this many units.
+// MinimumQuantity holds when the eligible lines have at least this many units, or
+// all lines of the cart. Of some goods see [Contains].
 type MinimumQuantity struct {
 	Units int64
+	Cart  bool // all lines of the cart count, whether the offer counts them or not
 }
 
 // Contains holds when the cart has at least this many units of lines named like a
@@ -215,11 +222,41 @@ func (n Not) check(path string, c *checking) {
 func (n Not) refuse(s *situation) *Refusal {
 	switch refused := n.Condition.refuse(s); {
 	case refused == nil:
-		return &Refusal{Reason: ReasonExcluded}
+		what, found := s.holding(n.Condition)
+		return &Refusal{Reason: ReasonExcluded, What: what, FoundText: found}
 	case refused.untold:
 		return refused
 	}
 	return nil
+}
+
+// holding says what it is that holds, and what was found; neither of conditions that
+// join others.
+func (s *situation) holding(condition Condition) (what, found string) {
+	customer := &s.cart.Customer
+	switch c := condition.(type) {
+	case MinimumSpend:
+		return "spend", ledger.Minor(s.spend(c), s.cart.Currency).String()
+	case MinimumQuantity:
+		return "units", fmt.Sprint(s.quantity(c))
+	case Contains:
+		return "units of some products", fmt.Sprint(s.contained(c.Of))
+	case NewCustomer, NthOrder:
+		return "order number", fmt.Sprint(customer.Orders + 1)
+	case InSegment:
+		return "segment", strings.Join(customer.Segments, ", ")
+	case Country:
+		return "country", s.cart.Country
+	case Channel:
+		return "channel", s.cart.Channel
+	case Payment:
+		return "payment method", s.cart.Payment
+	case Attribute:
+		return c.Name, s.cart.Attributes[c.Name]
+	case Predicate:
+		return s.predicates[predicateName{c.Name, c.Version}].Sentence, ""
+	}
+	return "", ""
 }
 
 func (n Not) clone() Condition { return Not{n.Condition.clone()} }
@@ -237,6 +274,54 @@ func cloneConditions(all []Condition) []Condition {
 
 func (m MinimumSpend) check(path string, c *checking) {
 	m.Amounts.require(path+".amounts", 1, c.Faults)
+	m.Of.check(path+".of", c.Faults)
+	if m.Cart && !m.Of.empty() {
+		c.add(path+".of", "is given, but the whole cart counts: choose one")
+	}
+}
+
+// own says that it counts the lines that the offer counts.
+func (m MinimumSpend) own() bool { return !m.Cart && m.Of.empty() }
+
+// spend is what the lines cost that a minimum counts.
+func (s *situation) spend(m MinimumSpend) int64 {
+	switch {
+	case m.own() && m.After:
+		return s.running
+	case m.own():
+		return s.eligible
+	}
+	var sum int64
+	for i := range s.pricing.parts {
+		p := &s.pricing.parts[i]
+		switch {
+		case !m.Cart && !m.Of.name(&s.cart.Lines[p.line]):
+		case m.After && s.worked:
+			sum += p.now
+		default:
+			sum += p.price
+		}
+	}
+	return sum
+}
+
+// quantity is how many units a minimum counts.
+func (s *situation) quantity(m MinimumQuantity) int64 {
+	if m.Cart {
+		return s.contained(Lists{})
+	}
+	return s.units
+}
+
+// contained is how many units of named lines the cart has.
+func (s *situation) contained(of Lists) int64 {
+	var units int64
+	for i := range s.cart.Lines {
+		if of.name(&s.cart.Lines[i]) {
+			units += s.cart.Lines[i].Quantity
+		}
+	}
+	return units
 }
 
 func (m MinimumSpend) refuse(s *situation) *Refusal {
@@ -244,11 +329,27 @@ func (m MinimumSpend) refuse(s *situation) *Refusal {
 	if !ok {
 		return &Refusal{Reason: ReasonCurrency, Currency: s.cart.Currency, untold: true}
 	}
-	found := s.eligible
-	if m.After {
-		found = s.running
+	refused := tooLittle(s.spend(m), needed.Minor(), s.cart.Currency)
+	if refused != nil {
+		refused.What = m.what()
 	}
-	return tooLittle(found, needed.Minor(), s.cart.Currency)
+	return refused
+}
+
+// What a minimum counts where it is not what the offer counts.
+const (
+	whatCart  = "cart"
+	whatGoods = "goods"
+)
+
+func (m MinimumSpend) what() string {
+	switch {
+	case m.Cart:
+		return whatCart
+	case !m.Of.empty():
+		return whatGoods
+	}
+	return ""
 }
 
 func tooLittle(found, needed int64, c ledger.Currency) *Refusal {
@@ -262,7 +363,7 @@ func tooLittle(found, needed int64, c ledger.Currency) *Refusal {
 }
 
 func (m MinimumSpend) clone() Condition {
-	m.Amounts = slices.Clone(m.Amounts)
+	m.Amounts, m.Of = slices.Clone(m.Amounts), m.Of.clone()
 	return m
 }
 
@@ -271,7 +372,11 @@ func (m MinimumQuantity) check(path string, c *checking) {
 }
 
 func (m MinimumQuantity) refuse(s *situation) *Refusal {
-	return tooFew(s.units, m.Units)
+	refused := tooFew(s.quantity(m), m.Units)
+	if refused != nil && m.Cart {
+		refused.What = whatCart
+	}
+	return refused
 }
 
 func tooFew(found, needed int64) *Refusal {
@@ -292,13 +397,7 @@ func (n Contains) check(path string, c *checking) {
 }
 
 func (n Contains) refuse(s *situation) *Refusal {
-	var units int64
-	for i := range s.cart.Lines {
-		if n.Of.name(&s.cart.Lines[i]) {
-			units += s.cart.Lines[i].Quantity
-		}
-	}
-	if refused := tooFew(units, max(1, n.Units)); refused != nil {
+	if refused := tooFew(s.contained(n.Of), max(1, n.Units)); refused != nil {
 		refused.Reason = ReasonContains
 		return refused
 	}
@@ -333,9 +432,20 @@ func (n NthOrder) refuse(s *situation) *Refusal {
 		return &Refusal{Reason: ReasonCustomer, untold: true}
 	}
 	if order := s.cart.Customer.Orders + 1; order < n.From || n.To != 0 && order > n.To {
-		return &Refusal{Reason: ReasonOrderNumber, FoundUses: order, NeededUses: n.From}
+		return &Refusal{Reason: ReasonOrderNumber, FoundUses: order, NeededUses: n.From, NeededText: n.wanted()}
 	}
 	return nil
+}
+
+// wanted says which orders are.
+func (n NthOrder) wanted() string {
+	switch n.To {
+	case 0:
+		return fmt.Sprintf("%d or a later one", n.From)
+	case n.From:
+		return fmt.Sprint(n.From)
+	}
+	return fmt.Sprintf("%d to %d", n.From, n.To)
 }
 
 func (n NthOrder) clone() Condition { return n }
@@ -346,7 +456,7 @@ func (i InSegment) refuse(s *situation) *Refusal {
 	if overlap(i.Any, s.cart.Customer.Segments) {
 		return nil
 	}
-	return &Refusal{Reason: ReasonSegment}
+	return &Refusal{Reason: ReasonSegment, FoundText: strings.Join(s.cart.Customer.Segments, ", "), NeededText: strings.Join(i.Any, ", ")}
 }
 
 func (i InSegment) clone() Condition { return InSegment{slices.Clone(i.Any)} }

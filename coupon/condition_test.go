@@ -76,6 +76,15 @@ func TestConditions(t *testing.T) {
 		"what holds anyway decides":           {coupon.Any{dollars, app}, nil, ""},
 		"a condition eight deep":              {not(not(not(not(not(not(not(gold))))))), nil, ""},
 		"a tree":                              {coupon.Any{coupon.All{gold, app}, coupon.All{app, not(gold), coupon.Any{berlin}}}, nil, ""},
+		"a minimum of the cart":               {coupon.MinimumSpend{Amounts: euros("70.00"), Cart: true}, nil, ""},
+		"too little in the cart":              {coupon.MinimumSpend{Amounts: euros("70.01"), Cart: true}, nil, coupon.ReasonMinimumSpend},
+		"a minimum of some goods":             {coupon.MinimumSpend{Amounts: euros("60.00"), Of: products("mug", "cup")}, nil, ""},
+		"too little of some goods":            {coupon.MinimumSpend{Amounts: euros("60.01"), Of: products("mug", "cup")}, nil, coupon.ReasonMinimumSpend},
+		"none of some goods":                  {coupon.MinimumSpend{Amounts: euros("0.01"), Of: products("pot")}, nil, coupon.ReasonMinimumSpend},
+		"not beyond a maximum":                {not(coupon.MinimumSpend{Amounts: euros("70.01"), Cart: true}), nil, ""},
+		"beyond a maximum":                    {not(coupon.MinimumSpend{Amounts: euros("70.00"), Cart: true}), nil, coupon.ReasonExcluded},
+		"enough units in the cart":            {coupon.MinimumQuantity{Units: 4, Cart: true}, nil, ""},
+		"too few units in the cart":           {coupon.MinimumQuantity{Units: 5, Cart: true}, nil, coupon.ReasonMinimumQuantity},
 		"a minimum spend of those that count": {spend("20.01"), nil, coupon.ReasonMinimumSpend},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -98,6 +107,41 @@ func TestConditions(t *testing.T) {
 			assert.NotContains(t, r.Error(), "%!")
 		})
 	}
+	for _, c := range []struct {
+		condition       coupon.Condition
+		staff, shoppers string
+	}{
+		{coupon.MinimumSpend{Amounts: euros("25.00"), Cart: true}, "the products in the cart cost 20.00 EUR, needed 25.00 EUR: 5.00 EUR are missing", `Spend €5.00 more to use "a".`},
+		{coupon.MinimumSpend{Amounts: euros("25.00"), Of: products("tea")}, "the products it asks for cost 20.00 EUR, needed 25.00 EUR: 5.00 EUR are missing", `Spend €5.00 more on the products that "a" asks for.`},
+		{coupon.MinimumQuantity{Units: 3, Cart: true}, "1 units of the products in the cart, needed 3: 2 are missing", `Add 2 more products to use "a".`},
+		{gold, `the customer's segments are "silver", wanted one of gold`, `"a" is not for this order.`},
+		{coupon.NthOrder{From: 1}, "", ""},
+		{coupon.NthOrder{From: 2}, "this is the customer's order 1, wanted 2 or a later one", `"a" is not for this order.`},
+		{coupon.NthOrder{From: 2, To: 2}, "this is the customer's order 1, wanted 2", `"a" is not for this order.`},
+		{coupon.NthOrder{From: 2, To: 4}, "this is the customer's order 1, wanted 2 to 4", `"a" is not for this order.`},
+		{not(coupon.NewCustomer{}), `it excludes what holds: the order number is "1"`, `"a" is not for this order.`},
+		{not(spend("20.00")), `it excludes what holds: the spend is "20.00 EUR"`, `"a" is not for this order.`},
+		{not(coupon.MinimumQuantity{Units: 1}), `it excludes what holds: the units is "1"`, `"a" is not for this order.`},
+		{not(tea(1)), `it excludes what holds: the units of some products is "1"`, `"a" is not for this order.`},
+		{not(coupon.InSegment{Any: []string{"silver"}}), `it excludes what holds: the segment is "silver"`, `"a" is not for this order.`},
+		{not(app), `it excludes what holds: the channel is "app"`, `"a" is not for this order.`},
+		{not(coupon.Country{Any: []string{"DE"}}), `it excludes what holds: the country is "DE"`, `"a" is not for this order.`},
+		{not(coupon.Payment{Any: []string{"card"}}), `it excludes what holds: the payment method is "card"`, `"a" is not for this order.`},
+		{not(berlin), `it excludes what holds: the city is "Berlin"`, `"a" is not for this order.`},
+		{not(coupon.Any{berlin}), "something holds that it excludes", `"a" is not for this order.`},
+	} {
+		cart := cartOf(item("20.00", 1))
+		cart.Country, cart.Channel, cart.Payment, cart.Attributes = "DE", "app", "card", map[string]string{"city": "Berlin"}
+		cart.Customer.Segments = []string{"silver"}
+		q := decide(t, cart, asking(percentOff("a", "10"), c.condition))
+		if c.staff == "" {
+			assert.Empty(t, q.Refused)
+			continue
+		}
+		require.Len(t, q.Refused, 1)
+		assert.Equal(t, `coupon: refused: offer "a": `+c.staff, q.Refused[0].Error())
+		assert.Equal(t, c.shoppers, q.Refused[0].Shopper())
+	}
 	t.Run("the figures of the nearest", func(t *testing.T) {
 		r := refusedAs(t, cartOf(item("20.00", 1)), asking(percentOff("a", "10"), coupon.Any{gold, spend("99.00"), spend("30.00")}))
 		assert.Equal(t, eur("10.00"), r.Missing)
@@ -115,6 +159,20 @@ func TestMinimumSpendAfterOffers(t *testing.T) {
 	require.Equal(t, []string{"before"}, applied(q))
 	assert.Equal(t, []ledger.Money{eur("10.00"), eur("0.01")}, []ledger.Money{q.Refused[0].Found, q.Refused[0].Missing})
 	assert.Equal(t, []string{"after"}, applied(decide(t, cart, after("20.00"))))
+	of := func(m coupon.MinimumSpend) coupon.Offer {
+		m.After = true
+		return freely(asking(changed(amountOff("after", "5.00"), func(o *coupon.Offer) { o.Scope.Out = products("cup") }), m))
+	}
+	mixed := cartOf(item("20.00", 1), product("cup", "4.00", 1)) // 10.00 and 2.00 after the first offer
+	for _, c := range []struct {
+		m     coupon.MinimumSpend
+		holds bool
+	}{
+		{coupon.MinimumSpend{Amounts: euros("12.00"), Cart: true}, true}, {coupon.MinimumSpend{Amounts: euros("12.01"), Cart: true}, false},
+		{coupon.MinimumSpend{Amounts: euros("2.00"), Of: products("cup")}, true}, {coupon.MinimumSpend{Amounts: euros("2.01"), Of: products("cup")}, false},
+	} {
+		assert.Equal(t, c.holds, len(decide(t, mixed, before, of(c.m)).Applied) == 2)
+	}
 	nested := asking(after("1.00"), coupon.All{coupon.Any{not(not(after("10.01").Conditions[0]))}})
 	assert.Equal(t, []string{"before"}, applied(decide(t, cart, before, nested)))
 }

@@ -265,7 +265,7 @@ func (d *decision) judgeConditions(e *entry, worked bool) *Refusal {
 	if len(e.Version.offer.Conditions) == 0 {
 		return nil
 	}
-	s := situation{cart: d.cart, lines: e.lines, predicates: e.Version.predicates}
+	s := situation{cart: d.cart, lines: e.lines, pricing: d.pricing, worked: worked, predicates: e.Version.predicates}
 	for _, i := range e.lines {
 		s.eligible += d.totals[i]
 		s.units += d.cart.Lines[i].Quantity

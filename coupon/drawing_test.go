@@ -25,7 +25,9 @@ func drawCapped(t *rapid.T) coupon.Units {
 	if rapid.Bool().Draw(t, "all units") {
 		return coupon.Units{}
 	}
-	return coupon.Units{Max: rapid.Int64Range(0, 9).Draw(t, "units"), Pick: coupon.Pick(rapid.IntRange(0, 2).Draw(t, "pick"))}
+	u := coupon.Units{Max: rapid.Int64Range(0, 9).Draw(t, "units"), Pick: coupon.Pick(rapid.IntRange(0, 2).Draw(t, "pick"))}
+	u.PerLine = u.Max > 0 && rapid.Bool().Draw(t, "of each line")
+	return u
 }
 
 // drawAnyBenefit draws any valid benefit there is.
@@ -114,9 +116,9 @@ func drawAnyCondition(t *rapid.T, depth int) coupon.Condition {
 	}
 	switch rapid.IntRange(0, most).Draw(t, "condition") {
 	case 0:
-		return coupon.MinimumSpend{Amounts: drawAmounts(t, "minimum", 1), After: rapid.Bool().Draw(t, "after")}
+		return drawMinimum(t)
 	case 1:
-		return coupon.MinimumQuantity{Units: rapid.Int64Range(1, 9).Draw(t, "units")}
+		return coupon.MinimumQuantity{Units: rapid.Int64Range(1, 9).Draw(t, "units"), Cart: rapid.Bool().Draw(t, "of the cart")}
 	case 2:
 		return coupon.Contains{Of: products(any("containing", "tea", "cup")...), Units: rapid.Int64Range(0, 4).Draw(t, "units")}
 	case 3:
@@ -151,6 +153,17 @@ func drawAnyCondition(t *rapid.T, depth int) coupon.Condition {
 		return coupon.All(all)
 	}
 	return coupon.Any(all)
+}
+
+func drawMinimum(t *rapid.T) coupon.MinimumSpend {
+	m := coupon.MinimumSpend{Amounts: drawAmounts(t, "minimum", 1), After: rapid.Bool().Draw(t, "after")}
+	switch rapid.IntRange(0, 2).Draw(t, "of what") {
+	case 1:
+		m.Cart = true
+	case 2:
+		m.Of = drawLists(t, "of")
+	}
+	return m
 }
 
 func drawSchedule(t *rapid.T) coupon.Schedule {

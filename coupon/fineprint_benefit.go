@@ -52,6 +52,9 @@ func (p *printing) percentOff(b PercentOff) {
 func (p *printing) someUnits(u Units) {
 	if u.Max > 0 {
 		key := map[Pick]string{Cheapest: "units_cheapest", Dearest: "units_dearest", CartOrder: "units_cart_order"}[u.Pick]
+		if u.PerLine {
+			key = map[Pick]string{Cheapest: "units_cheapest_line", Dearest: "units_dearest_line", CartOrder: "units_cart_order_line"}[u.Pick]
+		}
 		p.add("benefit.units", p.Count(key, u.Max))
 	}
 }

@@ -29,13 +29,13 @@ func (p *printing) condition(condition Condition) (text string, refuses []Reason
 		text, refuses = p.condition(c.Condition)
 		return p.Say("not", "condition", text), append(refuses, ReasonExcluded)
 	case MinimumSpend:
-		key := "if_minimum_spend"
-		if c.After {
-			key = "if_minimum_spend_after"
-		}
-		return p.Say(key, "amounts", p.amounts(c.Amounts)), []Reason{ReasonMinimumSpend, ReasonCurrency}
+		return p.minimumSpend(c), []Reason{ReasonMinimumSpend, ReasonCurrency}
 	case MinimumQuantity:
-		return p.Count("if_minimum_quantity", c.Units), []Reason{ReasonMinimumQuantity}
+		key := "if_minimum_quantity"
+		if c.Cart {
+			key = "if_minimum_quantity_cart"
+		}
+		return p.Count(key, c.Units), []Reason{ReasonMinimumQuantity}
 	case Contains:
 		return p.Say("if_contains", "units", p.units(max(1, c.Units), c.Of)), []Reason{ReasonContains}
 	case NewCustomer, NthOrder:
@@ -55,6 +55,24 @@ func (p *printing) condition(condition Condition) (text string, refuses []Reason
 		return p.predicate(c), []Reason{ReasonPredicate}
 	}
 	return "", nil
+}
+
+func (p *printing) minimumSpend(m MinimumSpend) string {
+	amounts := p.amounts(m.Amounts)
+	key, after := "if_minimum_spend", "if_minimum_spend_after"
+	switch m.what() {
+	case whatCart:
+		key, after = "if_minimum_spend_cart", "if_minimum_spend_cart_after"
+	case whatGoods:
+		key, after = "if_minimum_spend_goods", "if_minimum_spend_goods_after"
+	}
+	if m.After {
+		key = after
+	}
+	if m.Of.empty() {
+		return p.Say(key, "amounts", amounts)
+	}
+	return p.Say(key, "amounts", amounts, "goods", p.goods(m.Of))
 }
 
 // joined says all conditions that one joins.

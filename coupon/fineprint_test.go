@@ -109,11 +109,16 @@ func richOffers() []coupon.Offer {
 			Conditions: []coupon.Condition{
 				coupon.All{spend("1500.00"), coupon.NthOrder{From: 2, To: 5}}, coupon.NthOrder{From: 3}, coupon.NthOrder{From: 4, To: 4},
 				coupon.Channel{Any: []string{"app"}}, coupon.Payment{Any: []string{"card", "cash", "invoice"}}, coupon.Attribute{Name: "city", Any: []string{"Berlin"}}, coupon.MinimumQuantity{Units: 1},
+				coupon.MinimumQuantity{Units: 3, Cart: true}, coupon.MinimumSpend{Amounts: euros("1600.00"), Cart: true}, coupon.MinimumSpend{Amounts: euros("1.50"), Of: products("tea"), After: true},
+				coupon.MinimumSpend{Amounts: euros("1550.00"), Cart: true, After: true}, coupon.MinimumSpend{Amounts: euros("2.00"), Of: coupon.Lists{Categories: []string{"books"}}},
 			},
 			Combine: coupon.Combine{Freely: true}, Group: coupon.Group{Name: "welcome", First: true}, ShopPromotions: coupon.AllowPromoted, Below: coupon.BlockReturn, Automatic: true,
 			Limits: []coupon.Limit{{Per: coupon.PerOffer, Money: coupon.Amounts{eur("99999.99")}, When: coupon.AllowLast, Period: ledger.Day}},
 		},
 		{ID: "unit", Name: "unit", Benefit: coupon.AmountOffEach{Amounts: euros("0.05"), Units: someUnits(1, coupon.Cheapest)}, Scope: coupon.Scope{SaleItems: coupon.SaleItemsOut}},
+		{ID: "unit-each", Name: "unit", Benefit: coupon.PercentOff{Rate: half, Units: coupon.Units{Max: 1, Pick: coupon.Cheapest, PerLine: true}}},
+		{ID: "unit-dearest", Name: "unit", Benefit: coupon.PercentOff{Rate: half, Units: coupon.Units{Max: 2, Pick: coupon.Dearest, PerLine: true}}},
+		{ID: "unit-first", Name: "unit", Benefit: coupon.PercentOff{Rate: half, Units: coupon.Units{Max: 2, Pick: coupon.CartOrder, PerLine: true}}},
 		{ID: "line", Name: "line", Benefit: coupon.AmountOffEach{Amounts: euros("2.00"), PerLine: true}},
 		{ID: "fixed", Name: "fixed", Benefit: coupon.FixedPrice{Prices: both(999), Units: someUnits(2, coupon.CartOrder)}},
 		{ID: "bundle", Name: "bundle", Benefit: coupon.BundlePrice{

@@ -153,6 +153,11 @@ func TestBelowTheMinimum(t *testing.T) {
 		c.Shipping = []coupon.Shipping{{ID: "parcel", Price: eur("5.00")}}
 		return c
 	}
+	of := func(below coupon.Below, amount string, m coupon.MinimumSpend) []coupon.Offer { // 20 % off all but cups
+		m.Amounts = euros(amount)
+		return offers(changed(asking(percentOff("a", "20"), m), func(o *coupon.Offer) { o.Scope.Out, o.Below = products("cup"), below }))
+	}
+	cartWide, cups := coupon.MinimumSpend{Cart: true}, coupon.MinimumSpend{Of: products("cup"), After: true}
 	rest := coupon.RefundRequest{ID: "rest", Everything: true}
 	line := func(id string) coupon.RefundRequest {
 		return coupon.RefundRequest{ID: "line " + id, Lines: units(id, 1)}
@@ -173,6 +178,9 @@ func TestBelowTheMinimum(t *testing.T) {
 		"also when all goods come back":   {offers(shipping(coupon.ClawBack)), []coupon.RefundRequest{{ID: "goods", Lines: append(units("1", 1), units("2", 1)...)}}, []string{"205.00"}},
 		"a cancelled order gives all":     {offers(shipping(coupon.ClawBack)), []coupon.RefundRequest{rest}, []string{"210.00"}},
 		"what does not count may go":      {offers(changed(minimum(percentOff("a", "20"), "150.00", coupon.BlockReturn), func(o *coupon.Offer) { o.Scope.Out.Products = []string{"cup"} })), []coupon.RefundRequest{line("2"), line("1")}, []string{"60.00", "120.00"}},
+		"claw back by the whole cart":     {of(coupon.ClawBack, "200.00", cartWide), []coupon.RefundRequest{line("2"), rest}, []string{"30.00", "155.00"}},
+		"block by the whole cart":         {of(coupon.BlockReturn, "200.00", cartWide), []coupon.RefundRequest{line("2"), rest}, []string{"", "185.00"}},
+		"block by other goods":            {of(coupon.BlockReturn, "60.00", cups), []coupon.RefundRequest{line("2"), line("1"), line("2")}, []string{"", "120.00", "60.00"}},
 		"two offers, each by its minimum": {offers(freely(minimum(percentOff("a", "10"), "100.00", coupon.ClawBack)), freely(minimum(amountOff("b", "21.00"), "200.00", coupon.ClawBack))), []coupon.RefundRequest{line("2"), rest}, []string{"33.00", "140.00"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -221,7 +221,13 @@ func claimLimit(counter string) (LimitPer, ledger.Period) {
 // limitReached is the refusal of a claim that its counter has no room for.
 func limitReached(claim ledger.Claim, used int64) *Refusal {
 	per, period := claimLimit(claim.Counter)
-	return &Refusal{Reason: ReasonLimit, Limit: per, Period: period, FoundUses: used, NeededUses: claim.Max, OfMoney: isMoney(claim.Counter)}
+	refused := &Refusal{Reason: ReasonLimit, Limit: per, Period: period, FoundUses: used, NeededUses: claim.Max}
+	if refused.OfMoney = isMoney(claim.Counter); refused.OfMoney {
+		_, code, _ := strings.Cut(strings.TrimPrefix(claim.Counter, orderCounter), "/")
+		code, _, _ = strings.Cut(code, "/")
+		refused.Currency, _ = ledger.ParseCurrency(code) // a unit of the shop's own does not say its decimals there
+	}
+	return refused
 }
 
 func isMoney(counter string) bool {

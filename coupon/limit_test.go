@@ -54,7 +54,7 @@ func TestLimitsOfMoney(t *testing.T) {
 				require.Len(t, q.Refused, 1)
 				r := q.Refused[0]
 				assert.Equal(t, []any{coupon.ReasonLimit, true, c.used, int64(10000)}, []any{r.Reason, r.OfMoney, r.FoundUses, r.NeededUses})
-				assert.Contains(t, r.Error(), fmt.Sprintf("%d of 10000 minor units of its money are spent in all", c.used))
+				assert.Contains(t, r.Error(), fmt.Sprintf("%s of 100.00 EUR are spent in all", ledger.Minor(c.used, euro)))
 				assert.NotContains(t, r.Shopper(), "10000")
 			}
 		})

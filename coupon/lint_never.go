@@ -299,7 +299,7 @@ func goals(all []Condition, not bool) []goal {
 
 // consistent is false when two conditions contradict each other.
 func (p *proving) consistent(known []goal) bool {
-	return p.spendAndUnits(known) && ordersMeet(known) && segmentsMeet(known) && salesMeet(known) && samesMeet(known)
+	return p.spendAndUnits(known) && ordersMeet(known) && segmentsMeet(known) && salesMeet(known) && p.samesMeet(known)
 }
 
 // spendAndUnits holds what lines must cost, and how many units they have, against
@@ -314,12 +314,17 @@ func (p *proving) spendAndUnits(known []goal) bool {
 			if !ok {
 				return false // neither it nor its opposite holds
 			}
-			if g.not {
+			switch {
+			case !c.own(): // see samesMeet
+			case g.not:
 				below = min(below, m.Minor())
-			} else {
+			default:
 				spend = max(spend, m.Minor())
 			}
 		case MinimumQuantity:
+			if c.Cart { // see samesMeet
+				continue
+			}
 			if g.not {
 				fewer = min(fewer, c.Units)
 			} else {
@@ -418,41 +423,64 @@ func salesMeet(known []goal) bool {
 	return true
 }
 
-// samesMeet says that no predicate must hold and not hold, and no goods be contained
-// and not.
-func samesMeet(known []goal) bool {
-	type unitsOf struct{ least, below int64 }
-	units := make(map[string]unitsOf)
+// samesMeet says that no predicate must hold and not hold, and no goods be contained,
+// or cost so much, and not.
+func (p *proving) samesMeet(known []goal) bool {
+	asked := make(map[string]bound)
 	holds := make(map[string]bool)
 	for _, g := range known {
+		var name string
+		var least int64
 		switch c := g.Condition.(type) {
 		case Predicate:
-			name := fmt.Sprintf("%q %d", c.Name, c.Version)
-			for _, a := range slices.Sorted(maps.Keys(c.Arguments)) {
-				name += fmt.Sprintf(" %q=%q", a, c.Arguments[a])
-			}
+			name = c.naming()
 			if before, twice := holds[name]; twice && before == g.not {
 				return false
 			}
 			holds[name] = !g.not
+			continue
 		case Contains:
-			name := naming(&c.Of)
-			u, found := units[name]
-			if !found {
-				u.below = math.MaxInt64
+			name, least = "units"+naming(&c.Of), max(1, c.Units)
+		case MinimumQuantity:
+			if !c.Cart {
+				continue
 			}
-			if g.not {
-				u.below = min(u.below, max(1, c.Units))
-			} else {
-				u.least = max(u.least, max(1, c.Units))
+			name, least = "units"+naming(&Lists{}), c.Units
+		case MinimumSpend:
+			if c.own() {
+				continue
 			}
-			if u.least >= u.below {
-				return false
-			}
-			units[name] = u
+			name, least = "spend"+naming(&c.Of), c.Amounts.minor(p.currency)
+		default:
+			continue
 		}
+		b, found := asked[name]
+		if !found {
+			b.below = math.MaxInt64
+		}
+		if g.not {
+			b.below = min(b.below, least)
+		} else {
+			b.least = max(b.least, least)
+		}
+		if b.least >= b.below {
+			return false
+		}
+		asked[name] = b
 	}
 	return true
+}
+
+// bound is what something must be at least, and what it must stay below.
+type bound struct{ least, below int64 }
+
+// naming is the same for predicates that ask for the same.
+func (p Predicate) naming() string {
+	name := fmt.Sprintf("%q %d", p.Name, p.Version)
+	for _, a := range slices.Sorted(maps.Keys(p.Arguments)) {
+		name += fmt.Sprintf(" %q=%q", a, p.Arguments[a])
+	}
+	return name
 }
 
 // naming is the same for lists that name the same lines in the same words.

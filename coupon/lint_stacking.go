@@ -23,7 +23,9 @@ func (o *linted) minimum(c ledger.Currency) int64 {
 			case All:
 				joined(m)
 			case MinimumSpend:
-				least = max(least, m.Amounts.minor(c))
+				if m.own() {
+					least = max(least, m.Amounts.minor(c))
+				}
 			}
 		}
 	}

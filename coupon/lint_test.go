@@ -47,6 +47,12 @@ func TestCheckConditions(t *testing.T) {
 	never := []string{"never_holds conditions"}
 	both := coupon.MinimumSpend{Amounts: coupon.Amounts{eur("50.00"), ledger.MustMoney("60.00", usd)}}
 	dollars := coupon.MinimumSpend{Amounts: coupon.Amounts{ledger.MustMoney("1.00", usd)}}
+	cart := func(amount string) coupon.MinimumSpend {
+		return coupon.MinimumSpend{Amounts: euros(amount), Cart: true}
+	}
+	ofTea := func(amount string) coupon.MinimumSpend {
+		return coupon.MinimumSpend{Amounts: euros(amount), Of: products("tea")}
+	}
 	app, web := coupon.Channel{Any: []string{"app"}}, coupon.Channel{Any: []string{"web"}}
 	de, fr := coupon.Country{Any: []string{"DE"}}, coupon.Country{Any: []string{"FR", "BE"}}
 	gold, silver := coupon.InSegment{Any: []string{"gold"}}, coupon.InSegment{Any: []string{"silver", "gold"}}
@@ -76,6 +82,13 @@ func TestCheckConditions(t *testing.T) {
 		"spend and not":                 {[]coupon.Condition{spend("50.00"), not(spend("50.00"))}, never},
 		"spend between":                 {[]coupon.Condition{spend("49.99"), not(spend("50.00"))}, nil},
 		"spend after and not before":    {[]coupon.Condition{coupon.MinimumSpend{Amounts: euros("50.00"), After: true}, not(spend("50.00"))}, never},
+		"a cart of less and not":        {[]coupon.Condition{cart("50.00"), not(cart("50.00"))}, never},
+		"a cart between":                {[]coupon.Condition{cart("49.99"), not(cart("50.00"))}, nil},
+		"a cart that costs too little":  {[]coupon.Condition{spend("60.00"), not(spend("70.00")), cart("80.00")}, nil},
+		"goods of less and not":         {[]coupon.Condition{ofTea("50.00"), not(ofTea("40.00"))}, never},
+		"goods and other goods":         {[]coupon.Condition{ofTea("50.00"), not(coupon.MinimumSpend{Amounts: euros("40.00"), Of: products("cup")})}, nil},
+		"units of the cart and not":     {[]coupon.Condition{coupon.MinimumQuantity{Units: 3, Cart: true}, not(coupon.MinimumQuantity{Units: 3, Cart: true})}, never},
+		"units of the cart and others":  {[]coupon.Condition{coupon.MinimumQuantity{Units: 3, Cart: true}, not(coupon.MinimumQuantity{Units: 3})}, nil},
 		"in one of two currencies":      {[]coupon.Condition{both, not(spend("50.00"))}, never},
 		"currencies that never meet":    {[]coupon.Condition{spend("1.00"), dollars}, never},
 		"less than one unit":            {[]coupon.Condition{not(coupon.MinimumQuantity{Units: 1})}, never},

@@ -113,8 +113,9 @@ type benefitDocument struct {
 }
 
 type unitsDocument struct {
-	Max  int64 `json:"max"`
-	Pick Pick  `json:"pick,omitempty"`
+	Max     int64 `json:"max"`
+	Pick    Pick  `json:"pick,omitempty"`
+	PerLine bool  `json:"per_line,omitempty"`
 }
 
 type bundleItemDocument struct {
@@ -153,6 +154,7 @@ type conditionDocument struct {
 	Conditions []conditionDocument `json:"conditions,omitempty"`
 	Amounts    Amounts             `json:"amounts,omitempty"`
 	After      bool                `json:"after_offers,omitempty"`
+	Cart       bool                `json:"whole_cart,omitempty"`
 	Units      int64               `json:"units,omitempty"`
 	Of         *listsDocument      `json:"of,omitempty"`
 	From       int64               `json:"from,omitempty"`
@@ -370,8 +372,8 @@ var conditionMembers = map[string][]string{
 	"all":              {"conditions"},
 	"any":              {"conditions"},
 	"not":              {"conditions"},
-	"minimum_spend":    {"amounts", "after_offers"},
-	"minimum_quantity": {"units"},
+	"minimum_spend":    {"amounts", "after_offers", "whole_cart", "of"},
+	"minimum_quantity": {"units", "whole_cart"},
 	"contains":         {"of", "units"},
 	"new_customer":     {},
 	"nth_order":        {"from", "to"},
@@ -429,9 +431,9 @@ func newConditionDocument(condition Condition) (d conditionDocument, err error) 
 		d.Type = "not"
 		d.Conditions, err = newConditionDocuments([]Condition{c.Condition})
 	case MinimumSpend:
-		d = conditionDocument{Type: "minimum_spend", Amounts: c.Amounts, After: c.After}
+		d = conditionDocument{Type: "minimum_spend", Amounts: c.Amounts, After: c.After, Cart: c.Cart, Of: newListsDocument(c.Of)}
 	case MinimumQuantity:
-		d = conditionDocument{Type: "minimum_quantity", Units: c.Units}
+		d = conditionDocument{Type: "minimum_quantity", Units: c.Units, Cart: c.Cart}
 	case Contains:
 		d = conditionDocument{Type: "contains", Of: newListsDocument(c.Of), Units: c.Units}
 	case NewCustomer:
@@ -478,9 +480,9 @@ func (d *conditionDocument) condition(r *reading, path string) Condition {
 		}
 		return Not{children[0]}
 	case "minimum_spend":
-		return MinimumSpend{d.Amounts, d.After}
+		return MinimumSpend{d.Amounts, d.After, d.Cart, d.Of.lists()}
 	case "minimum_quantity":
-		return MinimumQuantity{d.Units}
+		return MinimumQuantity{d.Units, d.Cart}
 	case "contains":
 		return Contains{d.Of.lists(), d.Units}
 	case "new_customer":

@@ -150,6 +150,15 @@ type appliedBody struct {
 	Minimum int64 `json:"minimum,omitempty"`
 	After   int64 `json:"minimum_after,omitempty"`
 	Lines   []int `json:"lines,omitempty"`
+	// And those asked for of other lines.
+	Others []minimumBody `json:"minimum_of,omitempty"`
+}
+
+// minimumBody is a minimum spend of lines that are not just those the offer counts.
+type minimumBody struct {
+	Amount int64 `json:"amount"`
+	After  bool  `json:"after,omitempty"`
+	Lines  []int `json:"lines,omitempty"`
 }
 
 type giftBody struct {
@@ -241,30 +250,43 @@ func newAppliedBody(q *Quote, i int, a Applied, at time.Time) appliedBody {
 	if body.Below == KeepDiscount {
 		return body
 	}
-	body.Minimum, body.After = minimums(offer.Conditions, q.Cart.Currency)
-	if body.Minimum+body.After > 0 {
+	body.minimums(offer.Conditions, &q.Cart)
+	if body.Minimum+body.After > 0 || len(body.Others) > 0 {
 		body.Lines = slices.Sorted(slices.Values(c.counted))
 	}
 	return body
 }
 
-// minimums are the highest minimum spends that must hold, in minor units: before
-// other offers and after.
-func minimums(all []Condition, c ledger.Currency) (before, after int64) {
+// minimums notes the minimum spends that must hold, the highest of those that the
+// same lines must reach.
+func (a *appliedBody) minimums(all []Condition, cart *Cart) {
 	for _, condition := range all {
 		switch m := condition.(type) {
 		case All:
-			nestedBefore, nestedAfter := minimums(m, c)
-			before, after = max(before, nestedBefore), max(after, nestedAfter)
+			a.minimums(m, cart)
 		case MinimumSpend:
-			if m.After {
-				after = max(after, m.Amounts.minor(c))
-			} else {
-				before = max(before, m.Amounts.minor(c))
+			amount := m.Amounts.minor(cart.Currency)
+			switch {
+			case !m.own():
+				a.Others = append(a.Others, minimumBody{amount, m.After, m.counted(cart)})
+			case m.After:
+				a.After = max(a.After, amount)
+			default:
+				a.Minimum = max(a.Minimum, amount)
 			}
 		}
 	}
-	return before, after
+}
+
+// counted are the lines that a minimum of its own counts.
+func (m MinimumSpend) counted(cart *Cart) []int {
+	var lines []int
+	for i := range cart.Lines {
+		if m.Of.name(&cart.Lines[i]) { // of the whole cart it names none, which is all
+			lines = append(lines, i)
+		}
+	}
+	return lines
 }
 
 // taken sums what all offers take of each counter, one after the other: the bound

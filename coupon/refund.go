@@ -210,7 +210,7 @@ func (b *redemptionBody) belowMinimum(made *refundBody, back map[payment]int64) 
 			continue
 		}
 		before, after, units := b.keptCost(a.Lines, i)
-		missing := max(a.Minimum-before, a.After-after)
+		missing := max(a.Minimum-before, a.After-after, b.missing(a.Others, i))
 		switch {
 		case missing <= 0:
 		case a.Below == ClawBack:
@@ -226,6 +226,19 @@ func (b *redemptionBody) belowMinimum(made *refundBody, back map[payment]int64) 
 		}
 	}
 	return nil
+}
+
+// missing is what the kept units of other lines cost less than an offer asks of them.
+func (b *redemptionBody) missing(others []minimumBody, applied int) int64 {
+	var most int64
+	for _, m := range others {
+		cost, after, _ := b.keptCost(m.Lines, applied)
+		if m.After {
+			cost = after
+		}
+		most = max(most, m.Amount-cost)
+	}
+	return most
 }
 
 // keptCost is what the units that are kept of some lines cost before offers, and

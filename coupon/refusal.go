@@ -1,6 +1,7 @@
 package coupon
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -28,19 +29,19 @@ const (
 	ReasonExpired         Reason = "expired"          // usable until At
 	ReasonBlackout        Reason = "blackout"         // not during Blackout, which ends At
 	ReasonCustomer        Reason = "customer_needed"  // the offer must tell customers apart, and the cart names none
-	ReasonSegment         Reason = "segment"          // the customer is in none of the segments
+	ReasonSegment         Reason = "segment"          // the customer's segments are FoundText, wanted one of NeededText
 	ReasonCurrency        Reason = "currency"         // the offer has no amount in Currency
 	ReasonNoLines         Reason = "no_lines"         // the offer counts none of the products
 	ReasonSeller          Reason = "seller_excluded"  // Sellers keep theirs out of it
 	ReasonShopPromotion   Reason = "shop_promotion"   // Promotions of the shop's own apply already
-	ReasonMinimumSpend    Reason = "minimum_spend"    // Found, Needed, Missing
+	ReasonMinimumSpend    Reason = "minimum_spend"    // Found, Needed, Missing of the products that count; What: of the "cart", or the "goods" asked for
 	ReasonLimit           Reason = "limit"            // Limit is reached; FoundUses, NeededUses
-	ReasonMinimumQuantity Reason = "minimum_quantity" // FoundUnits, NeededUnits of the products that count
+	ReasonMinimumQuantity Reason = "minimum_quantity" // FoundUnits, NeededUnits of the products that count; What: of the "cart"
 	ReasonContains        Reason = "contains"         // FoundUnits, NeededUnits of the products asked for
-	ReasonOrderNumber     Reason = "order_number"     // this is the customer's order FoundUses, wanted from NeededUses on
+	ReasonOrderNumber     Reason = "order_number"     // this is the customer's order FoundUses, wanted from NeededUses on: NeededText
 	ReasonSale            Reason = "sale"             // What is FoundText, wanted NeededText
 	ReasonPredicate       Reason = "predicate"        // What the shop's own condition asks for
-	ReasonExcluded        Reason = "excluded"         // something holds that must not
+	ReasonExcluded        Reason = "excluded"         // something holds that must not: What, which is FoundText
 	ReasonHours           Reason = "hours"            // outside the offer's weekly windows
 	ReasonGroup           Reason = "group"            // Rival of the same group counts
 	ReasonNotBetter       Reason = "not_better"       // it would not make the best set better
@@ -129,7 +130,7 @@ func (r *Refusal) detail() string {
 	case ReasonCustomer:
 		return "it counts uses per customer, and the cart names no customer: pass a key"
 	case ReasonSegment:
-		return "the customer is in none of its segments"
+		return fmt.Sprintf("the customer's segments are %q, wanted one of %s", r.FoundText, r.NeededText)
 	case ReasonCurrency:
 		return fmt.Sprintf("it has no amount in %s", r.Currency)
 	case ReasonNoLines:
@@ -139,10 +140,10 @@ func (r *Refusal) detail() string {
 	case ReasonShopPromotion:
 		return "the shop's own promotions apply already: " + strings.Join(r.Promotions, ", ")
 	case ReasonMinimumSpend:
-		return fmt.Sprintf("the eligible products cost %s, needed %s: %s are missing", r.Found, r.Needed, r.Missing)
+		return fmt.Sprintf("the %s cost %s, needed %s: %s are missing", r.counting(), r.Found, r.Needed, r.Missing)
 	case ReasonLimit:
 		if r.OfMoney {
-			spent := fmt.Sprintf("%d of %d minor units of its money are spent %s", r.FoundUses, r.NeededUses, r.counted())
+			spent := fmt.Sprintf("%s are spent %s", r.spent(), r.counted())
 			if !r.Needed.IsZero() {
 				spent += fmt.Sprintf(": %s are left, needed %s", r.Found, r.Needed)
 			}
@@ -150,17 +151,23 @@ func (r *Refusal) detail() string {
 		}
 		return fmt.Sprintf("used %d of %d times %s", r.FoundUses, r.NeededUses, r.counted())
 	case ReasonMinimumQuantity:
-		return fmt.Sprintf("%d eligible units, needed %d: %d are missing", r.FoundUnits, r.NeededUnits, r.NeededUnits-r.FoundUnits)
+		return fmt.Sprintf("%d units of the %s, needed %d: %d are missing", r.FoundUnits, r.counting(), r.NeededUnits, r.NeededUnits-r.FoundUnits)
 	case ReasonContains:
 		return fmt.Sprintf("%d units of the products it asks for, needed %d: %d are missing", r.FoundUnits, r.NeededUnits, r.NeededUnits-r.FoundUnits)
 	case ReasonOrderNumber:
-		return fmt.Sprintf("this is the customer's order %d, and it begins with order %d or is over", r.FoundUses, r.NeededUses)
+		return fmt.Sprintf("this is the customer's order %d, wanted %s", r.FoundUses, r.NeededText)
 	case ReasonSale:
 		return fmt.Sprintf("the %s is %q, wanted %s", r.What, r.FoundText, r.NeededText)
 	case ReasonPredicate:
 		return "the shop's condition does not hold: " + r.What
 	case ReasonExcluded:
-		return "something holds that it excludes"
+		switch {
+		case r.What == "":
+			return "something holds that it excludes"
+		case r.FoundText == "":
+			return "it excludes what holds: " + r.What
+		}
+		return fmt.Sprintf("it excludes what holds: the %s is %q", r.What, r.FoundText)
 	case ReasonHours:
 		return "it can't be used at this hour of the week"
 	case ReasonGroup:
@@ -177,6 +184,15 @@ func (r *Refusal) detail() string {
 	return string(r.Reason)
 }
 
+// spent is how much of a limit of money is, in major units where its currency says
+// what they are.
+func (r *Refusal) spent() string {
+	if r.Currency.IsZero() {
+		return fmt.Sprintf("%d of %d minor units", r.FoundUses, r.NeededUses)
+	}
+	return fmt.Sprintf("%s of %s", ledger.Minor(r.FoundUses, r.Currency), ledger.Minor(r.NeededUses, r.Currency))
+}
+
 func (r *Refusal) counted() string {
 	whose := map[LimitPer]string{
 		PerOffer: "in all", PerCustomer: "by this customer", PerCoupon: "with this coupon",
@@ -186,6 +202,17 @@ func (r *Refusal) counted() string {
 		whose += " in this " + string(r.Period)
 	}
 	return whose
+}
+
+// counting names the products that a minimum counts.
+func (r *Refusal) counting() string {
+	switch r.What {
+	case whatCart:
+		return "products in the cart"
+	case whatGoods:
+		return "products it asks for"
+	}
+	return "eligible products"
 }
 
 func sellers(ids []string) string {
@@ -214,7 +241,8 @@ func (r *Refusal) tell(s *wording.Speaker) string {
 	case ReasonNotACode, ReasonMistyped:
 		return s.Say("refused_mistyped")
 	case ReasonMinimumSpend:
-		return s.Say("refused_minimum_spend", "missing", s.Money(r.Missing), "offer", offer)
+		key := map[string]string{whatCart: "refused_minimum_spend_cart", whatGoods: "refused_minimum_spend_goods"}[r.What]
+		return s.Say(cmp.Or(key, "refused_minimum_spend"), "missing", s.Money(r.Missing), "offer", offer)
 	case ReasonNoLines:
 		return s.Say("refused_no_lines", "offer", offer)
 	case ReasonSeller:
@@ -231,7 +259,8 @@ func (r *Refusal) tell(s *wording.Speaker) string {
 	case ReasonNothingOff:
 		return s.Say("refused_nothing_off")
 	case ReasonMinimumQuantity:
-		return s.Count("refused_minimum_quantity", r.NeededUnits-r.FoundUnits, "offer", offer)
+		key := map[string]string{whatCart: "refused_minimum_quantity_cart"}[r.What]
+		return s.Count(cmp.Or(key, "refused_minimum_quantity"), r.NeededUnits-r.FoundUnits, "offer", offer)
 	case ReasonContains, ReasonIncomplete:
 		return s.Say("refused_contains", "offer", offer)
 	case ReasonHours:

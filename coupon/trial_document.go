@@ -100,6 +100,7 @@ type cartDocument struct {
 	Lines      []lineDocument     `json:"lines"`
 	Shipping   []shippingDocument `json:"shipping,omitempty"`
 	Customer   *customerDocument  `json:"customer,omitempty"`
+	Prices     prices             `json:"prices,omitempty"`
 	Country    string             `json:"country,omitempty"`
 	Channel    string             `json:"channel,omitempty"`
 	Payment    string             `json:"payment,omitempty"`
@@ -171,6 +172,16 @@ type usedDocument struct {
 	Uses      *int64        `json:"uses,omitempty"`
 	Money     *string       `json:"money,omitempty"`
 }
+
+// prices says whether a cart's prices include tax.
+type prices uint8
+
+var pricesNames = []string{"gross", "net"}
+
+const netPrices prices = 1
+
+func (p prices) MarshalText() ([]byte, error)     { return name(pricesNames, int(p)) }
+func (p *prices) UnmarshalText(text []byte) error { return index(p, pricesNames, text) }
 
 // selection says what a trial selects: what was chosen, or the best.
 type selection uint8
@@ -253,7 +264,7 @@ func (p *trialParser) parseCart() {
 	d := &p.trialDocument.Cart
 	c := &p.trial.Cart
 	*c = Cart{
-		Currency: d.Currency, Country: d.Country, Channel: d.Channel, Payment: d.Payment,
+		Currency: d.Currency, Net: d.Prices == netPrices, Country: d.Country, Channel: d.Channel, Payment: d.Payment,
 		Attributes: d.Attributes, Promotions: d.Promotions,
 	}
 	if d.Customer != nil {

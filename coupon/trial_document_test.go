@@ -77,9 +77,10 @@ func documentOf(t require.TestingT, cart coupon.Cart, best bool, offers ...coupo
 		"cart": map[string]any{
 			"currency": cart.Currency, "lines": lines, "shipping": append([]any{}, shipping...),
 			"customer": map[string]any{"key": cart.Customer.Key, "segments": list(cart.Customer.Segments), "orders": cart.Customer.Orders},
+			"prices":   map[bool]string{true: "net", false: "gross"}[cart.Net],
 			"country":  cart.Country, "channel": cart.Channel, "payment": cart.Payment, "promotions": list(cart.Promotions),
 		},
-		"offers": offers, "predicates": []any{map[string]any{"name": "pickup", "version": 1, "holds": true}},
+		"offers": offers, "predicates": []any{map[string]any{"name": "pickup", "version": 1, "holds": true, "sentence": pickup.Sentence}},
 		"at": noon.Format(time.RFC3339Nano),
 	}
 	if best {
@@ -137,8 +138,11 @@ type quoted struct {
 	Subtotal, Discount, Shipping, Total string
 	Lines, Deliveries                   []struct {
 		Price, Total string
-		Off          []struct{ Amount string }
-		Parts        []struct {
+		Off          []struct {
+			Amount  string
+			Funding []struct{ Amount string }
+		}
+		Parts []struct {
 			Units        int64
 			Price, Total string
 			Each         []struct {
@@ -168,6 +172,11 @@ func checkDocument(t require.TestingT, text []byte) {
 		left := cents(l.Price)
 		for _, o := range l.Off {
 			left -= cents(o.Amount)
+			paid := -cents(o.Amount)
+			for _, f := range o.Funding {
+				paid += cents(f.Amount)
+			}
+			require.Zero(t, paid)
 		}
 		require.Equal(t, cents(l.Total), left)
 		total += left

@@ -45,6 +45,7 @@ func newAmount(m ledger.Money) amount { return amount(m.Amount()) }
 // quoteDocument is the JSON form of a quote.
 type quoteDocument struct {
 	Currency   ledger.Currency         `json:"currency"`
+	Prices     prices                  `json:"prices"`
 	At         time.Time               `json:"at"`
 	Order      string                  `json:"order,omitempty"`
 	Lines      []quoteLineDocument     `json:"lines"`
@@ -93,9 +94,10 @@ type quoteDeliveryDocument struct {
 }
 
 type offDocument struct {
-	Offer  string `json:"offer"`
-	Coupon string `json:"coupon,omitempty"`
-	Amount amount `json:"amount"`
+	Offer   string            `json:"offer"`
+	Coupon  string            `json:"coupon,omitempty"`
+	Amount  amount            `json:"amount"`
+	Funding []fundingDocument `json:"funding,omitempty"` // not of parts
 }
 
 type leftOutDocument struct {
@@ -125,34 +127,36 @@ type fundingDocument struct {
 }
 
 type refusedDocument struct {
-	Reason      Reason        `json:"reason"`
-	Offer       string        `json:"offer,omitempty"`
-	Name        string        `json:"name,omitempty"`
-	Coupon      string        `json:"coupon,omitempty"`
-	Code        string        `json:"code,omitempty"`
-	Found       amount        `json:"found,omitempty"`
-	Needed      amount        `json:"needed,omitempty"`
-	Missing     amount        `json:"missing,omitempty"`
-	FoundUses   int64         `json:"found_uses,omitempty"`
-	NeededUses  int64         `json:"needed_uses,omitempty"`
-	FoundMoney  amount        `json:"found_money,omitempty"`
-	NeededMoney amount        `json:"needed_money,omitempty"`
-	FoundUnits  int64         `json:"found_units,omitempty"`
-	NeededUnits int64         `json:"needed_units,omitempty"`
-	What        string        `json:"what,omitempty"`
-	FoundText   string        `json:"found_text,omitempty"`
-	NeededText  string        `json:"needed_text,omitempty"`
-	Limit       *LimitPer     `json:"limit,omitempty"`
-	Period      ledger.Period `json:"period,omitempty"`
-	At          *time.Time    `json:"at,omitempty"`
-	Blackout    string        `json:"blackout,omitempty"`
-	Sellers     []string      `json:"sellers,omitempty"`
-	Promotions  []string      `json:"promotions,omitempty"`
-	Rival       string        `json:"rival,omitempty"`
-	RivalName   string        `json:"rival_name,omitempty"`
-	RivalOff    amount        `json:"rival_off,omitempty"`
-	StaffText   string        `json:"staff"`
-	ShopperText string        `json:"shopper"`
+	Reason       Reason        `json:"reason"`
+	Offer        string        `json:"offer,omitempty"`
+	Name         string        `json:"name,omitempty"`
+	Coupon       string        `json:"coupon,omitempty"`
+	Code         string        `json:"code,omitempty"`
+	Found        amount        `json:"found,omitempty"`
+	Needed       amount        `json:"needed,omitempty"`
+	Missing      amount        `json:"missing,omitempty"`
+	FoundUses    int64         `json:"found_uses,omitempty"`
+	NeededUses   int64         `json:"needed_uses,omitempty"`
+	FoundMoney   amount        `json:"found_money,omitempty"`
+	NeededMoney  amount        `json:"needed_money,omitempty"`
+	FoundUnits   int64         `json:"found_units,omitempty"`
+	NeededUnits  int64         `json:"needed_units,omitempty"`
+	MissingUnits int64         `json:"missing_units,omitempty"`
+	What         string        `json:"what,omitempty"`
+	FoundText    string        `json:"found_text,omitempty"`
+	NeededText   string        `json:"needed_text,omitempty"`
+	Limit        *LimitPer     `json:"limit,omitempty"`
+	Period       ledger.Period `json:"period,omitempty"`
+	At           *time.Time    `json:"at,omitempty"`
+	Blackout     string        `json:"blackout,omitempty"`
+	Sellers      []string      `json:"sellers,omitempty"`
+	Promotions   []string      `json:"promotions,omitempty"`
+	Rival        string        `json:"rival,omitempty"`
+	RivalName    string        `json:"rival_name,omitempty"`
+	RivalOff     amount        `json:"rival_off,omitempty"`
+	Off          amount        `json:"off,omitempty"`
+	StaffText    string        `json:"staff"`
+	ShopperText  string        `json:"shopper"`
 }
 
 type missingDocument struct {
@@ -169,19 +173,30 @@ func newQuoteDocument(q *Quote) quoteDocument {
 		Subtotal: newAmount(q.Subtotal), Discount: newAmount(q.Discount), Shipping: newAmount(q.Shipping), Total: newAmount(q.Total),
 		Optimal: q.Optimal,
 	}
-	for i := range q.Lines {
-		d.Lines = append(d.Lines, q.lineDocument(i))
+	if q.Cart.Net {
+		d.Prices = netPrices
 	}
-	for _, l := range q.Deliveries {
-		d.Deliveries = append(d.Deliveries, quoteDeliveryDocument{l.ID, newAmount(l.Price), q.offDocuments(l.Off), newAmount(l.Total)})
+	w := quoteWriting{q, payers{offers: q.candidates}, make(map[payment]int64)}
+	for i := range q.Lines {
+		d.Lines = append(d.Lines, w.line(i))
+	}
+	for i, l := range q.Deliveries {
+		off := w.off(l.Off, w.payers.share(l.Off, q.Cart.Shipping[i].Seller))
+		d.Deliveries = append(d.Deliveries, quoteDeliveryDocument{l.ID, newAmount(l.Price), off, newAmount(l.Total)})
 	}
 	for _, g := range q.Gifts {
 		d.Gifts = append(d.Gifts, giftDocument{q.Applied[g.Applied].Offer, g.Product, g.Quantity})
 	}
-	for _, a := range q.Applied {
-		d.Applied = append(d.Applied, appliedDocument{Offer: a.Offer, Version: a.Version, Name: a.Name, Coupon: a.Coupon, Amount: newAmount(a.Amount)})
+	all := make(map[int]int64)
+	for i, a := range q.Applied {
+		paid := make(map[int]int64)
+		for payer := range w.payers.names {
+			paid[payer] = w.paid[payment{i, payer}]
+			all[payer] += paid[payer]
+		}
+		d.Applied = append(d.Applied, appliedDocument{a.Offer, a.Version, a.Name, a.Coupon, newAmount(a.Amount), w.funding(paid)})
 	}
-	q.fund(&d)
+	d.Funding = w.funding(all)
 	for _, r := range q.Refused {
 		d.Refused = append(d.Refused, newRefusedDocument(r, q.Cart.Currency))
 	}
@@ -191,16 +206,54 @@ func newQuoteDocument(q *Quote) quoteDocument {
 	return d
 }
 
-func (q *Quote) lineDocument(i int) quoteLineDocument {
-	l := &q.Lines[i]
-	d := quoteLineDocument{ID: l.ID, Quantity: l.Quantity, Price: newAmount(l.Price), Off: q.offDocuments(l.Off), Total: newAmount(l.Total)}
+// quoteWriting is the work on one document: who pays, summed up on the way.
+type quoteWriting struct {
+	*Quote
+	payers payers
+	paid   map[payment]int64
+}
+
+func (w *quoteWriting) line(i int) quoteLineDocument {
+	l := &w.Lines[i]
+	d := quoteLineDocument{ID: l.ID, Quantity: l.Quantity, Price: newAmount(l.Price), Total: newAmount(l.Total)}
+	var shared []offBody // by part, as it is booked
 	for _, p := range l.Parts {
-		d.Parts = append(d.Parts, quotePartDocument{p.Units, newAmount(p.Price), q.offDocuments(p.Off), newAmount(p.Total), each(&p)})
+		shared = append(shared, w.payers.share(p.Off, w.Cart.Lines[i].Seller)...)
+		d.Parts = append(d.Parts, quotePartDocument{p.Units, newAmount(p.Price), w.off(p.Off, nil), newAmount(p.Total), each(&p)})
 	}
-	for _, left := range q.PassedOver(i) {
+	d.Off = w.off(l.Off, shared)
+	for _, left := range w.PassedOver(i) {
 		d.LeftOut = append(d.LeftOut, leftOutDocument(left))
 	}
 	return d
+}
+
+// off is what comes off, with who pays how much of it where that is given.
+func (w *quoteWriting) off(off []Off, shared []offBody) []offDocument {
+	var documents []offDocument
+	for _, o := range off {
+		a := w.Applied[o.Applied]
+		paid := make(map[int]int64)
+		for _, s := range shared {
+			if s.Applied == o.Applied {
+				paid[s.Payer] += s.Amount
+				w.paid[payment{s.Applied, s.Payer}] += s.Amount
+			}
+		}
+		documents = append(documents, offDocument{a.Offer, a.Coupon, newAmount(o.Amount), w.funding(paid)})
+	}
+	return documents
+}
+
+// funding names who pays, in the order in which they were found.
+func (w *quoteWriting) funding(paid map[int]int64) []fundingDocument {
+	var documents []fundingDocument
+	for payer, name := range w.payers.names {
+		if paid[payer] > 0 {
+			documents = append(documents, fundingDocument{name, newAmount(ledger.Minor(paid[payer], w.Cart.Currency))})
+		}
+	}
+	return documents
 }
 
 // PassedOver are the offers that apply, but not to one line: those in its LeftOut,
@@ -231,44 +284,6 @@ func each(p *QuotePart) []eachDocument {
 	return []eachDocument{{more, share(total/p.Units + 1)}, {p.Units - more, share(total / p.Units)}}
 }
 
-func (q *Quote) offDocuments(off []Off) []offDocument {
-	var documents []offDocument
-	for _, o := range off {
-		a := q.Applied[o.Applied]
-		documents = append(documents, offDocument{a.Offer, a.Coupon, newAmount(o.Amount)})
-	}
-	return documents
-}
-
-// fund says who pays: of each offer that applies, and of all together.
-func (q *Quote) fund(d *quoteDocument) {
-	payers := payers{offers: q.candidates}
-	sums := make(map[payment]int64)
-	count := func(off []Off, seller string) {
-		for _, o := range payers.share(off, seller) {
-			sums[payment{o.Applied, o.Payer}] += o.Amount
-		}
-	}
-	for i := range q.Lines {
-		for _, p := range q.Lines[i].Parts {
-			count(p.Off, q.Cart.Lines[i].Seller)
-		}
-	}
-	for i, l := range q.Deliveries {
-		count(l.Off, q.Cart.Shipping[i].Seller)
-	}
-	for payer, name := range payers.names {
-		var all int64
-		for applied := range d.Applied {
-			if sum := sums[payment{applied, payer}]; sum > 0 {
-				all += sum
-				d.Applied[applied].Funding = append(d.Applied[applied].Funding, fundingDocument{name, newAmount(ledger.Minor(sum, q.Cart.Currency))})
-			}
-		}
-		d.Funding = append(d.Funding, fundingDocument{name, newAmount(ledger.Minor(all, q.Cart.Currency))})
-	}
-}
-
 func newRefusedDocument(r *Refusal, currency ledger.Currency) refusedDocument {
 	given := func(m ledger.Money) amount {
 		if m == (ledger.Money{}) {
@@ -279,9 +294,9 @@ func newRefusedDocument(r *Refusal, currency ledger.Currency) refusedDocument {
 	d := refusedDocument{
 		Reason: r.Reason, Offer: r.Offer, Name: r.Name, Coupon: r.Coupon, Code: r.Code,
 		Found: given(r.Found), Needed: given(r.Needed), Missing: given(r.Missing),
-		FoundUnits: r.FoundUnits, NeededUnits: r.NeededUnits,
+		FoundUnits: r.FoundUnits, NeededUnits: r.NeededUnits, MissingUnits: r.NeededUnits - r.FoundUnits,
 		What: r.What, FoundText: r.FoundText, NeededText: r.NeededText, Period: r.Period, Blackout: r.Blackout,
-		Sellers: r.Sellers, Promotions: r.Promotions, Rival: r.Rival, RivalName: r.RivalName, RivalOff: given(r.RivalOff),
+		Sellers: r.Sellers, Promotions: r.Promotions, Rival: r.Rival, RivalName: r.RivalName, RivalOff: given(r.RivalOff), Off: given(r.Off),
 		StaffText: r.Error(), ShopperText: r.Shopper(),
 	}
 	if r.OfMoney {
