@@ -16,6 +16,11 @@
 //     becomes of the order's coupons.
 //   - [Service.Settle] does what is due.
 //
+// How a link is passed on:
+//   - [Service.ChooseCode] gives a link a code that its customer chose, [NewShare] texts
+//     and addresses for five channels, [Link.Token] an end ([Signer]); examples/qrcode
+//     draws it. [ParseRedirect] is where whoever followed it may be sent.
+//
 // What is shown: [Service.Friends] to the referrer, without anything that says who
 // the friends are; [Service.Referral] and [Service.Rewards] to staff, with every fact
 // and decision; [Service.Caps]. Upkeep: [Audit], [Views], [Service.Pause].
@@ -61,6 +66,13 @@
 //     costs a registration each time.
 //   - A page of friends continues at an instant and a number. The store's cursor lost:
 //     it has the friend's id in it, and pages go to the referrer.
+//   - A code that looks like another is kept out by a document named after what it
+//     looks like, which only one can make. Comparing with the codes there are lost: two
+//     at once would not see each other.
+//   - Tokens have a version and no field for an algorithm. JSON Web Tokens lost: whoever
+//     holds one may say how it is to be checked.
+//   - A redirect's target is a path and nothing else. A list of hosts lost: it needs a
+//     parser that reads addresses as every browser does.
 //   - At a cap the reward is withheld for good when the friend qualifies, in their
 //     order of payment. Waiting for a place to become free lost: nobody could say
 //     what a friend brings.

@@ -19,6 +19,20 @@ var (
 	ErrNoLink     = errors.New("referral: no link has this code")
 )
 
+// Errors of links that come back from a browser.
+var (
+	ErrToken        = errors.New("referral: this is no token of this shop for this purpose")
+	ErrTokenExpired = errors.New("referral: the token has expired")
+	ErrRedirect     = errors.New("referral: this is no path of this site")
+)
+
+// Errors of codes that a customer chooses.
+var (
+	ErrCodeTaken    = errors.New("referral: the code is taken, or looks like one that is: choose another")
+	ErrCodeReserved = errors.New("referral: the code is, or looks like, a word that the shop keeps for itself: choose another")
+	ErrCodeLimit    = errors.New("referral: the customer has chosen as many codes as they may")
+)
+
 // ErrPaused: the program is paused, and nobody can get a link or be bound.
 var ErrPaused = errors.New("referral: the program is paused")
 

@@ -21,6 +21,19 @@ type Link struct {
 // "/invite?code=7K2QX-…".
 func (l Link) Path() string { return "/invite?code=" + l.Code.String() }
 
+// Token signs the link until an instant, for addresses that end, as in
+// "/invite?t=v1.…". [Signer.Code] reads it.
+func (l Link) Token(signer *Signer, until time.Time) (string, error) {
+	return signer.Sign(PurposeLink, string(l.Code), until)
+}
+
+// Code gives the code of a link's token, for [Service.Touch] and [Service.Register].
+// It fails with [ErrToken] and [ErrTokenExpired].
+func (s *Signer) Code(token string, now time.Time) (coupon.Code, error) {
+	code, err := s.Read(PurposeLink, token, now)
+	return coupon.Code(code), err
+}
+
 // memberBody is what is known of a customer: since when, their links, and how they
 // registered. It is created once, when a customer first gets a link or registers.
 //

@@ -25,6 +25,13 @@ type Options struct {
 	// minutes.
 	Retry time.Duration
 
+	// VanityCodes is how many codes a customer may choose in a program, ever. Default
+	// 3; negative: none.
+	VanityCodes int
+	// ReservedCodes are words that no customer may choose as a code, nor what looks
+	// like one: names of the shop, of brands and of staff, and words that offend.
+	ReservedCodes []string
+
 	// Random makes codes; it must be safe for concurrent use. Default
 	// crypto/rand.Reader.
 	Random io.Reader
@@ -45,6 +52,9 @@ type Service struct {
 func New(store storage.Store, coupons *coupon.Service, options Options) *Service {
 	if options.Retry <= 0 {
 		options.Retry = 10 * time.Minute
+	}
+	if options.VanityCodes == 0 {
+		options.VanityCodes = defaultVanityCodes
 	}
 	if options.Random == nil {
 		options.Random = rand.Reader
