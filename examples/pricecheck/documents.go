@@ -26,6 +26,9 @@ func (e *readError) Unwrap() error { return e.err }
 func documents(in io.Reader, limit int) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		lines := lines{reader: bufio.NewReader(in), limit: limit}
+		if mark, _ := lines.reader.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
+			lines.reader.Discard(len(byteOrderMark)) // it was peeked at: that can't fail
+		}
 		for {
 			document, err := lines.document()
 			if err == io.EOF {
@@ -51,6 +54,9 @@ func documents(in io.Reader, limit int) iter.Seq2[[]byte, error] {
 		}
 	}
 }
+
+// byteOrderMark is what some editors put before UTF-8.
+const byteOrderMark = "\ufeff"
 
 // lines reads documents over several lines.
 type lines struct {

@@ -7,9 +7,62 @@
 //	go run ./examples/pricecheck < carts.jsonl          JSON Lines: as many quotes, in order
 //	go run ./examples/pricecheck -schema                the JSON Schema of the documents
 //
+// # What it reads
+//
+// JSON documents, one after the other, each beginning on a line of its own and going
+// over as many lines as it likes. One document is a cart, the offers to try on it and
+// the instant to try them for; everything else can be left out:
+//
+//	{
+//	  "cart": {
+//	    "currency": "EUR",
+//	    "lines": [{"id": "1", "product": "tea", "seller": "acme", "categories": ["drinks"], "quantity": 3, "unit_price": "19.99", "floor": "15.00"}],
+//	    "shipping": [{"id": "parcel", "seller": "acme", "price": "2.90"}],
+//	    "customer": {"key": "jane", "segments": ["gold"], "orders": 2},
+//	    "country": "DE", "channel": "app", "payment": "card", "attributes": {"city": "Berlin"}
+//	  },
+//	  "offers": [{
+//	    "id": "ten", "name": "10 % off",
+//	    "benefit": {"type": "percent", "percent": "10", "max": {"EUR": "20.00"}},
+//	    "scope": {"in": {"categories": ["drinks"]}, "sale_items": "out"},
+//	    "conditions": [{"type": "minimum_spend", "amounts": {"EUR": "50.00"}}],
+//	    "limits": [{"per": "customer", "uses": 3, "period": "month"}]
+//	  }],
+//	  "coupons": [{"code": "TEN-OFF", "offer": "ten"}],
+//	  "codes": ["ten off"],
+//	  "used": {"ten": [{"per": "customer", "period": "month", "uses": 2}]},
+//	  "select": "chosen",
+//	  "at": "2026-11-20T12:00:00Z"
+//	}
+//
+// Money is a decimal text in the cart's currency, a percentage is a decimal text too.
+// Tried are: the codes typed, the coupons chosen from the wallet, the automatic
+// offers, and every offer that no coupon of the document carries, so that a new offer
+// is tried without a coupon. With "select": "best" the set of these that takes most
+// off is searched; otherwise they apply as they are chosen, by priority where they
+// can't be combined.
+//
+// Every member is described in the schema ([coupon.TrialSchema], printed by -schema),
+// the offers' in [coupon.OfferSchema] inside it. The directory testdata has documents
+// for everything an offer can say, each with what comes of it: basket.json has a
+// little of all, cases/*.json have one thing each, with figures worked out by hand
+// and the reason why.
+//
+// # What it writes
+//
+// For each document a line of JSON, in order: the quote (the schema's definition
+// "quote"), with what comes off each line and unit and by which offer, who pays for
+// it, all sums, every offer and code applied or refused and why, and what is missing
+// for the next one. With -table the same for people, and an empty line after each.
+//
 // A document with faults gives {"error":…,"faults":[{"path":…,"problem":…}]} in its
-// place, and the program ends with exit code 1. It reads nothing but its input, which
-// may be endless: a document has at most 1 MiB.
+// place, with all of them, and those after it are read all the same. Nothing is
+// guessed: unknown and repeated members, null, numbers for money and the like are
+// faults.
+//
+// The exit code is 0 when every document came to a quote, 1 when one had faults or
+// reading or writing failed, 2 when the program was called wrong. It reads nothing but
+// its input, which may be endless: a document has at most 1 MiB.
 package main
 
 import (

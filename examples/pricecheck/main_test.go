@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -65,6 +66,9 @@ func TestDocuments(t *testing.T) {
 		want []string
 	}{
 		"none":                     {" \n\n", nil},
+		"a byte order mark":        {"\ufeff{\"a\":1}\n{}", []string{`{"a":1}`, `{}`}},
+		"two byte order marks":     {"\ufeff\ufeff{}\n", []string{"\ufeff{}"}},
+		"only a byte order mark":   {"\ufeff", nil},
 		"one":                      {`{"a":1}`, []string{`{"a":1}`}},
 		"lines":                    {"{\"a\":1}\n\n[2]\r\n{}\n", []string{`{"a":1}`, `[2]`, `{}`}},
 		"over several lines":       {"{\n\"a\":\n[\n{\"b\":1},\n{\"b\":2}\n]\n}\n{\"c\":3}", []string{"{\n\"a\":\n[\n{\"b\":1},\n{\"b\":2}\n]\n}", `{"c":3}`}},
@@ -88,6 +92,62 @@ func TestDocuments(t *testing.T) {
 				got = append(got, strings.TrimSpace(string(document)))
 			}
 			assert.Equal(t, c.want, got)
+		})
+	}
+}
+
+// Whatever is wrong with a document, it is said in its place, and where.
+func TestHostileDocuments(t *testing.T) {
+	const cart = `"cart":{"currency":"EUR","lines":[{"id":"1","product":"p","quantity":1,"unit_price":"1.00"}]}`
+	const at = `,"at":"2026-11-20T12:00:00Z"`
+	line := func(members string) string {
+		return `{"cart":{"currency":"EUR","lines":[{"id":"1","product":"p",` + members + `}]}` + at + `}`
+	}
+	for name, c := range map[string]struct{ document, path, problem string }{
+		"nested deeply":               {strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000), "", "not one JSON document"},
+		"conditions nested deeply":    {`{` + cart + at + `,"offers":[{"id":"a","name":"a","benefit":{"type":"gift","product":"p","count":1},"conditions":[` + strings.Repeat(`{"type":"not","conditions":[`, 40) + `{"type":"new_customer"}` + strings.Repeat(`]}`, 40) + `]}]}`, "", "nested more than 16 deep"},
+		"a member twice":              {`{` + cart + at + at + `}`, "at", "stands twice"},
+		"a member that is not known":  {`{` + cart + at + `,"coupon":[]}`, "coupon", "is not known"},
+		"a member in capitals":        {`{` + cart + at + `,"CODES":[]}`, "CODES", `write "codes"`},
+		"null":                        {`{` + cart + at + `,"offers":null}`, "offers", "is null: leave it out"},
+		"a cart of null":              {`{"cart":null` + at + `}`, "cart", "is null"},
+		"no instant":                  {`{` + cart + `}`, "at", "is missing"},
+		"a huge number":               {line(`"unit_price":"1.00","quantity":1` + strings.Repeat("0", 1000)), "cart.lines[0].quantity", "want a whole number"},
+		"a fraction":                  {line(`"unit_price":"1.00","quantity":1.5`), "cart.lines[0].quantity", "want a whole number"},
+		"a number that overflows":     {line(`"unit_price":"1.00","quantity":9223372036854775808`), "cart.lines[0].quantity", "want a whole number"},
+		"a negative quantity":         {line(`"unit_price":"1.00","quantity":-1`), "cart.lines[0].quantity", "is -1, want 1 to 1000000"},
+		"money as a number":           {line(`"unit_price":1.00,"quantity":1`), "cart.lines[0].unit_price", "is the number 1.00, want a text"},
+		"huge money":                  {line(`"unit_price":"1` + strings.Repeat("0", 1000) + `","quantity":1`), "cart.lines[0].unit_price", ""},
+		"money with an exponent":      {line(`"unit_price":"1e3","quantity":1`), "cart.lines[0].unit_price", ""},
+		"negative money":              {line(`"unit_price":"-1.00","quantity":1`), "cart.lines[0].unit_price", "want 0 or more"},
+		"a total beyond what is safe": {line(`"unit_price":"90000000000000.00","quantity":1000000`), "cart.lines[0].unit_price", "2^53"},
+		"no price":                    {line(`"quantity":1`), "cart.lines[0].unit_price", "is missing"},
+		"not UTF-8":                   {line("\"unit_price\":\"1.00\",\"quantity\":1,\"seller\":\"\xff\""), "", "not UTF-8"},
+		"a control character":         {line(`"unit_price":"1.00","quantity":1,"seller":"a\u0000b"`), "cart.lines[0].seller", "control characters"},
+		"more than a document holds":  {line(`"unit_price":"1.00","quantity":1,"seller":"` + strings.Repeat("x", coupon.MaxTrial) + `"`), "", "more than 1048576 bytes"},
+		"something after it":          {`{` + cart + at + `} {}`, "", "not one JSON document"},
+		"a list":                      {`[1]`, "", "is a list, want an object"},
+		"a text":                      {`"a"`, "", `want an object`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, out, errs := check(t, strings.NewReader("{"+cart+at+"}\r\n"+c.document+"\n\n{"+cart+at+"}"))
+			assert.Equal(t, 1, code)
+			assert.Empty(t, errs)
+			answers := strings.Split(strings.TrimSpace(out), "\n")
+			require.Len(t, answers, 3)
+			assert.Equal(t, answers[0], answers[2])
+			assert.Contains(t, answers[0], `"total":"1.00"`)
+			var answer struct {
+				Error  string
+				Faults []fault
+			}
+			require.NoError(t, json.Unmarshal([]byte(answers[1]), &answer))
+			assert.NotEmpty(t, answer.Error)
+			found := slices.ContainsFunc(answer.Faults, func(f fault) bool {
+				return (c.path == "" || f.Path == c.path) && strings.Contains(f.Problem, c.problem)
+			})
+			assert.True(t, found, "%v", answer.Faults)
+			assert.Less(t, len(answers[1]), 2_000)
 		})
 	}
 }

@@ -102,8 +102,15 @@ func (t *table) line(q *coupon.Quote, i int) {
 		}
 	}
 	for _, left := range q.PassedOver(i) {
-		t.row("", "", "", fmt.Sprintf("not %s: %s", plain(left.Name), left.Reason), "", "")
+		t.row("", "", "", fmt.Sprintf("not %s: %s", plain(left.Name), passedOver[left.Reason]), "", "")
 	}
+}
+
+// passedOver says why an offer that applies does not apply to a line.
+var passedOver = map[coupon.Reason]string{
+	coupon.ReasonNoLines:       "it does not count this product",
+	coupon.ReasonSeller:        "the seller takes no part",
+	coupon.ReasonShopPromotion: "another promotion applies already",
 }
 
 func (t *table) position(q *coupon.Quote, name, units string, price ledger.Money, off []coupon.Off, total ledger.Money) {
@@ -124,7 +131,7 @@ func (t *table) reasons(q *coupon.Quote) {
 		t.say("applied  %s (%s): %s", plain(a.Name), plain(a.Offer), less(a.Amount))
 	}
 	for _, r := range q.Refused {
-		t.say("refused  %s\n         %s", plain(r.Error()), plain(r.Shopper()))
+		t.say("refused  %s%s\n         %s", plain(strings.TrimPrefix(r.Error(), coupon.ErrRefused.Error()+": ")), alone(r), plain(r.Shopper()))
 	}
 	for _, notice := range q.Notices {
 		t.say("notice   %s", plain(notice))
@@ -135,6 +142,14 @@ func (t *table) reasons(q *coupon.Quote) {
 	if q.Optimal {
 		t.say("best     no set takes off more")
 	}
+}
+
+// alone is what a refused offer would take off by itself, where that is known.
+func alone(r *coupon.Refusal) string {
+	if r.Off.IsZero() {
+		return ""
+	}
+	return "; alone it would take off " + r.Off.String()
 }
 
 func less(m ledger.Money) string {
