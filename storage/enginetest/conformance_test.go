@@ -3,7 +3,6 @@ package enginetest
 import (
 	"context"
 	"database/sql"
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,7 +28,7 @@ func TestConformance(t *testing.T) {
 				})
 			}
 			suite("pool", 8, harness)
-			if slices.ContainsFunc(usual(), func(u Engine) bool { return u.Name == e.Name }) {
+			if e.isUsual() {
 				suite("one-connection", 1, harness)
 			}
 			if e.Driver == "pgx" {

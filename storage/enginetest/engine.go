@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	driver "github.com/go-sql-driver/mysql"
@@ -42,6 +43,10 @@ func Engines() []Engine {
 // change.
 func usual() []Engine {
 	return []Engine{sqlite(), postgres("postgres", "pgx"), mysql("mariadb", func(*driver.Config) {})}
+}
+
+func (e Engine) isUsual() bool {
+	return slices.ContainsFunc(usual(), func(u Engine) bool { return u.Name == e.Name })
 }
 
 func sqlite() Engine {

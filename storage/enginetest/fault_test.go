@@ -36,7 +36,7 @@ func rich() storage.Batch {
 }
 
 // richBefore makes the state that rich expects.
-func richBefore(t *testing.T, store *sqlstore.Store) {
+func richBefore(t *testing.T, store storage.Store) {
 	t.Helper()
 	b := rich()
 	b.Puts[0].Version, b.Puts[0].Lists[0].List = 0, "before"
@@ -46,7 +46,7 @@ func richBefore(t *testing.T, store *sqlstore.Store) {
 }
 
 // richState is all that rich changes, as text.
-func richState(t *testing.T, store *sqlstore.Store) string {
+func richState(t *testing.T, store storage.Store) string {
 	t.Helper()
 	all, err := store.List(t.Context(), storage.Query{Kind: "doc"})
 	require.NoError(t, err)
@@ -80,11 +80,12 @@ type interference struct {
 	is   error
 }
 
-var errCut = errors.New("the connection was cut")
+var errBroken = errors.New("the driver failed")
 
 func interferences() []interference {
 	return []interference{
 		{"the context is cancelled", func(cancel context.CancelFunc) error { cancel(); return nil }, context.Canceled},
+		{"the driver fails", func(context.CancelFunc) error { return errBroken }, errBroken},
 		{"the connection is cut", func(context.CancelFunc) error { return errCut }, errCut},
 	}
 }
@@ -93,63 +94,69 @@ func interferences() []interference {
 // transaction of its own and in the caller's. All or nothing is there, and the
 // error does not say otherwise.
 func TestFaultAtEachStep(t *testing.T) {
+	ways := map[string]func(context.Context, *sqlstore.Store, string) error{
+		"Apply": func(ctx context.Context, store *sqlstore.Store, tenant string) error {
+			return storage.Prefixed(store, tenant).Apply(ctx, rich())
+		},
+		"InTx": func(ctx context.Context, store *sqlstore.Store, tenant string) error {
+			return store.InTx(ctx, func(_ *sql.Tx, bound *sqlstore.Store) error {
+				return storage.Prefixed(bound, tenant).Apply(ctx, rich())
+			})
+		},
+		// The caller goes on after the error, and commits under its own context.
+		"Within": func(ctx context.Context, store *sqlstore.Store, tenant string) error {
+			var inner error
+			outer := store.InTx(context.Background(), func(_ *sql.Tx, bound *sqlstore.Store) error {
+				inner = storage.Prefixed(bound, tenant).Apply(ctx, rich())
+				if errors.Is(inner, sqlstore.ErrTxAborted) {
+					return inner
+				}
+				return nil
+			})
+			if inner != nil {
+				return inner
+			}
+			return outer
+		},
+	}
 	for _, e := range Engines() {
 		for _, wrong := range interferences() {
-			t.Run(e.Name+"/"+wrong.name+"/Apply", func(t *testing.T) {
-				faultAtEachStep(t, e, wrong, func(ctx context.Context, store *sqlstore.Store) error {
-					return store.Apply(ctx, rich())
-				})
-			})
-			t.Run(e.Name+"/"+wrong.name+"/InTx", func(t *testing.T) {
-				faultAtEachStep(t, e, wrong, func(ctx context.Context, store *sqlstore.Store) error {
-					return store.InTx(ctx, func(_ *sql.Tx, bound *sqlstore.Store) error { return bound.Apply(ctx, rich()) })
-				})
-			})
-			// The caller goes on after the error, and commits under its own context.
-			t.Run(e.Name+"/"+wrong.name+"/Within", func(t *testing.T) {
-				faultAtEachStep(t, e, wrong, func(ctx context.Context, store *sqlstore.Store) error {
-					var inner error
-					outer := store.InTx(context.Background(), func(_ *sql.Tx, bound *sqlstore.Store) error {
-						inner = bound.Apply(ctx, rich())
-						if errors.Is(inner, sqlstore.ErrTxAborted) {
-							return inner
-						}
-						return nil
-					})
-					if inner != nil {
-						return inner
-					}
-					return outer
-				})
-			})
+			for name, apply := range ways {
+				t.Run(e.Name+"/"+wrong.name+"/"+name, func(t *testing.T) { faultAtEachStep(t, e, wrong, apply) })
+			}
 		}
 	}
 }
 
-func faultAtEachStep(t *testing.T, e Engine, wrong interference, apply func(context.Context, *sqlstore.Store) error) {
-	for at, reached := 0, true; reached; at++ {
-		reached = false
-		var step Step
-		n, armed := 0, false
-		ctx, cancel := context.WithCancel(t.Context())
-		dsn := e.DSN(t)
-		store := e.Store(t, e.Tap(t, dsn, 1, func(s Step) error {
-			if s.Statement == "ROLLBACK" || !armed { // database/sql rolls back in a goroutine of its own
-				return nil
-			}
-			if n++; n-1 != at {
-				return nil
-			}
-			reached, step = true, s
-			return wrong.do(cancel)
-		}), sqlstore.Options{})
-		richBefore(t, store)
-		armed = true
-		err := apply(ctx, store)
+// faultAtEachStep gives each step a tenant of its own.
+func faultAtEachStep(t *testing.T, e Engine, wrong interference, apply func(ctx context.Context, store *sqlstore.Store, tenant string) error) {
+	dsn := e.DSN(t)
+	plain := e.Store(t, e.Open(t, dsn, 0), sqlstore.Options{})
+	var at, n int
+	var armed, reached bool
+	var step Step
+	var cancel context.CancelFunc
+	store := e.New(t, e.Tap(t, dsn, 1, func(s Step) error {
+		if s.Statement == "ROLLBACK" || !armed { // database/sql rolls back in a goroutine of its own
+			return nil
+		}
+		if n++; n-1 != at {
+			return nil
+		}
+		reached, step = true, s
+		return wrong.do(cancel)
+	}), sqlstore.Options{})
+	for reached = true; reached; at++ {
+		tenant := fmt.Sprint(at, "/")
+		richBefore(t, storage.Prefixed(plain, tenant))
+		var ctx context.Context
+		ctx, cancel = context.WithCancel(t.Context())
+		n, armed, reached = 0, true, false
+		err := apply(ctx, store, tenant)
 		armed = false
 		cancel()
 
-		state := richState(t, e.Store(t, e.Open(t, dsn, 0), sqlstore.Options{}))
+		state := richState(t, storage.Prefixed(plain, tenant))
 		require.Contains(t, []string{richIsBefore, richIsAfter}, state, "step %d, %+v", at, step)
 		switch {
 		case err == nil:

@@ -5,10 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"math"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
 
+	driver "github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vouch-go/vouch/storage"
@@ -87,6 +89,57 @@ func (l isolation) begin(t *testing.T, s shop) (*sql.Tx, *sqlstore.Store) {
 	bound, err := s.store.Within(tx)
 	require.NoError(t, err)
 	return tx, bound
+}
+
+// levels are the engine with each level as the default of its database.
+func (e Engine) levels() []Engine {
+	all := isolations[e.Dialect]
+	if len(all) == 0 {
+		all = []isolation{{name: "serializable"}} // SQLite's only one
+	}
+	levels := make([]Engine, len(all))
+	for i, l := range all {
+		levels[i] = e
+		levels[i].Name = l.name
+		levels[i].DSN = func(t testing.TB) string { return l.byDefault(t, e, e.DSN(t)) }
+	}
+	return levels
+}
+
+// byDefault is a DSN of sessions that have the level unless they ask for another.
+func (l isolation) byDefault(t testing.TB, e Engine, dsn string) string {
+	t.Helper()
+	switch e.Dialect {
+	case sqlstore.PostgreSQL:
+		parsed, err := url.Parse(dsn)
+		require.NoError(t, err)
+		query := parsed.Query()
+		query.Set("default_transaction_isolation", l.name)
+		parsed.RawQuery = query.Encode()
+		return parsed.String()
+	case sqlstore.MySQL:
+		config, err := driver.ParseDSN(dsn)
+		require.NoError(t, err)
+		db := e.Open(t, dsn, 1)
+		defer db.Close()
+		variable := "transaction_isolation"
+		if _, err := db.Exec("SELECT @@transaction_isolation"); err != nil {
+			variable = "tx_isolation" // MariaDB before 11.1
+		}
+		config.Params = map[string]string{variable: "'" + strings.ToUpper(strings.ReplaceAll(l.level.String(), " ", "-")) + "'"}
+		name, value, snapshot := strings.Cut(strings.TrimPrefix(l.first, "SET "), " = ")
+		if snapshot {
+			_, err := db.Exec(l.first)
+			switch {
+			case err == nil:
+				config.Params[name] = value
+			case value == "ON":
+				t.Skipf("%q: %v", l.first, err)
+			}
+		}
+		return config.FormatDSN()
+	}
+	return dsn
 }
 
 func TestIsolationLevels(t *testing.T) {

@@ -23,6 +23,7 @@ const (
 // roles are what a process started by a test can do.
 var roles = map[string]func(e Engine, dsn string) error{
 	"migrate": migrateProcess,
+	"operate": operateProcess,
 	"write":   writeProcess,
 }
 
@@ -48,10 +49,12 @@ type process struct {
 	out *bufio.Scanner
 }
 
-func start(t *testing.T, e Engine, role, dsn string) *process {
+// start starts one, with more of an environment where its role wants that.
+func start(t *testing.T, e Engine, role, dsn string, more ...string) *process {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), roleEnv+"="+role, engineEnv+"="+e.Name, dsnEnv+"="+dsn)
+	cmd.Env = append(cmd.Env, more...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)

@@ -25,18 +25,28 @@ func (s Step) commits() bool {
 	return s.Statement == "COMMIT" || strings.HasPrefix(s.Statement, "SELECT vouch_apply(")
 }
 
+// errCut is what a driver says on a connection that was cut.
+var errCut = errors.New("the connection was cut")
+
 // Tap opens a pool like Engine.Open whose every step is shown to watch, before
 // and after. An error of watch takes the place of the step's answer (before the
-// step, the step is not taken), and the connection is closed after its use.
+// step, the step is not taken), and the connection is closed after its use; with
+// errCut it is closed at once, and all that is asked of it afterwards fails so.
 func (e Engine) Tap(t testing.TB, dsn string, conns int, watch func(Step) error) *sql.DB {
 	t.Helper()
-	plain, err := sql.Open(e.Driver, dsn)
+	db, err := e.tap(dsn, watch)
 	require.NoError(t, err)
-	require.NoError(t, plain.Close())
-	db := sql.OpenDB(tap{plain.Driver(), dsn, watch})
 	db.SetMaxOpenConns(conns)
 	t.Cleanup(func() { db.Close() })
 	return db
+}
+
+func (e Engine) tap(dsn string, watch func(Step) error) (*sql.DB, error) {
+	plain, err := sql.Open(e.Driver, dsn)
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(tap{plain.Driver(), dsn, watch}), plain.Close()
 }
 
 type tap struct {
@@ -61,6 +71,15 @@ type tapped struct {
 	driver.Conn
 	watch  func(Step) error
 	failed bool
+	cut    bool
+}
+
+// Close closes the driver's own connection, unless that was cut.
+func (c *tapped) Close() error {
+	if c.cut {
+		return nil
+	}
+	return c.Conn.Close()
 }
 
 func (c *tapped) ExecContext(ctx context.Context, statement string, args []driver.NamedValue) (driver.Result, error) {
@@ -146,11 +165,30 @@ func watched[A any](c *tapped, statement string, named []driver.NamedValue, do f
 		c.failed = c.failed || err != nil
 		return err
 	}
+	if c.cut {
+		return answer, errCut
+	}
 	if err := watch(false); err != nil {
-		return answer, err
+		return answer, c.severed(err)
 	}
 	if answer, err = do(); err != nil {
 		return answer, err
 	}
-	return answer, watch(true)
+	if err = watch(true); err != nil {
+		if rows, open := any(answer).(driver.Rows); open {
+			err = errors.Join(err, rows.Close())
+		}
+		var none A
+		return none, c.severed(err)
+	}
+	return answer, nil
+}
+
+// severed closes the connection where the error says that it was cut.
+func (c *tapped) severed(err error) error {
+	if errors.Is(err, errCut) {
+		c.cut = true
+		c.Conn.Close() // what it says is of no use to who has lost it
+	}
+	return err
 }

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"bytes"
 	"context"
-	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -90,8 +89,8 @@ func (s *Store) applyAtOnce(ctx context.Context, ops []storage.Op) error {
 	switch {
 	case err == nil || errors.As(err, &refused) || s.classify(err).certain():
 		return err
-	case errors.Is(err, driver.ErrBadConn): // the driver's word that nothing was sent
-		return &transient{err}
 	}
+	// Even driver.ErrBadConn, with which lib/pq answers when the connection ends before
+	// the answer has come.
 	return fmt.Errorf("%w: %w", storage.ErrOutcomeUnknown, err)
 }
