@@ -42,6 +42,11 @@ func (e Engine) wired(t *testing.T, dsn string) (wire, string) {
 		require.NoError(t, err)
 		proxy := through(parsed.Host)
 		parsed.Host = proxy.Listen
+		if e.Driver == "postgres" { // which otherwise has a statement prepared first, and waits for the reply to that
+			query := parsed.Query()
+			query.Set("binary_parameters", "yes")
+			parsed.RawQuery = query.Encode()
+		}
 		return wire{proxy}, parsed.String()
 	}
 	config, err := driver.ParseDSN(dsn)
