@@ -284,6 +284,10 @@ func (p *printing) returns() {
 		p.add("restore", p.Say("restore_nothing_kept"))
 	case RestoreNever:
 		p.add("restore", p.Say("restore_never"))
+	case RestoreWhenCancelled:
+		p.add("restore", p.Say("restore_cancelled"))
+	case RestoreBeforeExpiry:
+		p.add("restore", p.Say("restore_before_expiry"))
 	}
 	p.add("withdrawal", p.Say("withdrawn"), ReasonPaused, ReasonRevoked)
 }

@@ -97,6 +97,8 @@ type Restore uint8
 const (
 	RestoreWhenNothingKept Restore = iota // the order is cancelled, or every unit of it returned
 	RestoreNever
+	RestoreWhenCancelled // the order is cancelled: all of it, shipping too, comes back at once
+	RestoreBeforeExpiry  // as the first, as long as the coupon, or the offer where there is none, has not expired by then
 )
 
 // Group names offers of which only one counts for a cart, beside what they consent
@@ -205,7 +207,7 @@ func (o *Offer) validate(predicates map[predicateName]*RegisteredPredicate) erro
 	if o.ShopPromotions > AllowPromoted {
 		faults.add("shop_promotions", "is %d, which is not defined", o.ShopPromotions)
 	}
-	if o.Restore > RestoreNever {
+	if o.Restore > RestoreBeforeExpiry {
 		faults.add("restore", "is %d, which is not defined", o.Restore)
 	}
 	if o.Below > BlockReturn {

@@ -675,7 +675,7 @@ func (a *Amounts) UnmarshalJSON(data []byte) error {
 var (
 	saleItemsNames      = []string{"too", "out", "only"}
 	shopPromotionsNames = []string{"refuse", "skip", "allow"}
-	restoreNames        = []string{"nothing_kept", "never"}
+	restoreNames        = []string{"nothing_kept", "never", "cancelled", "before_expiry"}
 	belowNames          = []string{"keep", "claw_back", "block"}
 	limitPerNames       = []string{"offer", "customer", "coupon", "order", "campaign", "attribute"}
 	whenSpentNames      = []string{"refuse", "clip", "allow_last"}

@@ -49,7 +49,7 @@ func TestOfferFaults(t *testing.T) {
 		"too many products":           {func(o *coupon.Offer) { o.Scope.In.Products = make([]string, 100_001) }, []string{"scope.in.products"}},
 		"undefined sale items":        {func(o *coupon.Offer) { o.Scope.SaleItems = 3 }, []string{"scope.sale_items"}},
 		"undefined shop promotions":   {func(o *coupon.Offer) { o.ShopPromotions = 3 }, []string{"shop_promotions"}},
-		"undefined restore":           {func(o *coupon.Offer) { o.Restore = 2 }, []string{"restore"}},
+		"undefined restore":           {func(o *coupon.Offer) { o.Restore = 4 }, []string{"restore"}},
 		"undefined below":             {func(o *coupon.Offer) { o.Below = 3 }, []string{"below_minimum"}},
 		"a group without name":        {func(o *coupon.Offer) { o.Group.First = true }, []string{"group.name"}},
 		"a hostile group":             {func(o *coupon.Offer) { o.Group.Name = "A" }, []string{"group.name"}},

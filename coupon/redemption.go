@@ -142,6 +142,7 @@ type appliedBody struct {
 	Amount  int64          `json:"amount"`
 	Taken   []ledger.Claim `json:"taken,omitempty"` // of limited counters
 	Restore Restore        `json:"restore,omitempty"`
+	Expires int64          `json:"expires,omitempty"` // of an offer without a coupon, where Restore asks
 	Below   Below          `json:"below,omitempty"`
 	Clawed  int64          `json:"clawed,omitempty"` // of the amount, what was taken back off units that are kept
 
@@ -240,6 +241,9 @@ func newAppliedBody(q *Quote, i int, a Applied, at time.Time) appliedBody {
 	body := appliedBody{
 		Offer: a.Offer, Version: a.Version, Name: a.Name, Coupon: a.Coupon, Amount: a.Amount.Minor(),
 		Held: c.Coupon != nil && c.Coupon.Holder != "", Restore: offer.Restore, Below: offer.Below,
+	}
+	if body.Restore == RestoreBeforeExpiry && c.Coupon == nil {
+		body.Expires = micros(c.Version.bounds.Until)
 	}
 	claims, _ := c.Version.claims(&q.Cart, c.Coupon, at)
 	for _, claim := range claims {

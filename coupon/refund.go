@@ -96,7 +96,7 @@ func (w *work) refund(r *storage.Record[redemptionBody], request RefundRequest, 
 	}
 	w.giveMoney(b, back)
 	if b.State == StateRefunded && before != StateRefunded {
-		if made.Restored, err = w.restoreUses(r); err != nil {
+		if made.Restored, err = w.restoreUses(r, b.cancels(&made)); err != nil {
 			return Refund{}, err
 		}
 	}
@@ -367,12 +367,20 @@ func (b *redemptionBody) nothingKept() bool {
 	return !slices.ContainsFunc(b.Lines, func(l lineBody) bool { return l.returned() < l.Quantity })
 }
 
-// restoreUses gives the uses back that their offers let come back.
-func (w *work) restoreUses(r *storage.Record[redemptionBody]) (bool, error) {
+// restoreUses gives the uses back that their offers let come back now that nothing
+// of the order is kept; cancelled says that all of it came back at once.
+func (w *work) restoreUses(r *storage.Record[redemptionBody], cancelled bool) (restored bool, err error) {
 	b := &r.Value
-	restored := false
-	for _, a := range b.Applied {
-		if a.Restore == RestoreNever {
+	if err := w.read(couponKeys(b.expiring())...); err != nil {
+		return false, err
+	}
+	for i := range b.Applied {
+		a := &b.Applied[i]
+		comesBack, err := w.comesBack(a, cancelled)
+		if err != nil {
+			return false, err
+		}
+		if !comesBack {
 			continue
 		}
 		if a.Held {
@@ -391,4 +399,43 @@ func (w *work) restoreUses(r *storage.Record[redemptionBody]) (bool, error) {
 		}
 	}
 	return restored, nil
+}
+
+// expiring are the ids of the coupons that giving their use back asks.
+func (b *redemptionBody) expiring() []string {
+	ids := b.held()
+	for _, a := range b.Applied {
+		if a.Coupon != "" && !a.Held && a.Restore == RestoreBeforeExpiry {
+			ids = append(ids, a.Coupon)
+		}
+	}
+	return ids
+}
+
+// comesBack says whether an offer gives its use back. A coupon's expiry is what it
+// is by now.
+func (w *work) comesBack(a *appliedBody, cancelled bool) (bool, error) {
+	switch a.Restore {
+	case RestoreNever:
+		return false, nil
+	case RestoreWhenCancelled:
+		return cancelled, nil
+	case RestoreBeforeExpiry:
+		expires := a.Expires
+		if a.Coupon != "" {
+			c, err := w.coupon(a.Coupon)
+			if err != nil {
+				return false, err
+			}
+			expires = c.Value.Expires
+		}
+		return expires == 0 || w.now.UnixMicro() < expires, nil
+	}
+	return true, nil
+}
+
+// cancels says that with a refund everything comes back at once: nothing has before.
+func (b *redemptionBody) cancels(made *refundBody) bool {
+	before := slices.ContainsFunc(b.Refunds, func(r refundBody) bool { return len(r.Lines)+len(r.Deliveries) > 0 })
+	return !before && b.nothingKept() && len(made.Deliveries) == len(b.Deliveries)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -103,6 +104,63 @@ func TestUsesThatAreNeverRestored(t *testing.T) {
 	assert.False(t, refund.Restored)
 	assert.Equal(t, int64(1), s.counter("uses/a"))
 	assert.Equal(t, coupon.ReasonUsed, s.refuses(cartOf(item("20.00", 1)), coupon.ChooseCoupons("held-a-jane/1"), noon).Reason)
+}
+
+// Each policy of giving the use back, for what a shopper may do with the order.
+func TestRestore(t *testing.T) {
+	goods := coupon.RefundRequest{ID: "goods", Lines: append(units("1", 3), units("2", 1)...)}
+	cancel := []coupon.RefundRequest{{ID: "all", Everything: true}}
+	inTwo := []coupon.RefundRequest{{ID: "one", Lines: units("1", 1)}, {ID: "rest", Everything: true}}
+	soon, late := noon.Add(time.Hour), noon.Add(72*time.Hour)
+	for name, c := range map[string]struct {
+		restore  coupon.Restore
+		requests []coupon.RefundRequest
+		at       time.Time
+		want     bool
+	}{
+		"nothing kept, cancelled":       {coupon.RestoreWhenNothingKept, cancel, late, true},
+		"nothing kept, returned":        {coupon.RestoreWhenNothingKept, inTwo, late, true},
+		"never, cancelled":              {coupon.RestoreNever, cancel, soon, false},
+		"cancelled, cancelled":          {coupon.RestoreWhenCancelled, cancel, late, true},
+		"cancelled, goods returned":     {coupon.RestoreWhenCancelled, []coupon.RefundRequest{goods}, soon, false},
+		"cancelled, returned in two":    {coupon.RestoreWhenCancelled, inTwo, soon, false},
+		"before expiry, cancelled":      {coupon.RestoreBeforeExpiry, cancel, soon, true},
+		"before expiry, returned":       {coupon.RestoreBeforeExpiry, inTwo, soon, true},
+		"before expiry, some returned":  {coupon.RestoreBeforeExpiry, inTwo[:1], soon, false},
+		"before expiry, returned later": {coupon.RestoreBeforeExpiry, inTwo, late, false},
+	} {
+		ends := func(o *coupon.Offer) {
+			o.Restore, o.Schedule = c.restore, coupon.Schedule{Interval: coupon.Interval{Until: noon.Add(48 * time.Hour)}}
+		}
+		for kind, choice := range map[string]func(*testing.T) (*shop, coupon.Choice){
+			"held": func(t *testing.T) (*shop, coupon.Choice) {
+				s := newShop(t, changed(limited(amountOff("a", "10.00"), coupon.Limit{Uses: 5}), ends))
+				return s, coupon.ChooseCoupons(s.held("a", "jane", 1)[0].ID)
+			},
+			"public": func(t *testing.T) (*shop, coupon.Choice) {
+				s := newShop(t, changed(limited(amountOff("a", "10.00"), coupon.Limit{Uses: 5}), ends))
+				return s, coupon.Choose(string(s.public("a", "CODE").Code))
+			},
+			"automatic": func(t *testing.T) (*shop, coupon.Choice) {
+				return newShop(t, automatic(changed(limited(amountOff("a", "10.00"), coupon.Limit{Uses: 5}), ends))), coupon.Choice{}
+			},
+		} {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				s, choice := choice(t)
+				cart := cartOf(item("10.00", 3), item("10.00", 1))
+				cart.Shipping = []coupon.Shipping{{ID: "parcel", Price: eur("2.90")}}
+				require.Len(t, s.redeem("order", cart, choice, noon).Applied, 1)
+				var restored bool
+				for _, request := range c.requests {
+					refund, err := s.Refund(ctx, "order", request, c.at)
+					require.NoError(t, err)
+					restored = restored || refund.Restored
+				}
+				assert.Equal(t, c.want, restored)
+				assert.Equal(t, c.want, s.counter("uses/a") == 0)
+			})
+		}
+	}
 }
 
 func TestOnlyWhatIsPaidIsRefunded(t *testing.T) {
