@@ -17,6 +17,7 @@ const (
 	FoundSums   ledger.Finding = "redemption sums" // lines, offers and totals of a redemption do not add up
 	FoundUse    ledger.Finding = "coupon use"      // a coupon and a redemption disagree about a use
 	FoundBooked ledger.Finding = "booked discount" // the book says another discount than the redemption
+	FoundTender ledger.Finding = "tender"          // the book says that other credit paid for an order
 )
 
 // Kinds are the kinds of documents that hold claims, for [ledger.Audit].
@@ -26,8 +27,8 @@ func Kinds() []string { return []string{kindRedemption} }
 // the book: everything [ledger.Audit] checks, for redemptions; that the lines,
 // offers and totals of each redemption add up; that each coupon that somebody
 // holds is used by exactly the orders that say so, and not more often than it may
-// be; and that the book says the same discounts and refunds. Extra kinds are
-// passed on to ledger.Audit.
+// be; and that the book says the same discounts and refunds, and that credit is held
+// or taken for orders as they say. Extra kinds are passed on to ledger.Audit.
 //
 // On a quiet store its report is exact. While others write, what looks wrong is
 // read again until it stands still.
@@ -44,7 +45,7 @@ func AuditAt(ctx context.Context, store storage.Store, pruned time.Time, kinds .
 	if err != nil {
 		return report, err
 	}
-	a := auditor{store: store, book: ledger.New(store, ledger.Options{})}
+	a := auditor{store: store, book: ledger.New(store, ledger.Options{Floors: floors})}
 	for kind, check := range map[string]checker{kindRedemption: a.redemption, kindCoupon: a.coupon} {
 		if err := a.each(ctx, kind, check); err != nil {
 			return report, err
@@ -167,51 +168,99 @@ func (a *auditor) redemption(ctx context.Context, doc storage.Doc) ([]ledger.Dis
 			wrong = append(wrong, ledger.Discrepancy{Finding: FoundUse, Where: b.Order, Found: int64(uses), Want: 0, Note: "coupon " + id})
 		}
 	}
-	if b.Confirmed == 0 || len(b.Applied) == 0 {
+	if len(b.Applied)+len(b.Tender)+len(b.Refunds) == 0 {
 		return wrong, rests, nil
 	}
 	booked, err := a.booked(ctx, b)
 	if err != nil {
 		return nil, nil, err
 	}
-	if want := b.Discount - b.returnedDiscount(); booked != want {
-		wrong = append(wrong, ledger.Discrepancy{Finding: FoundBooked, Where: b.Order, Found: booked, Want: want})
-	}
-	return wrong, rests, nil
+	return append(wrong, b.checkBooked(booked)...), rests, nil
 }
 
-// booked is the discount the book has for an order, less what refunds took back.
-func (a *auditor) booked(ctx context.Context, b *redemptionBody) (int64, error) {
+// booked is what the book has moved for an order.
+type booked struct {
+	promotions int64                     // paid for discounts and goodwill, less what was taken back
+	tender     map[ledger.Currency]int64 // credit that paid for it
+	held       map[ledger.Currency]int64 // credit that waits
+}
+
+func (a *auditor) booked(ctx context.Context, b *redemptionBody) (booked, error) {
 	ids := []string{redeemedEntry(b.Order)}
-	for i, r := range b.Refunds {
-		if r.Discount > 0 {
-			ids = append(ids, refundedEntry(b.Order, i+1))
-		}
+	for i := range b.Refunds {
+		ids = append(ids, refundedEntry(b.Order, i+1))
 	}
-	var sum int64
+	for _, id := range b.Holds {
+		ids = append(ids, "hold/"+id, "hold-end/"+id)
+	}
+	sums := booked{tender: make(map[ledger.Currency]int64), held: make(map[ledger.Currency]int64)}
 	for _, id := range ids {
 		entry, _, err := a.book.Entry(ctx, id)
 		if err != nil {
-			return 0, err
+			return sums, err
 		}
 		for _, t := range entry.Transfers {
-			switch {
-			case strings.HasPrefix(string(t.From), promotions):
-				sum += t.Amount.Minor()
-			case strings.HasPrefix(string(t.To), promotions):
-				sum -= t.Amount.Minor()
-			}
+			sums.add(t.To, t.Amount.Minor(), t.Amount.Currency())
+			sums.add(t.From, -t.Amount.Minor(), t.Amount.Currency())
 		}
 	}
-	return sum, nil
+	return sums, nil
 }
 
-func (b *redemptionBody) returnedDiscount() int64 {
-	var sum int64
-	for _, r := range b.Refunds {
-		sum += r.Discount
+func (s *booked) add(account ledger.Account, in int64, unit ledger.Currency) {
+	switch {
+	case strings.HasPrefix(string(account), promotions):
+		s.promotions -= in
+	case strings.HasPrefix(string(account), "held/"):
+		s.held[unit] += in
+	case account == TenderAccount:
+		s.tender[unit] += in
 	}
-	return sum
+}
+
+// checkBooked compares what the book has moved with what the redemption says.
+func (b *redemptionBody) checkBooked(found booked) []ledger.Discrepancy {
+	var wrong []ledger.Discrepancy
+	compare := func(finding ledger.Finding, found, want int64, note string) {
+		if found != want {
+			wrong = append(wrong, ledger.Discrepancy{Finding: finding, Where: b.Order, Found: found, Want: want, Note: note})
+		}
+	}
+	var promotions int64
+	if b.State.paid() {
+		promotions = b.Discount
+	}
+	back := make([]tenderBody, len(b.Tender))
+	for _, r := range b.Refunds {
+		promotions -= r.Discount
+		for _, f := range r.Funded {
+			promotions += f.Amount
+		}
+		for _, t := range r.Tender {
+			if t.Tender < 0 || t.Tender >= len(back) {
+				compare(FoundTender, int64(t.Tender), int64(len(back)-1), "a refund to credit that paid nothing")
+				continue
+			}
+			back[t.Tender].Back += t.Amount
+			back[t.Tender].BackWorth += t.Worth
+		}
+	}
+	compare(FoundBooked, found.promotions, promotions, "")
+	for i, t := range b.Tender {
+		unit := t.Unit.Code()
+		compare(FoundTender, t.Back, back[i].Back, unit+" returned")
+		compare(FoundTender, t.BackWorth, back[i].BackWorth, unit+" returned, in worth")
+		var spent, held int64
+		switch {
+		case b.State.paid():
+			spent = t.Amount - t.Back
+		case b.State == StateReserved:
+			held = t.Amount
+		}
+		compare(FoundTender, found.tender[t.Unit], spent, unit+" spent")
+		compare(FoundTender, found.held[t.Unit], held, unit+" held")
+	}
+	return wrong
 }
 
 // checkSums compares every sum that a redemption keeps with its parts.

@@ -36,12 +36,14 @@
 //     [Service.Batch].
 //   - a checkout: [Service.Quote], then [Service.Redeem] in one step, or
 //     [Service.Reserve] and [Service.Confirm] or [Service.Release] round a
-//     payment; later [Service.Refund]. A [Redemption] is what one order uses.
+//     payment; later [Service.Refund], and [Service.RefundAmount] for goodwill. A
+//     [Redemption] is what one order uses.
 //   - credit, money or points that a customer has: [Service.GrantCredit],
-//     [Service.TakeCredit], [Service.Credit]; it stands on [CreditAccount].
+//     [Service.TakeCredit], [Service.Credit]; it stands on [CreditAccount], and pays
+//     for orders by [Quote.Pay].
 //   - upkeep: [Service.Sweep], [Audit], [Views].
 //   - plans, for joining with other changes in one batch: [Service.PlanConfirm],
-//     [Service.PlanRefund], [Service.PlanIssue], [Service.PlanRevoke],
+//     [Service.PlanRefund], [Service.PlanRefundAmount], [Service.PlanIssue], [Service.PlanRevoke],
 //     [Service.PlanGrantCredit], [Service.PlanTakeCredit].
 //
 // # How amounts come about
@@ -94,6 +96,18 @@
 //   - Each payer's part of a discount is a cut of its own off each part of a line, so
 //     that a return gives every payer back exactly what it paid. Sharing what comes
 //     back anew lost: successive shares of parts do not sum to the share of the whole.
+//   - Credit is tender: it pays what is left after all offers, and no offer sees it. As
+//     an offer it lost: it would lower the price that taxes, minimums and other
+//     discounts rest on, and a return would have to know which part of a unit's price
+//     was credit. It is held by the ledger, for as long as the reservation lives; a time
+//     of the hold's own lost, since two clocks could end one thing twice.
+//   - A refund goes back to credit first. Other means first is an option: it turns
+//     credit that was given away into money only when all of that is back, but a shop
+//     that pays out money for a return of half the goods has nothing to set off when the
+//     rest never comes back, or the credit is to be taken back for fraud.
+//   - Goodwill comes off what the last units to return give back, and goes back to who
+//     paid it then. Sharing it over all units lost: a return of one unit would give back
+//     less than its price for a scratch on another.
 //   - The check of an exclusion is reading it when redeeming. Making the batch
 //     depend on every seller's exclusions lost: a cart of a thousand sellers would
 //     need a thousand checks.

@@ -80,10 +80,10 @@ func (e *QuoteChanged) refused() *Refusal {
 // charges Missing on top of what was paid, or refunds Paid and cancels.
 type Lapsed struct {
 	Order   string
-	Paid    ledger.Money // what the shopper owed with the discount
-	Missing ledger.Money // the discount that is no longer there
+	Paid    ledger.Money // what the shopper owed with the discount, beside credit
+	Missing ledger.Money // the discount, and what credit was to pay: neither is taken
 	Since   time.Time    // when the reservation ended
-	Why     error        // the claim that failed: a *Refusal
+	Why     error        // the claim that failed: a *Refusal, or of credit a *ledger.InsufficientError
 }
 
 // Error says what to charge or refund.

@@ -103,6 +103,66 @@ var operations = map[string]func(s *shop) operation{
 		s.grant("jane", eur("3.00"))
 		return crediting((*coupon.Service).TakeCredit)
 	},
+	"reserve with credit": func(s *shop) operation {
+		q := paidByCredit(s)
+		return operation{ask: func(ctx context.Context, s *coupon.Service) (any, error) { return s.Reserve(ctx, "order", q, noon) }}
+	},
+	"redeem with credit": func(s *shop) operation {
+		q := paidByCredit(s)
+		return operation{
+			func(ctx context.Context, s *coupon.Service) (any, error) { return s.Redeem(ctx, "order", q, noon) },
+			func(s *coupon.Service) error {
+				other, err := q.Pay(coupon.Tender{Amount: eur("1.00")})
+				return errors.Join(err, second(s.Redeem(ctx, "order", other, noon)))
+			},
+		}
+	},
+	"redeem with credit that a lapsed reservation holds": func(s *shop) operation {
+		q := paidByCredit(s)
+		require.NoError(s.t, ignore(s.Reserve(ctx, "left", q, noon.Add(-time.Hour))))
+		return operation{ask: func(ctx context.Context, s *coupon.Service) (any, error) { return s.Redeem(ctx, "order", q, noon) }}
+	},
+	"reserve with other credit": func(s *shop) operation {
+		q := paidByCredit(s)
+		require.NoError(s.t, ignore(s.Reserve(ctx, "order", q, noon)))
+		other, err := q.Pay(coupon.Tender{Amount: eur("7.00")})
+		require.NoError(s.t, err)
+		return operation{ask: func(ctx context.Context, s *coupon.Service) (any, error) { return s.Reserve(ctx, "order", other, noon) }}
+	},
+	"confirm with credit": func(s *shop) operation {
+		require.NoError(s.t, ignore(s.Reserve(ctx, "order", paidByCredit(s), noon)))
+		return operation{ask: func(ctx context.Context, s *coupon.Service) (any, error) { return s.Confirm(ctx, "order", noon) }}
+	},
+	"release with credit": func(s *shop) operation {
+		require.NoError(s.t, ignore(s.Reserve(ctx, "order", paidByCredit(s), noon)))
+		return operation{ask: func(ctx context.Context, s *coupon.Service) (any, error) { return s.Release(ctx, "order", noon) }}
+	},
+	"refund an amount": func(s *shop) operation {
+		require.NoError(s.t, ignore(s.Redeem(ctx, "order", paidByCredit(s), noon)))
+		request := coupon.AmountRequest{ID: "r", Amount: eur("9.00"), Actor: "staff", Reason: "scratched"}
+		return operation{
+			func(ctx context.Context, s *coupon.Service) (any, error) {
+				return s.RefundAmount(ctx, "order", request, noon)
+			},
+			func(s *coupon.Service) error {
+				return second(s.Refund(ctx, "order", coupon.RefundRequest{ID: "r", Everything: true}, noon))
+			},
+		}
+	},
+	"refund everything after an amount": func(s *shop) operation {
+		require.NoError(s.t, ignore(s.Redeem(ctx, "order", paidByCredit(s), noon)))
+		request := coupon.AmountRequest{ID: "r", Amount: eur("9.00"), Funding: []coupon.Share{share(coupon.Seller, "100")}, Seller: "acme"}
+		require.NoError(s.t, ignore(s.RefundAmount(ctx, "order", request, noon)))
+		return operation{
+			func(ctx context.Context, s *coupon.Service) (any, error) {
+				return s.Refund(ctx, "order", coupon.RefundRequest{ID: "all", Everything: true}, noon)
+			},
+			func(s *coupon.Service) error {
+				request.Amount = eur("8.00")
+				return second(s.RefundAmount(ctx, "order", request, noon))
+			},
+		}
+	},
 	"reserve": func(s *shop) operation { return checkout(s, (*coupon.Service).Reserve, false) },
 	"redeem":  func(s *shop) operation { return checkout(s, (*coupon.Service).Redeem, true) },
 	"redeem with a lapsed reservation in the way": func(s *shop) operation {
@@ -154,6 +214,14 @@ var operations = map[string]func(s *shop) operation{
 			},
 		}
 	},
+}
+
+// paidByCredit is a shop whose customer has credit, and a quote that it pays a part of.
+func paidByCredit(s *shop) *coupon.Quote {
+	s.grant("jane", eur("7.00"))
+	q, err := s.applies(cartOf(item("20.00", 3)), bothCoupons.For("order"), noon).Pay(coupon.Tender{Amount: eur("6.00")})
+	require.NoError(s.t, err)
+	return q
 }
 
 func crediting(call func(*coupon.Service, context.Context, coupon.CreditRequest, time.Time) (coupon.CreditChange, error)) operation {

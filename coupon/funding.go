@@ -21,25 +21,39 @@ type payers struct {
 func (p *payers) share(off []Off, seller string) []offBody {
 	var shared []offBody
 	for _, o := range off {
-		funding := p.offers[o.Applied].Version.offer.Funding
-		if len(funding) == 0 {
-			funding = []Share{{Payer: Platform, Rate: ledger.MustRate("100")}}
-		}
-		weights := make([]int64, len(funding))
-		for i, f := range funding {
-			weights[i], _ = f.Rate.Of(rateUnit, ledger.HalfUp) // exact: a rate has 6 decimals of a percent
-		}
-		amounts, err := ledger.Split(nil, o.Amount.Minor(), weights, nil)
-		if err != nil { // the shares of a published offer sum to 100 %
-			continue
-		}
-		for i, amount := range amounts {
-			if amount > 0 {
-				shared = append(shared, offBody{o.Applied, p.index(funding[i].Payer, seller), amount})
-			}
+		for _, paid := range p.of(p.offers[o.Applied].Version.offer.Funding, o.Amount.Minor(), seller) {
+			shared = append(shared, offBody{o.Applied, paid.payer, paid.amount})
 		}
 	}
 	return shared
+}
+
+// paidBy is what one payer pays.
+type paidBy struct {
+	payer  int // its place among the names
+	amount int64
+}
+
+// of splits an amount by the shares; without any the platform pays.
+func (p *payers) of(funding []Share, amount int64, seller string) []paidBy {
+	if len(funding) == 0 {
+		funding = []Share{{Payer: Platform, Rate: ledger.MustRate("100")}}
+	}
+	weights := make([]int64, len(funding))
+	for i, f := range funding {
+		weights[i], _ = f.Rate.Of(rateUnit, ledger.HalfUp) // exact: a rate has 6 decimals of a percent
+	}
+	amounts, err := ledger.Split(nil, amount, weights, nil)
+	if err != nil { // shares that were checked sum to 100 %
+		return nil
+	}
+	var paid []paidBy
+	for i, amount := range amounts {
+		if amount > 0 {
+			paid = append(paid, paidBy{p.index(funding[i].Payer, seller), amount})
+		}
+	}
+	return paid
 }
 
 // rateUnit is 100 % of a rate's smallest step.

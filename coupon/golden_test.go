@@ -104,6 +104,32 @@ func TestGoldenOffers(t *testing.T) {
 	}
 }
 
+// An order that credit and points paid for in part, with goodwill and a return; and
+// one that waits for its payment.
+func TestGoldenTender(t *testing.T) {
+	s := newShop(t, automatic(percentOff("a", "10")))
+	s.grant("jane", eur("20.00"))
+	s.grant("jane", points(t, 300))
+	q, err := s.applies(cartOf(item("20.00", 3)), coupon.Choice{}, noon).Pay(coupon.Tender{Amount: points(t, 300), Worth: eur("3.33")}, money("8.00"))
+	require.NoError(t, err)
+	s.must(s.Reserve(ctx, "order", q, noon))
+	s.must(s.Confirm(ctx, "order", noon.Add(time.Minute)))
+	require.NoError(t, ignore(s.RefundAmount(ctx, "order", coupon.AmountRequest{
+		ID: "late", Amount: eur("50.00"), Actor: "ann", Reason: "late", Funding: []coupon.Share{share(coupon.Seller, "60"), share("brand", "40")}, Seller: "acme",
+	}, noon.Add(time.Hour))))
+	require.NoError(t, ignore(s.Refund(ctx, "order", coupon.RefundRequest{ID: "one", Lines: units("1", 1)}, noon.Add(2*time.Hour))))
+	s.must(s.Reserve(ctx, "waiting", s.pays(money("1.00")), noon))
+	for file, key := range map[string]storage.Key{
+		"redemption_tender.json":         {Kind: "redemption", ID: "order"},
+		"redemption_tender_waiting.json": {Kind: "redemption", ID: "waiting"},
+		"entry_of_goodwill.json":         {Kind: "entry", ID: "order/order/refunded/1"},
+		"entry_of_credit.json":           {Kind: "entry", ID: "credit/granted/grant-jane20.00 EUR"},
+		"hold_of_an_order.json":          {Kind: "hold", ID: "order/waiting/1/1"},
+	} {
+		requireGolden(t, file, body(t, s.store, key))
+	}
+}
+
 // A redemption in which every member of its parts says something.
 func TestGoldenRedemption(t *testing.T) {
 	s := newShop(t,

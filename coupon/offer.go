@@ -194,7 +194,7 @@ func (o *Offer) validate(predicates map[predicateName]*RegisteredPredicate) erro
 	conditions.children("conditions", o.Conditions)
 	o.Schedule.check(faults)
 	o.checkLimits(faults)
-	o.checkFunding(faults)
+	faults.funding(o.Funding)
 	if o.Campaign != "" && !offerID.MatchString(o.Campaign) {
 		faults.add("campaign", "is %.80q, want %s", o.Campaign, offerID)
 	}
@@ -219,23 +219,23 @@ func (o *Offer) validate(predicates map[predicateName]*RegisteredPredicate) erro
 	return faults.orNil()
 }
 
-func (o *Offer) checkFunding(faults *Faults) {
-	if len(o.Funding) > maxShares {
-		faults.add("funding", "has %d shares, at most %d are allowed", len(o.Funding), maxShares)
+func (f *Faults) funding(shares []Share) {
+	if len(shares) > maxShares {
+		f.add("funding", "has %d shares, at most %d are allowed", len(shares), maxShares)
 		return
 	}
 	sum := decimal.Zero
-	for i, share := range o.Funding {
+	for i, share := range shares {
 		path := fmt.Sprintf("funding[%d]", i)
-		faults.id(path+".payer", share.Payer, false)
-		checkRate(path+".percent", share.Rate, faults)
+		f.id(path+".payer", share.Payer, false)
+		checkRate(path+".percent", share.Rate, f)
 		sum = sum.Add(share.Rate.Percent())
-		if slices.ContainsFunc(o.Funding[:i], func(s Share) bool { return s.Payer == share.Payer }) {
-			faults.add(path+".payer", "%q has a share already", share.Payer)
+		if slices.ContainsFunc(shares[:i], func(s Share) bool { return s.Payer == share.Payer }) {
+			f.add(path+".payer", "%q has a share already", share.Payer)
 		}
 	}
-	if len(o.Funding) > 0 && !sum.Equal(decimal.NewFromInt(100)) {
-		faults.add("funding", "sums to %s%%, want 100%%", sum)
+	if len(shares) > 0 && !sum.Equal(decimal.NewFromInt(100)) {
+		f.add("funding", "sums to %s%%, want 100%%", sum)
 	}
 }
 

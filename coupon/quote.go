@@ -53,6 +53,9 @@ type Quote struct {
 	Shipping ledger.Money // before offers
 	Total    ledger.Money // subtotal - discount + shipping: what the shopper pays
 
+	// Tender is credit that pays a part of the total, by [Quote.Pay].
+	Tender []Tender
+
 	// Optimal says, of a search for the best set, that no set takes more off.
 	Optimal bool
 
@@ -189,7 +192,8 @@ func (q *Quote) Fingerprint() string {
 		Applied    []Applied
 		Lines      []line
 		Deliveries []QuoteDelivery
-	}{q.Cart, q.Applied, lines, q.Deliveries})
+		Tender     []Tender `json:",omitempty"`
+	}{q.Cart, q.Applied, lines, q.Deliveries, q.Tender})
 	if err != nil { // a cart of invalid money, which never comes out of a quote
 		return ""
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/storage"
 	"github.com/vouch-go/vouch/storage/memory"
 )
@@ -102,7 +103,8 @@ func eachOf(t *testing.T, workers int, calls []func() error) int {
 			<-start
 			for i := next.Add(1) - 1; i < int64(len(calls)); i = next.Add(1) - 1 {
 				err := calls[i]()
-				refused := errors.Is(err, coupon.ErrRefused) || errors.Is(err, coupon.ErrQuoteChanged) || errors.Is(err, coupon.ErrKeyReused)
+				refused := errors.Is(err, coupon.ErrRefused) || errors.Is(err, coupon.ErrQuoteChanged) || errors.Is(err, coupon.ErrKeyReused) ||
+					errors.Is(err, ledger.ErrInsufficient) || errors.Is(err, coupon.ErrRequest)
 				switch {
 				case err == nil:
 					accepted.Add(1)
@@ -127,6 +129,8 @@ var races = map[string]race{
 	"several coupons on one order":     oneOrderRace,
 	"a customer's limit, several tabs": customerRace,
 	"credit taken back twice":          takingRace,
+	"credit spent on several orders":   spendingRace,
+	"goodwill beyond what was paid":    goodwillRace,
 }
 
 func TestRacesAreWon(t *testing.T) {

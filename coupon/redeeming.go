@@ -46,6 +46,8 @@ func (s *Service) claim(ctx context.Context, order string, quote *Quote, until, 
 	faults.instant("now", now)
 	if quote == nil {
 		faults.add("quote", "is missing")
+	} else {
+		quote.checkTender(faults)
 	}
 	if err := faults.orNil(); err != nil {
 		return Redemption{}, err
@@ -92,7 +94,7 @@ const maxHolders = 100
 func (s *Service) lapsedHolder(ctx context.Context, counter string, known []string, now time.Time) (string, error) {
 	var holders []string
 	err := s.lapsed(ctx, now, func(b *redemptionBody) bool {
-		holds := slices.ContainsFunc(b.Claims, func(c ledger.Claim) bool { return c.Counter == counter && c.N > 0 })
+		holds := slices.ContainsFunc(b.Claims, func(c ledger.Claim) bool { return c.Counter == counter && c.N > 0 }) || b.creditOf(counter) != nil
 		if holds && !slices.Contains(known, b.Order) {
 			holders = append(holders, b.Order)
 		}
@@ -109,6 +111,12 @@ func (s *Service) limitReached(ctx context.Context, counter string, refused stor
 	_, values, err := s.store.Get(ctx, nil, counter)
 	if err != nil {
 		return err
+	}
+	for _, t := range refused.Answer.Tender {
+		account := CreditAccount(refused.Answer.Customer)
+		if counter == ledger.BalanceCounter(account, t.Amount.Currency()) {
+			return &ledger.InsufficientError{Account: account, Found: ledger.Minor(values[counter], t.Amount.Currency()), Needed: t.Amount}
+		}
 	}
 	claim := ledger.Claim{Counter: counter}
 	for _, add := range refused.Batch.Adds {
@@ -199,6 +207,7 @@ func (w *work) judgeAgain(order string, quote *Quote) (*Quote, error) {
 	if err != nil {
 		return nil, err
 	}
+	judged.Tender = quote.Tender
 	if !judged.sameAmounts(quote) {
 		return nil, &QuoteChanged{Quoted: quote, Now: judged}
 	}
@@ -214,19 +223,36 @@ func (s *Service) Confirm(ctx context.Context, order string, now time.Time) (Red
 	redemption, err := s.carryOut(ctx, now, func(ctx context.Context, expire []string) (storage.Plan[Redemption], error) {
 		return s.planConfirm(ctx, order, expire, now)
 	})
-	if refused, ok := isRefusal(err); ok && !errors.Is(err, ErrLapsed) {
-		return s.lapsedAnswer(ctx, order, refused, err)
+	if why := gone(err); why != nil {
+		return s.lapsedAnswer(ctx, order, why, err)
 	}
 	return redemption, err
 }
 
 // lapsedAnswer says what became of a reservation that can't be confirmed.
-func (s *Service) lapsedAnswer(ctx context.Context, order string, refused *Refusal, cause error) (Redemption, error) {
+func (s *Service) lapsedAnswer(ctx context.Context, order string, why, cause error) (Redemption, error) {
 	redemption, err := s.Redemption(ctx, order)
 	if err != nil {
 		return redemption, cause
 	}
-	return redemption, &Lapsed{Order: order, Paid: redemption.Total, Missing: redemption.Discount, Since: redemption.Ended, Why: refused}
+	lapsed := &Lapsed{Order: order, Paid: redemption.Due, Missing: redemption.Discount, Since: redemption.Ended, Why: why}
+	for _, t := range redemption.Tender {
+		lapsed.Missing = ledger.Minor(lapsed.Missing.Minor()+t.Worth.Minor(), lapsed.Missing.Currency())
+	}
+	return redemption, lapsed
+}
+
+// gone is the claim that failed, a limit's or a coupon's, or of credit; nil when an
+// error is something else.
+func gone(err error) error {
+	if refused, ok := isRefusal(err); ok && !errors.Is(err, ErrLapsed) {
+		return refused
+	}
+	var insufficient *ledger.InsufficientError
+	if errors.As(err, &insufficient) {
+		return insufficient
+	}
+	return nil
 }
 
 // PlanConfirm is Confirm as a plan, for joining it with what else happens when an
@@ -321,6 +347,12 @@ func (s *Service) PlanRefund(ctx context.Context, order string, request RefundRe
 	if err != nil {
 		return storage.Plan[Refund]{}, err
 	}
+	return s.planRefund(ctx, order, now, func(w *work, r *storage.Record[redemptionBody]) (Refund, error) {
+		return w.refund(r, request, fingerprint, s.options.ReturnOrder)
+	})
+}
+
+func (s *Service) planRefund(ctx context.Context, order string, now time.Time, refund func(*work, *storage.Record[redemptionBody]) (Refund, error)) (storage.Plan[Refund], error) {
 	return plan(ctx, s, now, []storage.Key{redemptionKey(order)}, func(w *work) (Refund, error) {
 		r, err := w.redemption(order)
 		if err != nil {
@@ -329,7 +361,7 @@ func (s *Service) PlanRefund(ctx context.Context, order string, request RefundRe
 		if r.Version == 0 {
 			return Refund{}, fmt.Errorf("%w: order %q", ErrNoRedemption, order)
 		}
-		return w.refund(r, request, fingerprint)
+		return refund(w, r)
 	})
 }
 

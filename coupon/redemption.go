@@ -59,6 +59,9 @@ type Redemption struct {
 	ShippingTotal ledger.Money
 	Total         ledger.Money // what the shopper pays
 	Refunded      ledger.Money // of that, what was given back
+
+	Tender []RedeemedTender // credit that pays a part of the total
+	Due    ledger.Money     // the total less that: what the shopper pays by other means
 }
 
 // RedeemedLine is one line of the order as it was redeemed.
@@ -73,6 +76,12 @@ type RedeemedLine struct {
 type RedeemedShipping struct {
 	QuoteDelivery
 	Returned bool
+}
+
+// RedeemedTender is credit that pays a part of the order.
+type RedeemedTender struct {
+	Tender
+	Returned ledger.Money // of Tender.Amount, what refunds gave back
 }
 
 // Bodies keep money as int64 minor units and instants as unix microseconds, so
@@ -99,6 +108,8 @@ type redemptionBody struct {
 	Payers      []string        `json:"payers"`
 	Gifts       []giftBody      `json:"gifts"`
 	Refunds     []refundBody    `json:"refunds"`
+	Tender      []tenderBody    `json:"tender"`
+	Holds       []string        `json:"holds"` // of tender: waiting while reserved, posted when paid
 }
 
 type lineBody struct {
@@ -178,6 +189,11 @@ type refundBody struct {
 	Lines       []refundLineBody `json:"lines,omitempty"`
 	Deliveries  []string         `json:"deliveries,omitempty"`
 	Restored    bool             `json:"restored,omitempty"`
+	Goodwill    int64            `json:"goodwill,omitempty"` // what Amount was lowered by
+	Funded      []fundedBody     `json:"funded,omitempty"`   // who pays for goodwill, or gets it back
+	Tender      []tenderBack     `json:"tender,omitempty"`
+	Actor       string           `json:"actor,omitempty"`
+	Reason      string           `json:"reason,omitempty"`
 }
 
 type refundLineBody struct {
@@ -231,7 +247,7 @@ func newRedemptionBody(order string, q *Quote, at time.Time) redemptionBody {
 	for i, a := range q.Applied {
 		b.Applied = append(b.Applied, newAppliedBody(q, i, a, at))
 	}
-	b.Claims = b.taken()
+	b.Claims, b.Tender = b.taken(), newTenderBodies(q.Tender)
 	return b
 }
 
@@ -348,6 +364,12 @@ func (b *redemptionBody) redemption() Redemption {
 	for _, a := range b.Applied {
 		r.Applied = append(r.Applied, Applied{a.Offer, a.Version, a.Name, a.Coupon, money(a.Amount)})
 	}
+	due := b.Total
+	for _, t := range b.Tender {
+		due -= t.Worth
+		r.Tender = append(r.Tender, RedeemedTender{Tender{ledger.Minor(t.Amount, t.Unit), money(t.Worth)}, ledger.Minor(t.Back, t.Unit)})
+	}
+	r.Due = money(due)
 	for i := range b.Refunds {
 		r.Refunds = append(r.Refunds, b.refund(&b.Refunds[i]))
 	}

@@ -42,6 +42,16 @@ type Refund struct {
 	Lines      []RefundedLine
 	Shipping   []string
 	Restored   bool // the coupons and limits were given back their use
+
+	// Goodwill is what Amount was lowered by, because it had been given back before,
+	// by RefundAmount.
+	Goodwill ledger.Money
+	Funded   []Contribution // who pays for a goodwill amount; below 0: who got it back
+
+	Tender []Tender     // of Amount, what goes back to the customer's credit
+	Other  ledger.Money // of Amount, what the shop gives back by other means
+
+	Actor, Reason string // of a goodwill amount
 }
 
 // RefundedLine is what the units of one line paid.
@@ -56,6 +66,16 @@ func (b *redemptionBody) refund(r *refundBody) Refund {
 		ID: r.ID, At: instant(r.At), Amount: ledger.Minor(r.Amount, b.Currency),
 		Discount: ledger.Minor(r.Discount, b.Currency), ClawedBack: ledger.Minor(r.ClawedBack, b.Currency), Shipping: r.Deliveries, Restored: r.Restored,
 	}
+	refund.Goodwill, refund.Actor, refund.Reason = ledger.Minor(r.Goodwill, b.Currency), r.Actor, r.Reason
+	for _, f := range r.Funded {
+		refund.Funded = append(refund.Funded, Contribution{b.Payers[f.Payer], ledger.Minor(f.Amount, b.Currency)})
+	}
+	other := r.Amount
+	for _, t := range r.Tender {
+		other -= t.Worth
+		refund.Tender = append(refund.Tender, Tender{ledger.Minor(t.Amount, b.Tender[t.Tender].Unit), ledger.Minor(t.Worth, b.Currency)})
+	}
+	refund.Other = ledger.Minor(other, b.Currency)
 	for _, l := range r.Lines {
 		refund.Lines = append(refund.Lines, RefundedLine{l.Line, l.Units, ledger.Minor(l.Amount, b.Currency)})
 	}
@@ -64,15 +84,10 @@ func (b *redemptionBody) refund(r *refundBody) Refund {
 
 // refund gives back what a request names. Asked again under the same id, it
 // answers what it recorded.
-func (w *work) refund(r *storage.Record[redemptionBody], request RefundRequest, fingerprint string) (Refund, error) {
+func (w *work) refund(r *storage.Record[redemptionBody], request RefundRequest, fingerprint string, order ReturnOrder) (Refund, error) {
 	b := &r.Value
-	for i := range b.Refunds {
-		switch past := &b.Refunds[i]; {
-		case past.ID == request.ID && past.Fingerprint == fingerprint:
-			return b.refund(past), nil
-		case past.ID == request.ID:
-			return Refund{}, fmt.Errorf("%w: refund %q of order %q was asked for with other lines: use another id", ErrKeyReused, request.ID, b.Order)
-		}
+	if past, known, err := b.refundedBefore(request.ID, fingerprint); known || err != nil {
+		return past, err
 	}
 	lines, shipping := b.kept()
 	if !b.State.paid() || len(lines)+len(shipping) == 0 {
@@ -103,14 +118,39 @@ func (w *work) refund(r *storage.Record[redemptionBody], request RefundRequest, 
 	for _, amount := range back {
 		made.Discount += amount
 	}
+	b.lessGoodwill(&made)
+	return w.payBack(b, made, "refunded", b.transfers(back, true), order), nil
+}
+
+// refundedBefore is the refund that was made under an id.
+func (b *redemptionBody) refundedBefore(id, fingerprint string) (past Refund, known bool, err error) {
+	for i := range b.Refunds {
+		switch past := &b.Refunds[i]; {
+		case past.ID == id && past.Fingerprint == fingerprint:
+			return b.refund(past), true, nil
+		case past.ID == id:
+			return Refund{}, true, fmt.Errorf("%w: refund %q of order %q was asked for with other lines or another amount: use another id", ErrKeyReused, id, b.Order)
+		}
+	}
+	return Refund{}, false, nil
+}
+
+// payBack records a refund: what of it goes back to credit, and what the book says.
+func (w *work) payBack(b *redemptionBody, made refundBody, kind string, transfers []ledger.Transfer, order ReturnOrder) Refund {
+	made.Tender = b.returnTender(made.Amount, order)
 	b.Refunded += made.Amount
-	if transfers := b.transfers(back, true); len(transfers) > 0 {
-		w.entries = append(w.entries, ledger.Entry{
-			ID: refundedEntry(b.Order, len(b.Refunds)+1), Kind: "refunded", At: w.now, Subject: b.Customer, Concerns: b.Order, Transfers: transfers,
-		})
+	transfers = slices.Concat(transfers, b.goodwillTransfers(made.Funded), b.tenderTransfers(made.Tender))
+	if len(transfers) > 0 {
+		entry := ledger.Entry{
+			ID: refundedEntry(b.Order, len(b.Refunds)+1), Kind: kind, At: w.now, Actor: made.Actor, Subject: b.Customer, Concerns: b.Order, Transfers: transfers,
+		}
+		if made.Reason != "" {
+			entry.Details = map[string]string{"reason": made.Reason}
+		}
+		w.entries = append(w.entries, entry)
 	}
 	b.Refunds = append(slices.Clone(b.Refunds), made)
-	return b.refund(&b.Refunds[len(b.Refunds)-1]), nil
+	return b.refund(&b.Refunds[len(b.Refunds)-1])
 }
 
 func cloneLines(lines []lineBody) []lineBody {

@@ -67,7 +67,7 @@ func TestRefunds(t *testing.T) {
 	}
 	first := give(coupon.RefundRequest{ID: "1", Lines: append(units("1", 1), units("1", 1)...)})
 	assert.Equal(t, coupon.Refund{
-		ID: "1", At: noon, Amount: eur("15.00"), Discount: eur("5.00"), ClawedBack: eur("0.00"),
+		ID: "1", At: noon, Amount: eur("15.00"), Discount: eur("5.00"), ClawedBack: eur("0.00"), Goodwill: eur("0.00"), Other: eur("15.00"),
 		Lines: []coupon.RefundedLine{{"1", 1, eur("7.50")}, {"1", 1, eur("7.50")}},
 	}, first)
 	assert.Equal(t, eur("2.90"), give(coupon.RefundRequest{ID: "2", Shipping: []string{"parcel"}}).Amount)

@@ -44,6 +44,10 @@ type Options struct {
 	// Guessing is what made codes must stand up to.
 	Guessing Guessing
 
+	// ReturnOrder says in which order refunds go back to credit and to other means
+	// of payment. Default: to credit first.
+	ReturnOrder ReturnOrder
+
 	// Limiter is asked before codes are looked up. Default: none.
 	Limiter Limiter
 

@@ -25,6 +25,7 @@ type work struct {
 	claims      map[string]*claimChange
 	entries     []ledger.Entry
 	puts        []storage.Put
+	batches     []storage.Batch // of holds
 }
 
 // claimChange is what the operation does to one counter.
@@ -134,7 +135,10 @@ func (w *work) claim(c ledger.Claim, delta int64) {
 // end takes a reservation back: it becomes released or expired, and what it holds
 // of coupons and counters is given back.
 func (w *work) end(r *storage.Record[redemptionBody], state State) error {
-	if err := w.read(couponKeys(r.Value.held())...); err != nil {
+	if err := w.read(append(couponKeys(r.Value.held()), holdKeys(r.Value.Holds)...)...); err != nil {
+		return err
+	}
+	if err := w.voidTender(&r.Value); err != nil {
 		return err
 	}
 	r.Value.State, r.Value.Ended = state, w.now.UnixMicro()
@@ -238,7 +242,7 @@ func (w *work) batch() (storage.Batch, error) {
 		}
 		b.Adds = append(b.Adds, add)
 	}
-	batches := []storage.Batch{b}
+	batches := append(w.batches, b)
 	for _, e := range w.entries {
 		entry, err := e.Batch(floors...)
 		if err != nil {
@@ -282,11 +286,9 @@ func (w *work) reserve(order string, q *Quote, until time.Time) (*redemptionBody
 		return nil, err
 	}
 	if until.IsZero() {
-		if err := w.confirm(r); err != nil {
-			return nil, err
-		}
+		return &r.Value, w.confirm(r)
 	}
-	return &r.Value, nil
+	return &r.Value, w.holdTender(r)
 }
 
 // watch makes the batch depend on what was read of the offers and coupons that
@@ -341,12 +343,14 @@ func (w *work) confirm(r *storage.Record[redemptionBody]) error {
 		c.Value.confirm(b.Order, w.now)
 		w.changed[c.Key] = true
 	}
-	if len(b.Applied) == 0 {
-		return nil
+	tender, err := w.takeTender(b)
+	if err != nil || len(b.Applied)+len(tender) == 0 {
+		return err
 	}
-	entry := ledger.Entry{ID: redeemedEntry(b.Order), Kind: "redeemed", At: w.now, Subject: b.Customer, Concerns: b.Order}
-	entry.Transfers = b.transfers(b.payments(), false)
-	w.entries = append(w.entries, entry)
+	w.entries = append(w.entries, ledger.Entry{
+		ID: redeemedEntry(b.Order), Kind: "redeemed", At: w.now, Subject: b.Customer, Concerns: b.Order,
+		Transfers: append(b.transfers(b.payments(), false), tender...),
+	})
 	return nil
 }
 

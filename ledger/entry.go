@@ -254,6 +254,10 @@ func partKey(id string, part int) storage.Key {
 
 func accountList(a Account) string { return "account/" + string(a) }
 
+// BalanceCounter is the counter of what an account with a floor has in a currency:
+// the one that a [storage.Failure] names when an entry would leave it too little.
+func BalanceCounter(a Account, c Currency) string { return balanceCounter(a, c) }
+
 func balanceCounter(a Account, c Currency) string { return "balance/" + string(a) + "/" + c.text() }
 
 // parts splits the entry into documents of at most maxAccounts accounts, filling
