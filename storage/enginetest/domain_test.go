@@ -26,6 +26,7 @@ var (
 
 // market is a shop with everything vouch has, on a real engine.
 type market struct {
+	dsn       string
 	db        *sql.DB
 	store     *sqlstore.Store
 	coupons   *coupon.Service
@@ -34,7 +35,8 @@ type market struct {
 
 func openMarket(t testing.TB, e Engine) *market {
 	t.Helper()
-	db := e.Open(t, e.DSN(t), 16)
+	dsn := e.DSN(t)
+	db := e.Open(t, dsn, 16)
 	store := e.New(t, db, sqlstore.Options{})
 	var views []storage.View
 	for _, more := range [][]storage.View{ledger.Views(), coupon.Views(), referral.Views()} {
@@ -44,7 +46,7 @@ func openMarket(t testing.TB, e Engine) *market {
 	_, err := db.Exec("CREATE TABLE shop_orders (id VARCHAR(100) PRIMARY KEY, total BIGINT NOT NULL)")
 	require.NoError(t, err)
 	coupons := coupon.New(store, coupon.Options{})
-	m := &market{db, store, coupons, referral.New(store, coupons, referral.Options{Events: true})}
+	m := &market{dsn, db, store, coupons, referral.New(store, coupons, referral.Options{Events: true})}
 	for _, id := range []string{"welcome", "friend"} {
 		m.publish(t, coupon.Offer{ID: id, Name: id, Benefit: coupon.AmountOff{Amounts: coupon.Amounts{ledger.MustMoney("5.00", eur)}}})
 	}

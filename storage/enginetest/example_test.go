@@ -82,23 +82,14 @@ func count(db *sql.DB) (n int, err error) {
 
 func exampleShop() (*sql.DB, *sqlstore.Store, func()) {
 	folder, err := os.MkdirTemp("", "shop")
-	if err != nil {
-		log.Fatal(err)
-	}
+	fatal(err)
 	db, err := sql.Open("sqlite", sqlstore.SQLiteDSN(filepath.Join(folder, "shop.db")))
-	if err != nil {
-		log.Fatal(err)
-	}
+	fatal(err)
 	store, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Options{})
-	if err != nil {
-		log.Fatal(err)
-	}
-	if err := store.Migrate(context.Background()); err != nil {
-		log.Fatal(err)
-	}
-	if _, err := db.Exec("CREATE TABLE orders (id TEXT PRIMARY KEY) STRICT"); err != nil {
-		log.Fatal(err)
-	}
+	fatal(err)
+	fatal(store.Migrate(context.Background()))
+	_, err = db.Exec("CREATE TABLE orders (id TEXT PRIMARY KEY) STRICT")
+	fatal(err)
 	return db, store, func() {
 		db.Close()
 		os.RemoveAll(folder)
@@ -114,9 +105,7 @@ func Example_counts() {
 
 	var counts sqlstore.Counts
 	store, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Options{Observe: counts.Observe})
-	if err != nil {
-		log.Fatal(err)
-	}
+	fatal(err)
 	for range 5 {
 		err = store.Apply(ctx, storage.Batch{Adds: []storage.Add{{Counter: "coupon/JANE", Delta: 1, Max: 2}}})
 	}
@@ -130,19 +119,13 @@ func Example_counts() {
 // What a database endangers, said at start: here by a DSN that is only a path.
 func Example_doctor() {
 	folder, err := os.MkdirTemp("", "shop")
-	if err != nil {
-		log.Fatal(err)
-	}
+	fatal(err)
 	defer os.RemoveAll(folder)
 	db, err := sql.Open("sqlite", filepath.Join(folder, "shop.db"))
-	if err != nil {
-		log.Fatal(err)
-	}
+	fatal(err)
 	defer db.Close()
 	store, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Options{})
-	if err != nil {
-		log.Fatal(err)
-	}
+	fatal(err)
 	findings, err := store.Doctor(context.Background(), time.Now())
 	for _, f := range findings {
 		fmt.Println(f)
@@ -153,4 +136,10 @@ func Example_doctor() {
 	// caution: busy_timeout is 0: a second writer is refused at once, and must try again by itself; put _pragma=busy_timeout(5000) into the DSN
 	// note: journal_mode is delete: readers and writers wait for one another; put _pragma=journal_mode(WAL) into the DSN
 	// <nil>
+}
+
+func fatal(err error) {
+	if err != nil {
+		log.Fatal(err)
+	}
 }

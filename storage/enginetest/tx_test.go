@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -362,15 +364,26 @@ func TestSQLiteDSN(t *testing.T) {
 	})
 }
 
-// TestWrongHandlesDoNotCompile: a pool and a connection have no Commit and
-// Rollback, so that handing one in is found when compiling.
+// TestWrongHandlesDoNotCompile: a pool, a connection and a client have no Commit
+// and Rollback, so that handing one in is found when compiling.
 func TestWrongHandlesDoNotCompile(t *testing.T) {
-	out, err := exec.Command("go", "build", "./testdata/wronghandles").CombinedOutput()
-	require.Error(t, err)
-	for _, handle := range []string{"*sql.DB", "*sql.Conn"} {
-		require.Contains(t, string(out), handle+" does not implement sqlstore.Tx (missing method Commit)")
+	const program = "testdata/wronghandles/wronghandles.go"
+	source, err := os.ReadFile(program)
+	require.NoError(t, err)
+	wrong := []string{}
+	for i, line := range strings.Split(string(source), "\n") {
+		if strings.HasSuffix(line, "// wrong") {
+			wrong = append(wrong, strconv.Itoa(i+1))
+		}
 	}
-	require.NotContains(t, string(out), "*sql.Tx does not implement")
+	require.NotEmpty(t, wrong)
+	out, err := exec.Command("go", "build", "-gcflags=-e", "./"+filepath.Dir(program)).CombinedOutput() // -e: all errors
+	require.Error(t, err)
+	found := []string{}
+	for _, line := range regexp.MustCompile(`(?m)^`+program+`:(\d+):\d+: .*sqlstore\.(?:Tx|PgxTx)\b`).FindAllStringSubmatch(string(out), -1) {
+		found = append(found, line[1])
+	}
+	require.Equal(t, wrong, found, "%s", out)
 }
 
 func TestBoundStoreReadsItsTransaction(t *testing.T) {

@@ -42,7 +42,7 @@ func (s *Store) binds(tx any) error {
 	}
 	handle := reflect.ValueOf(tx)
 	if !handle.IsValid() || handle.Kind() == reflect.Pointer && handle.IsNil() {
-		return fmt.Errorf("%w: it is nil", ErrHandle)
+		return fmt.Errorf("%w: it is nil (of GORM, tx.Statement.ConnPool is one inside Transaction only)", ErrHandle)
 	}
 	// By name: libraries give BeginTx results of their own types.
 	if _, begins := handle.Type().MethodByName("BeginTx"); begins {
