@@ -214,7 +214,7 @@ func (u Units) of(p *pricing, e *entry) []int {
 	case u.Max == 0 || p.count(parts) <= u.Max:
 		return parts
 	case u.PerLine:
-		return u.ofEach(p, slices.Clone(parts))
+		return u.ofEach(p, parts)
 	}
 	return p.pick(parts, u.Max, u.Pick)
 }
@@ -299,8 +299,7 @@ func (b AmountOffEach) apply(p *pricing, e *entry) int64 {
 		}
 		return sum
 	}
-	slices.SortStableFunc(parts, func(x, y int) int { return p.parts[x].line - p.parts[y].line })
-	for len(parts) > 0 {
+	for len(parts) > 0 { // a line's parts stand together
 		line := p.parts[parts[0]].line
 		n := slices.IndexFunc(parts, func(i int) bool { return p.parts[i].line != line })
 		if n < 0 {
@@ -374,7 +373,7 @@ func (b BuyGet) apply(p *pricing, e *entry) int64 {
 	either := make(map[int]bool)
 	for _, i := range p.eligible(e) {
 		line := &p.cart.Lines[p.parts[i].line]
-		buys, gets := b.BuyOf.name(line), b.GetOf.name(line)
+		buys, gets := b.BuyOf.name(line, e.Version.hashed), b.GetOf.name(line, e.Version.hashed)
 		units := p.parts[i].units
 		switch {
 		case buys && gets:
@@ -418,7 +417,7 @@ func (b BuyGet) cheapest(p *pricing, gettable []int, either map[int]bool, n, spa
 			spare -= units
 		}
 		if units > 0 {
-			parts = append(parts, p.firstOf([]int{i}, units)...)
+			parts = p.firstOf(parts, i, units)
 			n -= units
 		}
 	}
@@ -511,7 +510,7 @@ func (b Tiers) apply(p *pricing, e *entry) int64 {
 // short is what is missing for the first step.
 func (b Tiers) short(p *pricing, parts []int) *Refusal {
 	if len(b.Spend) > 0 {
-		return tooLittle(p.cost(parts, true), b.Spend[0].From.minor(p.cart.Currency), p.cart.Currency)
+		return new(refusals).tooLittle(p.cost(parts, true), b.Spend[0].From.minor(p.cart.Currency), p.cart.Currency)
 	}
 	return tooFew(p.count(parts), b.Quantity[0].From)
 }
@@ -563,7 +562,7 @@ func (b ShippingOff) apply(p *pricing, e *entry) int64 {
 		d := &p.deliveries[counted[k]]
 		if amount = min(amount, d.now); amount > 0 {
 			d.now -= amount
-			d.off = append(d.off, cut{p.applied, amount})
+			d.off = append(d.off, deliveryCut{p.applied, amount})
 			sum += amount
 		}
 	}
@@ -578,7 +577,7 @@ func (b ShippingOff) amounts(p *pricing, e *entry) []int64 {
 		for _, now := range p.weights {
 			cost += now
 		}
-		shares, err := ledger.Split(p.shares, rate(b.Rate, cost, e), p.weights, p.weights)
+		shares, err := p.splitter.Split(p.shares, rate(b.Rate, cost, e), p.weights, p.weights)
 		if err != nil { // a percentage of what costs nothing: there is nothing to share
 			return nil
 		}
@@ -607,15 +606,6 @@ func (b GiftLine) check(path string, faults *Faults) {
 func (b GiftLine) apply(p *pricing, _ *entry) int64 {
 	p.gifts = append(p.gifts, Gift{p.applied, b.Product, b.Quantity})
 	return 0
-}
-
-// name says that a line is named by the lists, as a [Scope] names lines: in every
-// list that is not empty. Empty lists name every line.
-func (l *Lists) name(line *Line) bool {
-	return (len(l.Products) == 0 || slices.Contains(l.Products, line.Product)) &&
-		(len(l.Sellers) == 0 || slices.Contains(l.Sellers, line.Seller)) &&
-		(len(l.Categories) == 0 || overlap(l.Categories, line.Categories)) &&
-		(len(l.Tags) == 0 || overlap(l.Tags, line.Tags))
 }
 
 func overlap(a, b []string) bool {

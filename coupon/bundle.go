@@ -57,11 +57,13 @@ func (b BundlePrice) clone() Benefit {
 }
 
 // apply prices the sets one after the other, like ones at once: what it costs
-// depends on the parts, not on the units.
+// depends on the parts, not on the units. Sets cut lines into ever smaller parts where
+// many bundles share them: from maxTails parts on, the sets that are left are priced
+// together.
 func (b BundlePrice) apply(p *pricing, e *entry) int64 {
-	parts := p.eligible(e)
+	parts := slices.Clone(p.eligible(e))
 	p.sort(parts, b.Pick)
-	sets, filling := b.fillMost(p, parts)
+	sets, filling := b.fillMost(p, e, parts)
 	if sets == 0 {
 		p.short = &Refusal{Reason: ReasonIncomplete}
 		return 0
@@ -69,17 +71,25 @@ func (b BundlePrice) apply(p *pricing, e *entry) int64 {
 	queues := filling.queues(p, parts)
 	price := b.Prices.minor(p.cart.Currency)
 	var off int64
+	var used []int
 	for sets > 0 {
 		like := max(1, min(sets, b.like(queues)))
-		var used []int
+		if len(p.parts)-len(p.totals) > maxTails {
+			like = sets
+		}
+		used = used[:0]
 		for k, item := range b.Items {
-			used = append(used, queues[k].take(p, item.Units*like)...)
+			used = queues[k].take(p, used, item.Units*like)
 		}
 		off += p.spread(p.cost(used, false)-times(price, like), used)
 		sets -= like
 	}
 	return off
 }
+
+// maxTails is how many parts may be cut off lines before bundles cut as little as they
+// can.
+const maxTails = 20_000
 
 // like is how many sets the first part of every queue has enough units for.
 func (b BundlePrice) like(queues []queue) int64 {
@@ -92,16 +102,18 @@ func (b BundlePrice) like(queues []queue) int64 {
 
 // fillMost fills as many sets as there can be. How many that is, is found by
 // halving, after a try of the most that the single items allow.
-func (b BundlePrice) fillMost(p *pricing, parts []int) (int64, *filling) {
-	fits := make([]uint32, len(parts)) // for which items, by bit
+func (b BundlePrice) fillMost(p *pricing, e *entry, parts []int) (int64, *filling) {
+	f := newFilling(len(parts))
 	var found [maxItems]int64
 	for i, part := range parts {
+		var fits uint32 // which items, by bit
 		for k, item := range b.Items {
-			if item.Of.name(&p.cart.Lines[p.parts[part].line]) {
-				fits[i] |= 1 << k
+			if item.Of.name(&p.cart.Lines[p.parts[part].line], e.Version.hashed) {
+				fits |= 1 << k
 				found[k] += p.parts[part].units
 			}
 		}
+		f.kinds[i] = f.kind(fits)
 	}
 	low, high := int64(0), int64(MaxTotal) // low sets can be filled
 	if b.Max > 0 {
@@ -110,44 +122,45 @@ func (b BundlePrice) fillMost(p *pricing, parts []int) (int64, *filling) {
 	for k, item := range b.Items {
 		high = min(high, found[k]/item.Units)
 	}
-	var best *filling
 	for try := high; low < high; try = high - (high-low)/2 {
-		if f := b.fill(p, parts, fits, try); f != nil {
-			low, best = try, f
+		if b.fill(p, parts, f, try) {
+			low = try
 		} else {
 			high = try - 1
 		}
 	}
-	return low, best
+	if low > 0 && f.sets != low {
+		b.fill(p, parts, f, low)
+	}
+	return low, f
 }
 
-// fill says which units make up a number of sets; nil when there are too few. Each
+// fill says which units make up a number of sets; false when there are too few. Each
 // part gives what it can while those before it keep what they gave: the sets of
 // units that can serve together are a matroid, so what comes first by the pick is
 // used.
-func (b BundlePrice) fill(p *pricing, parts []int, fits []uint32, sets int64) *filling {
-	f := &filling{used: make([]int64, len(parts)), kinds: make([]*kind, len(parts))}
+func (b BundlePrice) fill(p *pricing, parts []int, f *filling, sets int64) bool {
+	f.begin(sets)
 	var need int64
 	for k, item := range b.Items {
 		f.free[k] = item.Units * sets
 		need += f.free[k]
 	}
 	for i, part := range parts {
-		f.kinds[i] = f.kind(fits[i])
 		f.used[i] = f.push(f.kinds[i], p.parts[part].units)
 		need -= f.used[i]
 	}
-	if need > 0 {
-		return nil
-	}
-	return f
+	return need == 0
 }
 
 // filling is a number of sets while units are put into their items: a flow from
 // kinds of units to items.
 type filling struct {
-	free  [maxItems]int64 // units that each item still wants
+	sets  int64
+	free  [maxItems]int64  // units that each item still wants
+	reach [maxItems]uint32 // items that units which serve one could serve instead
 	all   []*kind
+	fits  map[uint32]*kind
 	kinds []*kind // of each part
 	used  []int64 // units of each part
 }
@@ -159,15 +172,25 @@ type kind struct {
 	full  bool            // no more of them can be used
 }
 
+func newFilling(parts int) *filling {
+	return &filling{fits: make(map[uint32]*kind), kinds: make([]*kind, parts), used: make([]int64, parts)}
+}
+
 func (f *filling) kind(fits uint32) *kind {
-	for _, k := range f.all {
-		if k.fits == fits {
-			return k
-		}
+	k := f.fits[fits]
+	if k == nil {
+		k = &kind{fits: fits}
+		f.all, f.fits[fits] = append(f.all, k), k
 	}
-	k := &kind{fits: fits}
-	f.all = append(f.all, k)
 	return k
+}
+
+// begin takes all units out of the items.
+func (f *filling) begin(sets int64) {
+	f.sets, f.reach = sets, [maxItems]uint32{}
+	for _, k := range f.all {
+		k.serve, k.full = [maxItems]int64{}, false
+	}
 }
 
 // push puts up to n units of a kind into items, moving others to other items to
@@ -188,8 +211,10 @@ func (f *filling) push(k *kind, n int64) int64 {
 		for ; by[item].moved != nil; item = by[item].from {
 			by[item].moved.serve[item] += units
 			by[item].moved.serve[by[item].from] -= units
+			f.reach[item] |= by[item].moved.fits
 		}
 		k.serve[item] += units
+		f.reach[item] |= k.fits
 		pushed += units
 	}
 	return pushed
@@ -203,7 +228,8 @@ type hop struct {
 
 // path leads from a kind to an item with room; the item is -1 when there is none.
 func (f *filling) path(k *kind) (item int, by [maxItems]hop) {
-	var queue []int
+	var memory [maxItems]int
+	queue := memory[:0]
 	for fits := k.fits; fits != 0; fits &= fits - 1 {
 		queue = append(queue, bits.TrailingZeros32(fits))
 	}
@@ -212,6 +238,9 @@ func (f *filling) path(k *kind) (item int, by [maxItems]hop) {
 		item = queue[0]
 		if f.free[item] > 0 {
 			return item, by
+		}
+		if f.reach[item]&^seen == 0 {
+			continue
 		}
 		for _, other := range f.all {
 			if other.serve[item] == 0 {
@@ -255,18 +284,17 @@ func (f *filling) queues(p *pricing, parts []int) []queue {
 	return queues
 }
 
-// take takes units out of the queue, as parts of their own.
-func (q *queue) take(p *pricing, units int64) []int {
-	var parts []int
+// take takes units out of the queue, and adds them to others as parts of their own.
+func (q *queue) take(p *pricing, others []int, units int64) []int {
 	for units > 0 {
 		first := &(*q)[0]
 		n := min(units, first.units)
-		parts = append(parts, p.firstOf([]int{first.part}, n)...)
+		others = p.firstOf(others, first.part, n)
 		first.units -= n
 		units -= n
 		if first.units == 0 {
 			*q = (*q)[1:]
 		}
 	}
-	return parts
+	return others
 }

@@ -1,6 +1,7 @@
 package coupon
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -133,7 +134,8 @@ func (f *Faults) orNil() error {
 	if len(f.Faults) == 0 {
 		return nil
 	}
-	return f
+	own := *f
+	return &own
 }
 
 // id checks a key that the shop gives; it may be empty only where that has a
@@ -150,6 +152,13 @@ func (f *Faults) id(path, id string, mayBeEmpty bool) {
 }
 
 func printable(s string) bool {
+	ascii := true
+	for i := range len(s) {
+		ascii = ascii && s[i] >= ' ' && s[i] < 0x7f
+	}
+	if ascii {
+		return true
+	}
 	if !utf8.ValidString(s) {
 		return false
 	}
@@ -173,9 +182,11 @@ func (f *Faults) names(path string, names []string) {
 	}
 }
 
-func wellNamed(names ...string) bool {
+func wellNamed(name string) bool { return name != "" && len(name) <= MaxKey && printable(name) }
+
+func allWellNamed(names []string) bool {
 	for _, name := range names {
-		if name == "" || len(name) > MaxKey || !printable(name) {
+		if !wellNamed(name) {
 			return false
 		}
 	}
@@ -187,8 +198,7 @@ func wellNamed(names ...string) bool {
 // price out of range, an id missing or given twice, a total of 2^53 minor units
 // or more.
 func (c *Cart) Validate() error {
-	_, err := c.open()
-	return err
+	return c.open(new(basket))
 }
 
 // basket is a validated cart with its sums.
@@ -196,12 +206,14 @@ type basket struct {
 	cart     *Cart
 	totals   []int64 // price of each line before offers, minor units
 	floors   []int64 // the least each line may cost
+	byID     []int   // the lines by their ids, the shorter first, so that the order of lines has no effect
 	subtotal int64
 	shipping int64
 }
 
-func (c *Cart) open() (*basket, error) {
-	faults := &Faults{Kind: ErrCart}
+// open validates the cart, and sums it up in a basket, whose memory it uses again.
+func (c *Cart) open(b *basket) error {
+	faults := Faults{Kind: ErrCart}
 	if c.Currency.IsZero() {
 		faults.add("currency", "is missing")
 	}
@@ -215,7 +227,7 @@ func (c *Cart) open() (*basket, error) {
 		faults.add("shipping", "has %d lines, at most %d are allowed", len(c.Shipping), MaxLines)
 	}
 	if len(c.Lines) > MaxLines || len(c.Shipping) > MaxLines {
-		return nil, faults // a list beyond its bound is not read further
+		return faults.orNil() // a list beyond its bound is not read further
 	}
 	faults.id("customer.key", c.Customer.Key, true)
 	faults.names("customer.segments", c.Customer.Segments)
@@ -223,38 +235,83 @@ func (c *Cart) open() (*basket, error) {
 	if c.Customer.Orders < 0 {
 		faults.add("customer.orders", "is %d, want 0 or more", c.Customer.Orders)
 	}
-	c.checkSale(faults)
+	c.checkSale(&faults)
+	b.cart, b.subtotal, b.shipping = c, 0, 0
+	c.openLines(b, &faults)
+	c.openShipping(b, &faults)
+	if boundedSum(b.subtotal, b.shipping) >= MaxTotal {
+		faults.add("lines", "sum to 2^53 minor units or more: split the order")
+	}
+	return faults.orNil()
+}
 
-	b := &basket{cart: c, totals: make([]int64, len(c.Lines)), floors: make([]int64, len(c.Lines))}
-	seen := make(map[string]int, len(c.Lines))
+func (c *Cart) openLines(b *basket, faults *Faults) {
+	n := len(c.Lines)
+	b.totals, b.floors = slices.Grow(b.totals[:0], n)[:n], slices.Grow(b.floors[:0], n)[:n]
+	var seen map[string]int
+	if b.orderByID() {
+		seen = make(map[string]int, n)
+	}
 	for i := range c.Lines {
 		line := &c.Lines[i]
 		if first, twice := seen[line.ID]; twice {
 			faults.add(fmt.Sprintf("lines[%d].id", i), "is %.40q, as in lines[%d]: every line needs its own", line.ID, first)
-		} else {
+		} else if seen != nil {
 			seen[line.ID] = i
 		}
 		b.totals[i], b.floors[i] = line.open(i, c.Currency, faults)
 		b.subtotal = boundedSum(b.subtotal, b.totals[i])
 	}
-	clear(seen)
+}
+
+// orderByID puts the lines in the order of their ids, and says that two have the same.
+func (b *basket) orderByID() (twins bool) {
+	lines := b.cart.Lines
+	b.byID = b.byID[:0]
+	sorted := true
+	for i := range lines {
+		b.byID = append(b.byID, i)
+		sorted = sorted && (i == 0 || compareIDs(lines[i-1].ID, lines[i].ID) < 0)
+	}
+	if sorted {
+		return false
+	}
+	slices.SortFunc(b.byID, func(x, y int) int {
+		c := compareIDs(lines[x].ID, lines[y].ID)
+		twins = twins || c == 0 && x != y
+		return c
+	})
+	return twins
+}
+
+// compareIDs brings the shorter id first.
+func compareIDs(a, b string) int {
+	if len(a) != len(b) {
+		return len(a) - len(b)
+	}
+	return cmp.Compare(a, b)
+}
+
+func (c *Cart) openShipping(b *basket, faults *Faults) {
+	var seen map[string]int
+	if len(c.Shipping) > 1 {
+		seen = make(map[string]int, len(c.Shipping))
+	}
 	for i, s := range c.Shipping {
 		if first, twice := seen[s.ID]; twice {
 			faults.add(fmt.Sprintf("shipping[%d].id", i), "is %.40q, as in shipping[%d]: every line needs its own", s.ID, first)
-		} else {
+		} else if seen != nil {
 			seen[s.ID] = i
 		}
-		faults.id(fmt.Sprintf("shipping[%d].id", i), s.ID, false)
-		faults.id(fmt.Sprintf("shipping[%d].seller", i), s.Seller, true)
-		faults.price(fmt.Sprintf("shipping[%d].price", i), s.Price, c.Currency)
+		if !wellNamed(s.ID) || s.Seller != "" && !wellNamed(s.Seller) || !wellPriced(s.Price, c.Currency) || c.Currency.IsZero() {
+			faults.id(fmt.Sprintf("shipping[%d].id", i), s.ID, false)
+			faults.id(fmt.Sprintf("shipping[%d].seller", i), s.Seller, true)
+			faults.price(fmt.Sprintf("shipping[%d].price", i), s.Price, c.Currency)
+		}
 		if wellPriced(s.Price, c.Currency) {
 			b.shipping = boundedSum(b.shipping, s.Price.Minor())
 		}
 	}
-	if boundedSum(b.subtotal, b.shipping) >= MaxTotal {
-		faults.add("lines", "sum to 2^53 minor units or more: split the order")
-	}
-	return b, faults.orNil()
 }
 
 func (c *Cart) checkSale(faults *Faults) {
@@ -263,6 +320,9 @@ func (c *Cart) checkSale(faults *Faults) {
 	faults.id("payment", c.Payment, true)
 	if len(c.Attributes) > maxAttributes {
 		faults.add("attributes", "has %d entries, at most %d are allowed", len(c.Attributes), maxAttributes)
+		return
+	}
+	if len(c.Attributes) == 0 {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Attributes)) {
@@ -276,14 +336,14 @@ func (c *Cart) checkSale(faults *Faults) {
 // open gives the line's price before offers and the least it may cost.
 func (l *Line) open(i int, currency ledger.Currency, faults *Faults) (total, floor int64) {
 	path := func(member string) string { return fmt.Sprintf("lines[%d].%s", i, member) }
-	if !wellNamed(l.ID, l.Product) {
+	if !wellNamed(l.ID) || !wellNamed(l.Product) {
 		faults.id(path("id"), l.ID, false)
 		faults.id(path("product"), l.Product, false)
 	}
 	if l.Seller != "" && !wellNamed(l.Seller) {
 		faults.id(path("seller"), l.Seller, true)
 	}
-	if !wellNamed(l.Categories...) || !wellNamed(l.Tags...) || !wellNamed(l.Promotions...) {
+	if !allWellNamed(l.Categories) || !allWellNamed(l.Tags) || !allWellNamed(l.Promotions) {
 		faults.names(path("categories"), l.Categories)
 		faults.names(path("tags"), l.Tags)
 		faults.names(path("promotions"), l.Promotions)

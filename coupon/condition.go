@@ -72,6 +72,8 @@ type situation struct {
 	pricing    *pricing
 	worked     bool // offers have been worked out before
 	predicates map[predicateName]*RegisteredPredicate
+	hashed     hashed // the offer's long lists
+	refusals   *refusals
 }
 
 // All holds when each of its conditions holds.
@@ -295,7 +297,7 @@ func (s *situation) spend(m MinimumSpend) int64 {
 	for i := range s.pricing.parts {
 		p := &s.pricing.parts[i]
 		switch {
-		case !m.Cart && !m.Of.name(&s.cart.Lines[p.line]):
+		case !m.Cart && !m.Of.name(&s.cart.Lines[p.line], s.hashed):
 		case m.After && s.worked:
 			sum += p.now
 		default:
@@ -317,7 +319,7 @@ func (s *situation) quantity(m MinimumQuantity) int64 {
 func (s *situation) contained(of Lists) int64 {
 	var units int64
 	for i := range s.cart.Lines {
-		if of.name(&s.cart.Lines[i]) {
+		if of.name(&s.cart.Lines[i], s.hashed) {
 			units += s.cart.Lines[i].Quantity
 		}
 	}
@@ -329,7 +331,7 @@ func (m MinimumSpend) refuse(s *situation) *Refusal {
 	if !ok {
 		return &Refusal{Reason: ReasonCurrency, Currency: s.cart.Currency, untold: true}
 	}
-	refused := tooLittle(s.spend(m), needed.Minor(), s.cart.Currency)
+	refused := s.refusals.tooLittle(s.spend(m), needed.Minor(), s.cart.Currency)
 	if refused != nil {
 		refused.What = m.what()
 	}
@@ -350,16 +352,6 @@ func (m MinimumSpend) what() string {
 		return whatGoods
 	}
 	return ""
-}
-
-func tooLittle(found, needed int64, c ledger.Currency) *Refusal {
-	if found >= needed {
-		return nil
-	}
-	return &Refusal{
-		Reason: ReasonMinimumSpend,
-		Found:  ledger.Minor(found, c), Needed: ledger.Minor(needed, c), Missing: ledger.Minor(needed-found, c),
-	}
 }
 
 func (m MinimumSpend) clone() Condition {

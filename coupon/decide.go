@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/vouch-go/vouch/ledger"
@@ -17,8 +18,7 @@ type Candidate struct {
 	Paused  bool
 	Refused *Refusal // decided before, as for a mistyped code
 
-	counted []int // of a quote: the lines that count
-	quoted  int64 // when judged again: what a quote took off, which a limit of money may have clipped
+	quoted int64 // when judged again: what a quote took off, which a limit of money may have clipped
 }
 
 // Facts is what a decision rests on besides the cart and the candidates.
@@ -47,70 +47,52 @@ type Facts struct {
 // refused, and uses nothing up. It fails with a [*Faults] when the cart is not
 // valid.
 func Decide(cart Cart, candidates []Candidate, facts Facts, at time.Time) (*Quote, error) {
-	b, err := cart.open()
-	if err != nil {
+	d := newDecision()
+	defer d.release()
+	if err := d.begin(cart, facts, at); err != nil {
 		return nil, err
 	}
-	d := &decision{basket: b, facts: &facts, at: at, pricing: b.pricing()}
-	entries := make([]entry, len(candidates))
-	d.entries = make([]*entry, len(candidates))
-	for i, c := range candidates {
-		if c.Version != nil && c.Version.zone == nil {
-			c.Version = nil // NewVersion did not make it
-		}
-		if c.Version == nil && c.Refused == nil {
-			c.Refused = &Refusal{Reason: ReasonUnknown}
-		}
-		entries[i].Candidate = c
-		d.entries[i] = &entries[i]
-	}
-	slices.SortStableFunc(d.entries, (*entry).compareTwins)
-	d.entries = slices.CompactFunc(d.entries, d.repeats)
-	if len(facts.Exclusions) > 0 {
-		d.exclusions = make(map[string][]*Exclusion)
-	}
-	for i := range facts.Exclusions {
-		e := &facts.Exclusions[i]
-		d.exclusions[e.Seller] = append(d.exclusions[e.Seller], e)
-	}
-	d.promoted = cart.promotedBy()
-	d.free = !facts.Best && !slices.ContainsFunc(d.entries, (*entry).bound)
-	if indexPays(len(candidates), len(cart.Lines)) {
-		d.index = newLineIndex(d.pricing)
-	}
-	for _, e := range d.entries {
-		e.Refused = d.judge(e)
-	}
-	if facts.Best {
-		d.search()
-	} else {
-		d.combine()
-	}
-	return d.quote(), nil
+	d.add(candidates)
+	d.sort()
+	d.index()
+	return d.decide(), nil
 }
+
+// decisions keeps the memory of decisions, and nothing that one says to another.
+var decisions = sync.Pool{New: func() any { return new(decision) }}
 
 // decision is the work on one cart.
 type decision struct {
-	*basket
-	facts      *Facts
+	*basket    // that of the pricing
+	pricing    pricing
+	quote      *Quote
+	facts      Facts
 	at         time.Time
 	exclusions map[string][]*Exclusion // by seller
-	entries    []*entry
-	applied    []*entry // those that apply, in the order in which they are worked out
-	pricing    *pricing
-	picked     []int      // the eligible lines of all entries, in one piece of memory
-	promoted   []string   // the shop's own promotions
-	index      *lineIndex // nil: every line is looked at
-	places     []int32    // scratch
-	free       bool       // every candidate combines with any, and none is limited: what one takes off alone is of no matter
+	entries    []*entry                // by offer, coupon, code
+	applied    []*entry                // those that apply, in the order in which they are worked out
+	promoted   []string                // the shop's own promotions
+	picked     []int                   // the eligible lines of entries
+	free       bool                    // every candidate combines with any, and none is limited: what one takes off alone is of no matter
 	optimal    bool
 	limited    bool // a limit had a say
 	notices    []string
+
+	lines     lineIndex
+	own       names  // those of the candidates' scopes
+	names     *names // by which lines are indexed
+	numbers   []int32
+	memory    []entry
+	refusals  refusals
+	situation situation
 }
 
 // entry is a candidate under judgement.
 type entry struct {
 	Candidate
+	list       nameKind     // of the scope: every line that counts has a name of it
+	numbers    []int32      // the names' numbers; nil where they have none
+	everywhere bool         // no such list: every line is looked at
 	lines      []int        // indices of the eligible lines, in the order of their ids
 	left       []passedOver // lines that the scope counts and that are left out all the same
 	deliveries []int        // indices of the deliveries that count, by id
@@ -126,6 +108,114 @@ type entry struct {
 type passedOver struct {
 	line   int
 	reason Reason
+}
+
+func newDecision() *decision {
+	d := decisions.Get().(*decision)
+	d.basket = &d.pricing.basket
+	return d
+}
+
+// release gives the memory back, without what it refers to.
+func (d *decision) release() {
+	d.lines.empty()
+	d.own.empty(0)
+	d.cart, d.pricing.short, d.pricing.gifts = nil, nil, emptied(d.pricing.gifts)
+	d.quote, d.facts, d.exclusions, d.promoted, d.notices, d.names = nil, Facts{}, nil, nil, nil, nil
+	d.entries, d.applied, d.memory = emptied(d.entries), emptied(d.applied), emptied(d.memory)
+	d.picked, d.numbers, d.refusals, d.situation = d.picked[:0], d.numbers[:0], refusals{}, situation{}
+	d.free, d.optimal, d.limited = false, false, false
+	decisions.Put(d)
+}
+
+// begin opens the cart.
+func (d *decision) begin(cart Cart, facts Facts, at time.Time) error {
+	d.quote, d.facts, d.at = &Quote{Cart: cart}, facts, at
+	if err := d.quote.Cart.open(d.basket); err != nil {
+		return err
+	}
+	d.pricing.begin()
+	d.situation = situation{cart: d.cart, pricing: &d.pricing, refusals: &d.refusals}
+	if len(facts.Exclusions) > 0 {
+		d.exclusions = make(map[string][]*Exclusion)
+	}
+	for i := range facts.Exclusions {
+		e := &facts.Exclusions[i]
+		d.exclusions[e.Seller] = append(d.exclusions[e.Seller], e)
+	}
+	d.promoted = d.cart.promotedBy()
+	return nil
+}
+
+// add makes entries of candidates.
+func (d *decision) add(candidates []Candidate) {
+	d.memory = slices.Grow(d.memory, len(candidates)) // once: entries are referred to
+	for i := range candidates {
+		d.memory = append(d.memory, entry{Candidate: candidates[i]})
+		e := &d.memory[len(d.memory)-1]
+		if e.Version != nil && e.Version.zone == nil {
+			e.Version = nil // NewVersion did not make it
+		}
+		if e.Version == nil && e.Refused == nil {
+			e.Refused = &Refusal{Reason: ReasonUnknown}
+		}
+		d.entries = append(d.entries, e)
+	}
+}
+
+// sort brings the entries in order, and lets each count once.
+func (d *decision) sort() {
+	for i := 1; i < len(d.entries); i++ {
+		if d.entries[i-1].compareTwins(d.entries[i]) >= 0 || d.entries[i-1].Version == nil {
+			slices.SortStableFunc(d.entries, (*entry).compareTwins)
+			d.entries = slices.CompactFunc(d.entries, d.repeats)
+			return
+		}
+	}
+}
+
+// index leads from the names that the entries' scopes ask for to the cart's lines.
+func (d *decision) index() {
+	n := 0
+	for _, e := range d.entries {
+		if e.Version != nil {
+			if list, found := e.Version.shortest(); found {
+				n += len(e.Version.in[list].few)
+			}
+		}
+	}
+	d.own.empty(n)
+	d.numbers = slices.Grow(d.numbers, n) // once: entries refer to it
+	for _, e := range d.entries {
+		if e.Version == nil {
+			continue
+		}
+		list, found := e.Version.shortest()
+		if e.everywhere = !found; e.everywhere {
+			continue
+		}
+		first := len(d.numbers)
+		for _, name := range e.Version.in[list].few {
+			d.numbers = append(d.numbers, d.own.add(list, name))
+		}
+		e.list, e.numbers = list, d.numbers[first:]
+	}
+	d.names = &d.own
+	d.lines.build(d.names, d.cart.Lines, d.byID)
+}
+
+// decide judges the entries, finds which apply, and puts the outcome together.
+func (d *decision) decide() *Quote {
+	d.free = !d.facts.Best && !slices.ContainsFunc(d.entries, (*entry).bound)
+	for _, e := range d.entries {
+		e.Refused = d.judge(e)
+	}
+	if d.facts.Best {
+		d.search()
+	} else {
+		d.combine()
+	}
+	return d.write()
 }
 
 func (e *entry) offerID() string {
@@ -195,511 +285,22 @@ func (d *decision) repeats(e, kept *entry) bool {
 	return true
 }
 
-// judge says why the candidate can't apply to this cart by itself; nil when it can.
-func (d *decision) judge(e *entry) *Refusal {
-	refused := e.Refused
-	if refused == nil {
-		refused = d.judgeOffer(e)
-	}
-	if refused == nil {
-		return nil
-	}
-	own := *refused // the caller's stays as it is
-	refused = &own
-	refused.Code, refused.Offer = e.Code, cmp.Or(e.offerID(), refused.Offer)
-	refused.Coupon = cmp.Or(e.couponID(), refused.Coupon)
-	if e.Version != nil {
-		refused.Name, refused.At = e.Version.offer.Name, e.Version.local(refused.At)
-	}
-	refused.Own = e.Coupon != nil && e.Coupon.Holder != "" && e.Coupon.Holder == d.cart.Customer.Key
-	return refused
-}
-
-func (d *decision) judgeOffer(e *entry) *Refusal {
-	offer := &e.Version.offer
-	if e.Coupon != nil {
-		if refused := e.Coupon.refuse(d.cart.Customer.Key, d.facts.Order, d.at); refused != nil {
-			return refused
-		}
-	}
-	if e.Paused {
-		return &Refusal{Reason: ReasonPaused}
-	}
-	if refused := e.Version.refuseTime(e.Coupon, d.at); refused != nil {
-		return refused
-	}
-	if refused := d.judgeLimits(e); refused != nil {
-		return refused
-	}
-	if refused := d.pickLines(e); refused != nil {
-		return refused
-	}
-	if !offer.Benefit.in(d.cart.Currency) {
-		return &Refusal{Reason: ReasonCurrency, Currency: d.cart.Currency}
-	}
-	if refused := d.judgeConditions(e, false); refused != nil {
-		return refused
-	}
-	if d.free {
-		return nil
-	}
-	if failed, refused := d.price([]*entry{e}); failed != nil {
-		return refused
-	}
-	e.alone = e.amount
-	return nil
-}
-
-// bound says that whether the entry applies may depend on others.
-func (e *entry) bound() bool {
-	if e.Version == nil {
-		return false
-	}
-	o := e.offer()
-	return !o.Combine.Freely || o.Group.Name != "" || len(o.Limits) > 0
-}
-
-// judgeConditions judges the offer's conditions, before any offer or with those
-// worked out so far.
-func (d *decision) judgeConditions(e *entry, worked bool) *Refusal {
-	if len(e.Version.offer.Conditions) == 0 {
-		return nil
-	}
-	s := situation{cart: d.cart, lines: e.lines, pricing: d.pricing, worked: worked, predicates: e.Version.predicates}
-	for _, i := range e.lines {
-		s.eligible += d.totals[i]
-		s.units += d.cart.Lines[i].Quantity
-	}
-	s.running = s.eligible
-	if worked {
-		s.running = d.pricing.cost(d.pricing.eligible(e), false)
-	}
-	return All(e.Version.offer.Conditions).refuse(&s)
-}
-
-func (d *decision) judgeLimits(e *entry) *Refusal {
-	claims, refused := e.Version.claims(d.cart, e.Coupon, d.at)
-	if refused != nil {
-		return refused
-	}
-	e.claims = claims
-	return d.full(claims, nil)
-}
-
-// takings are what the offers that apply take from limits of uses: how much of each
-// counter, and the least that one of them allows.
-type takings map[string]ledger.Claim
-
-func (t takings) add(claims []limitClaim) {
-	for _, claim := range claims {
-		if before, known := t[claim.Counter]; known {
-			claim.N, claim.Max = claim.N+before.N, min(claim.Max, before.Max)
-		}
-		t[claim.Counter] = claim.Claim
-	}
-}
-
-// full is the refusal of the first claim that its counter has no room for, with
-// what the offers that apply already take from it.
-func (d *decision) full(claims []limitClaim, taken takings) *Refusal {
-	for _, claim := range claims {
-		used, least := d.facts.Used[claim.Counter], max(claim.N, 1) // of money, something must be left
-		if before, known := taken[claim.Counter]; known && claim.N > 0 {
-			used, claim.Max = used+before.N, min(claim.Max, before.Max)
-		}
-		if used > claim.Max-least {
-			d.limited = true
-			return limitReached(claim.Claim, used)
-		}
-	}
-	return nil
-}
-
-// pickLines finds the lines that count for the offer, and refuses it when none do.
-func (d *decision) pickLines(e *entry) *Refusal {
-	offer := &e.Version.offer
-	e.deliveries = d.pickDeliveries(offer)
-	begin := len(d.picked)
-	if places, ok := d.narrow(e.Version); ok {
-		for _, place := range places {
-			d.pickLine(e, d.pricing.byID(int(place)))
-		}
-	} else {
-		for place := range d.cart.Lines {
-			d.pickLine(e, d.pricing.byID(place))
-		}
-	}
-	promoted := d.promoted
-	e.lines = slices.Clip(d.picked[begin:])
-	switch {
-	case offer.ShopPromotions == RefuseCart && len(promoted) > 0:
-		return &Refusal{Reason: ReasonShopPromotion, Promotions: distinct(promoted)}
-	case len(e.lines) > 0:
-		return nil
-	}
-	var excluding []string
-	for _, l := range e.left {
-		if l.reason == ReasonSeller {
-			excluding = append(excluding, d.cart.Lines[l.line].Seller)
-		}
-	}
-	switch {
-	case len(excluding) > 0:
-		return &Refusal{Reason: ReasonSeller, Sellers: distinct(excluding)}
-	case len(e.left) > 0:
-		return &Refusal{Reason: ReasonShopPromotion, Promotions: distinct(promoted)}
-	}
-	return &Refusal{Reason: ReasonNoLines}
-}
-
-// narrow gives the places of lines that may count for an offer, where an index says
-// so.
-func (d *decision) narrow(v *Version) ([]int32, bool) {
-	if d.index == nil {
-		return nil, false
-	}
-	return d.index.narrowest(v, d.places)
-}
-
-func (d *decision) pickLine(e *entry, i int) {
-	line, offer := &d.cart.Lines[i], &e.Version.offer
-	switch {
-	case !e.Version.covers(line):
-	case d.excluded(line.Seller, line.Product, offer):
-		e.left = append(e.left, passedOver{i, ReasonSeller})
-	case offer.ShopPromotions == SkipPromoted && len(line.Promotions)+len(d.cart.Promotions) > 0:
-		e.left = append(e.left, passedOver{i, ReasonShopPromotion})
-	default:
-		d.picked = append(d.picked, i)
-	}
-}
-
-// promotedBy are the shop's own promotions that apply to anything in the cart.
-func (c *Cart) promotedBy() []string {
-	all := slices.Clip(c.Promotions)
-	for i := range c.Lines {
-		all = append(all, c.Lines[i].Promotions...)
-	}
-	return all
-}
-
-// excluded says that a seller keeps a product out of the offer.
-func (d *decision) excluded(seller, product string, offer *Offer) bool {
-	return d.exclusions != nil && slices.ContainsFunc(d.exclusions[seller], func(x *Exclusion) bool { return x.excludes(product, offer, d.at) })
-}
-
-func distinct(names []string) []string {
-	names = slices.Clone(names)
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-// pickDeliveries finds the deliveries that count for the offer: all but those of a
-// seller that keeps all its products out of it.
-func (d *decision) pickDeliveries(offer *Offer) []int {
-	shipping := d.cart.Shipping
-	var counted []int
-	for i := range shipping {
-		const anyProduct = ""
-		if !d.excluded(shipping[i].Seller, anyProduct, offer) {
-			counted = append(counted, i)
-		}
-	}
-	slices.SortFunc(counted, func(a, b int) int { return compareIDs(shipping[a].ID, shipping[b].ID) })
-	return counted
-}
-
-// group leaves one offer of each group: the best, or the first. Searching for the
-// best set finds out itself which is the best of a group.
-func (d *decision) group(searching bool) {
-	winners := make(map[string]*entry)
-	grouped := func(e *entry) bool {
-		group := &e.offer().Group
-		return group.Name != "" && (group.First || !searching)
-	}
-	for _, e := range d.open() {
-		if won := winners[e.offer().Group.Name]; grouped(e) && (won == nil || e.leads(won)) {
-			winners[e.offer().Group.Name] = e
-		}
-	}
-	for _, e := range d.open() {
-		if won := winners[e.offer().Group.Name]; grouped(e) && won != e {
-			e.lost, e.Refused = true, d.judgeAs(e, e.beaten(won, ReasonGroup))
-		}
-	}
-}
-
-// leads says that of its group it counts rather than the other.
-func (e *entry) leads(other *entry) bool {
-	if e.offer().Group.First {
-		return cmp.Or(cmp.Compare(other.offer().Priority, e.offer().Priority), e.compareID(other)) < 0
-	}
-	return cmp.Or(cmp.Compare(other.alone, e.alone), e.compareID(other)) < 0
-}
-
-// open are the entries that are not refused.
-func (d *decision) open() []*entry {
-	var open []*entry
-	for _, e := range d.entries {
-		if e.Refused == nil {
-			open = append(open, e)
-		}
-	}
-	return open
-}
-
-// combine takes the candidates that can stand beside each other, the strongest
-// first, and works out what each takes off. One that is refused with those before
-// it gives its place to those it kept out: so it begins again without it.
-func (d *decision) combine() {
-	if d.free {
-		d.combineFree()
-		return
-	}
-	d.group(false)
-	d.applied = d.pick()
-	for {
-		failed, refused := d.price(d.applied)
-		if failed == nil {
-			return
-		}
-		failed.Refused = d.judgeAs(failed, refused)
-		if !d.restoreLost() {
-			d.applied = slices.DeleteFunc(d.applied, func(e *entry) bool { return e == failed })
-			continue
-		}
-		d.group(false)
-		d.applied = d.pick()
-	}
-}
-
-// restoreLost takes back what entries lost, and says whether any did.
-func (d *decision) restoreLost() (any bool) {
-	for _, e := range d.entries {
-		if e.lost {
-			e.restore()
-			any = true
-		}
-	}
-	return any
-}
-
-// combineFree applies all that take something off. One that does not may have cut
-// lines into parts in vain: then the others are worked out anew, without it.
-func (d *decision) combineFree() {
-	open := d.open()
-	slices.SortStableFunc(open, (*entry).compareWork)
-	d.pricing.reset()
-	for _, e := range open {
-		if refused := d.work(e, len(d.applied), nil); refused != nil {
-			e.Refused = d.judgeAs(e, refused)
-			continue
-		}
-		d.applied = append(d.applied, e)
-	}
-	if len(d.applied) < len(open) && len(d.pricing.parts) > len(d.totals) {
-		d.priceLeft()
-	}
-}
-
-// priceLeft works out those that apply, and drops one that does not until all do.
-func (d *decision) priceLeft() {
-	for {
-		failed, refused := d.price(d.applied)
-		if failed == nil {
-			return
-		}
-		failed.Refused = d.judgeAs(failed, refused)
-		d.applied = slices.DeleteFunc(d.applied, func(e *entry) bool { return e == failed })
-	}
-}
-
-// restore takes back that an entry lost.
-func (e *entry) restore() { e.Refused, e.rival, e.lost = nil, nil, false }
-
-// judgeAs completes a refusal with whom it concerns.
-func (d *decision) judgeAs(e *entry, refused *Refusal) *Refusal {
-	e.Refused = refused
-	return d.judge(e)
-}
-
-// ranked are the entries not refused, the strongest first.
-func (d *decision) ranked() []*entry {
-	order := d.open()
-	slices.SortStableFunc(order, func(a, b *entry) int {
-		return cmp.Or(
-			cmp.Compare(b.priority(), a.priority()),
-			cmp.Compare(a.automatic(), b.automatic()),
-			cmp.Compare(b.alone, a.alone),
-			a.compareID(b))
-	})
-	return order
-}
-
-func (e *entry) automatic() int {
-	if e.Coupon == nil && e.Version.offer.Automatic {
-		return 1
-	}
-	return 0
-}
-
-func (d *decision) pick() []*entry {
-	var applied []*entry
-	taken := make(takings)
-	for _, e := range d.ranked() {
-		if refused := d.lose(e, applied, taken); refused != nil {
-			e.lost, e.Refused = true, d.judgeAs(e, refused)
-			continue
-		}
-		applied = append(applied, e)
-	}
-	slices.SortStableFunc(applied, (*entry).compareWork)
-	return applied
-}
-
-// lose says why an entry can't stand beside those applied; otherwise it counts what
-// it takes from limits of uses.
-func (d *decision) lose(e *entry, applied []*entry, taken takings) *Refusal {
-	if rival := slices.IndexFunc(applied, e.clashes); rival >= 0 {
-		return e.beaten(applied[rival], ReasonCombination)
-	}
-	if rival := slices.IndexFunc(applied, e.groupedWith); rival >= 0 {
-		return e.beaten(applied[rival], ReasonGroup)
-	}
-	if refused := d.full(e.claims, taken); refused != nil {
-		return refused
-	}
-	taken.add(e.claims)
-	return nil
-}
-
-// compareWork is the order in which entries are worked out.
-func (e *entry) compareWork(other *entry) int {
-	return cmp.Or(
-		cmp.Compare(e.Version.offer.Benefit.stage(), other.Version.offer.Benefit.stage()),
-		cmp.Compare(other.priority(), e.priority()),
-		e.compareID(other))
-}
-
-// clashes says that one of the two does not consent to the other.
-func (e *entry) clashes(other *entry) bool {
-	return !e.Version.offer.consents(&other.Version.offer) || !other.Version.offer.consents(&e.Version.offer)
-}
-
-// groupedWith says that of the two only one counts.
-func (e *entry) groupedWith(other *entry) bool {
-	return e.offer().Group.Name != "" && e.offer().Group.Name == other.offer().Group.Name
-}
-
-// beaten is the refusal of an entry because of a rival.
-func (e *entry) beaten(rival *entry, reason Reason) *Refusal {
-	e.rival = rival
-	return &Refusal{Reason: reason, Rival: rival.offerID(), RivalName: rival.offer().Name}
-}
-
-// price works out the amounts of a set of offers, each on what those before it
-// left. It gives the first that does not apply with those before it, and why.
-func (d *decision) price(set []*entry) (failed *entry, refused *Refusal) {
-	d.pricing.reset()
-	var taken map[string]int64
-	if slices.ContainsFunc(set, func(e *entry) bool { return len(e.claims) > 0 }) {
-		taken = make(map[string]int64)
-	}
-	for i, e := range set {
-		if refused := d.work(e, i, taken); refused != nil {
-			return e, refused
-		}
-	}
-	return nil, nil
-}
-
-// work works out one offer on what those before it left, as the one of an index
-// among those applied. What it takes from limits of money is added to taken.
-func (d *decision) work(e *entry, index int, taken map[string]int64) *Refusal {
-	p := d.pricing
-	p.applied, p.short = index, nil
-	if index > 0 && e.Version.after {
-		if refused := d.judgeConditions(e, true); refused != nil {
-			return refused
-		}
-	}
-	e.amount = e.Version.offer.Benefit.apply(p, e)
-	for _, claim := range e.claims {
-		if claim.limit.Uses > 0 {
-			continue
-		}
-		used := d.facts.Used[claim.Counter] + taken[claim.Counter]
-		if refused := d.spend(claim, e, used); refused != nil {
-			return refused
-		}
-	}
-	for _, claim := range e.claims {
-		if claim.limit.Uses == 0 {
-			taken[claim.Counter] += e.amount
-		}
-	}
-	switch {
-	case e.amount > 0 || e.Version.offer.Benefit.stage() == giftStage:
-		return nil
-	case p.short != nil:
-		return p.short
-	}
-	return &Refusal{Reason: ReasonNothingOff}
-}
-
-// spend holds an entry's amount against a limit of money: it may be refused, or
-// lowered to what is left. What was quoted is not clipped anew, but claimed as it
-// is: whether it is still there, the counter decides.
-func (d *decision) spend(c limitClaim, e *entry, used int64) *Refusal {
-	left := c.Max - used
-	if c.limit.When == ClipSpent && e.quoted > 0 {
-		left = min(left, e.quoted)
-	}
-	switch {
-	case left <= 0, c.limit.When == RefuseSpent && e.amount > left:
-		d.limited = true
-		refused := limitReached(c.Claim, used)
-		refused.Found, refused.Needed = ledger.Minor(max(left, 0), d.cart.Currency), ledger.Minor(e.amount, d.cart.Currency)
-		return refused
-	case c.limit.When == ClipSpent && e.amount > left:
-		d.limited = true
-		d.pricing.clip(left)
-		e.amount = left
-	}
-	return nil
-}
-
-// off is what the entry takes off: alone, when it is not among those applied.
-func (e *entry) off(applied []*entry) int64 {
-	if slices.Contains(applied, e) {
-		return e.amount
-	}
-	return e.alone
-}
-
-// quote puts the outcome together.
-func (d *decision) quote() *Quote {
+// write puts the outcome together.
+func (d *decision) write() *Quote {
 	money := func(minor int64) ledger.Money { return ledger.Minor(minor, d.cart.Currency) }
-	q := &Quote{
-		Cart: *d.cart, Order: d.facts.Order, At: d.at, Notices: d.notices, Optimal: d.optimal, limited: d.limited,
-		Lines:    make([]QuoteLine, len(d.cart.Lines)),
-		Subtotal: money(d.subtotal), Shipping: money(d.shipping),
-	}
-	for i := range d.cart.Lines {
-		line := &d.cart.Lines[i]
-		q.Lines[i] = QuoteLine{ID: line.ID, Quantity: line.Quantity, Price: money(d.totals[i])}
-	}
+	q := d.quote
+	q.Order, q.At, q.Notices, q.Optimal, q.limited = d.facts.Order, d.at, d.notices, d.optimal, d.limited
+	q.Subtotal, q.Shipping = money(d.subtotal), money(d.shipping)
 	d.pricing.write(q)
-	var discount int64
-	for _, e := range d.applied {
-		offer := &e.Version.offer
-		q.Applied = append(q.Applied, Applied{offer.ID, offer.Version, offer.Name, e.couponID(), money(e.amount)})
-		e.quoted, e.counted = e.amount, e.lines
-		q.candidates = append(q.candidates, e.Candidate)
-		discount += e.amount
-		for _, l := range e.left {
-			q.Lines[l.line].LeftOut = append(q.Lines[l.line].LeftOut, LeftOut{offer.ID, offer.Name, l.reason})
+	discount := d.writeApplied(q)
+	refused := 0
+	for _, e := range d.entries {
+		if e.Refused != nil {
+			refused++
 		}
+	}
+	if refused > 0 {
+		q.Refused = make([]*Refusal, 0, refused)
 	}
 	for _, e := range d.entries {
 		if e.Refused == nil {
@@ -716,4 +317,22 @@ func (d *decision) quote() *Quote {
 	q.Discount = money(discount)
 	q.Total = money(d.subtotal - discount + d.shipping)
 	return q
+}
+
+func (d *decision) writeApplied(q *Quote) (discount int64) {
+	if len(d.applied) == 0 {
+		return 0
+	}
+	q.Applied, q.candidates = make([]Applied, len(d.applied)), make([]Candidate, len(d.applied))
+	for i, e := range d.applied {
+		offer := &e.Version.offer
+		q.Applied[i] = Applied{offer.ID, offer.Version, offer.Name, e.couponID(), ledger.Minor(e.amount, d.cart.Currency)}
+		e.quoted = e.amount
+		q.candidates[i] = e.Candidate
+		discount += e.amount
+		for _, l := range e.left {
+			q.Lines[l.line].LeftOut = append(q.Lines[l.line].LeftOut, LeftOut{offer.ID, offer.Name, l.reason})
+		}
+	}
+	return discount
 }

@@ -1,6 +1,9 @@
 package coupon
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+)
 
 // set is some names, for looking up; an empty one names nothing.
 type set struct {
@@ -46,132 +49,249 @@ func (s *set) hasAny(names []string) bool {
 	return false
 }
 
-// sets are Lists for looking up.
-type sets struct {
-	products, categories, sellers, tags set
-}
+// sets are Lists for looking up, by the kind of name.
+type sets [nameKinds]set
 
 func newSets(l Lists) sets {
-	return sets{newSet(l.Products), newSet(l.Categories), newSet(l.Sellers), newSet(l.Tags)}
+	return sets{productName: newSet(l.Products), sellerName: newSet(l.Sellers), categoryName: newSet(l.Categories), tagName: newSet(l.Tags)}
+}
+
+// name says that a line is named, as a [Scope] names lines: in every list that is not
+// empty. Empty lists name every line.
+func (s *sets) name(l *Line) bool {
+	return (s[productName].empty() || s[productName].has(l.Product)) &&
+		(s[sellerName].empty() || s[sellerName].has(l.Seller)) &&
+		(s[categoryName].empty() || s[categoryName].hasAny(l.Categories)) &&
+		(s[tagName].empty() || s[tagName].hasAny(l.Tags))
+}
+
+// nameAny says that any list names the line.
+func (s *sets) nameAny(l *Line) bool {
+	return s[productName].has(l.Product) || s[sellerName].has(l.Seller) ||
+		s[categoryName].hasAny(l.Categories) || s[tagName].hasAny(l.Tags)
+}
+
+// lists are how many lists are not empty.
+func (s *sets) lists() (n int) {
+	for k := range s {
+		if !s[k].empty() {
+			n++
+		}
+	}
+	return n
+}
+
+// hashed are long lists of names made ready for looking up, by their first entries.
+type hashed map[*string]set
+
+func (h hashed) add(l *Lists) {
+	for _, list := range [][]string{l.Products, l.Categories, l.Sellers, l.Tags} {
+		if len(list) > maxFew {
+			h[&list[0]] = newSet(list)
+		}
+	}
+}
+
+func (h hashed) benefit(benefit Benefit) {
+	switch b := benefit.(type) {
+	case BundlePrice:
+		for i := range b.Items {
+			h.add(&b.Items[i].Of)
+		}
+	case BuyGet:
+		h.add(&b.BuyOf)
+		h.add(&b.GetOf)
+	}
+}
+
+func (h hashed) conditions(all []Condition) {
+	for _, c := range all {
+		switch c := c.(type) {
+		case All:
+			h.conditions(c)
+		case Any:
+			h.conditions(c)
+		case Not:
+			h.conditions([]Condition{c.Condition})
+		case Contains:
+			h.add(&c.Of)
+		case MinimumSpend:
+			h.add(&c.Of)
+		}
+	}
+}
+
+// hasAny says that one of some names stands in a list.
+func (h hashed) hasAny(list []string, names ...string) bool {
+	if len(list) > maxFew {
+		if set, found := h[&list[0]]; found {
+			return set.hasAny(names)
+		}
+	}
+	return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(list, name) })
+}
+
+// name says that a line is named by the lists, as a [Scope] names lines: in every list
+// that is not empty. Empty lists name every line.
+func (l *Lists) name(line *Line, h hashed) bool {
+	return (len(l.Products) == 0 || h.hasAny(l.Products, line.Product)) &&
+		(len(l.Sellers) == 0 || h.hasAny(l.Sellers, line.Seller)) &&
+		(len(l.Categories) == 0 || h.hasAny(l.Categories, line.Categories...)) &&
+		(len(l.Tags) == 0 || h.hasAny(l.Tags, line.Tags...))
 }
 
 // covers says that the scope counts the line.
 func (v *Version) covers(l *Line) bool {
-	in, out := &v.in, &v.out
 	switch {
-	case !in.products.empty() && !in.products.has(l.Product),
-		!in.sellers.empty() && !in.sellers.has(l.Seller),
-		!in.categories.empty() && !in.categories.hasAny(l.Categories),
-		!in.tags.empty() && !in.tags.hasAny(l.Tags):
+	case !v.in.name(l), v.out.nameAny(l):
 		return false
-	case out.products.has(l.Product), out.sellers.has(l.Seller),
-		out.categories.hasAny(l.Categories), out.tags.hasAny(l.Tags):
-		return false
-	}
-	switch v.offer.Scope.SaleItems {
-	case SaleItemsOut:
+	case v.offer.Scope.SaleItems == SaleItemsOut:
 		return !l.OnSale
-	case SaleItemsOnly:
+	case v.offer.Scope.SaleItems == SaleItemsOnly:
 		return l.OnSale
 	}
 	return true
 }
 
-// lineIndex finds the lines of a large cart by what they are, so that many offers
-// need not look at every line each.
+// shortest is the kind of the list of the scope that names fewest, if there is one of
+// up to maxFew: every line that counts has one of its names.
+func (v *Version) shortest() (nameKind, bool) {
+	best := nameKinds
+	for k := range nameKinds {
+		if n := len(v.in[k].few); n > 0 && (best == nameKinds || n < len(v.in[best].few)) {
+			best = k
+		}
+	}
+	return best, best < nameKinds
+}
+
+// lineIndex leads from the names that offers ask for to the lines of a cart that have
+// them, in the order of the lines' ids. So many offers need not look at every line
+// each, and a line costs as much as it has names.
 type lineIndex struct {
-	products, categories, sellers, tags postings
+	slots  []int32 // by a name's number: its slot, counted from 1; 0: no line has it
+	met    []met   // by slot
+	pairs  []pair  // of slots and lines, as they were met
+	places []int   // the lines of all slots, slot after slot
+	byID   []int   // all lines
+	rank   []int   // by line: its place in byID
+	marks  []uint64
+	wanted []int32 // scratch
 }
 
-// postings are the places of lines, in the order of their ids, by name.
-type postings struct {
-	slots  map[string]int32 // of each name
-	begins []int32          // where each slot's places begin, and behind the last where they end
-	places []int32
+// met is a name that lines have.
+type met struct {
+	number int32
+	last   int32 // the line that had it last
+	end    int32 // where its lines end in places
 }
 
-// indexPays says that matching so many offers with so many lines one by one would
-// cost more than an index.
-func indexPays(offers, lines int) bool { return offers >= 4 && lines >= 32 }
+type pair struct{ slot, line int32 }
 
-func newLineIndex(p *pricing) *lineIndex {
-	line := func(place int) *Line { return &p.cart.Lines[p.byID(place)] }
-	var one [1]string
-	only := func(name string) []string {
-		one[0] = name
-		return one[:]
-	}
-	n := len(p.cart.Lines)
-	return &lineIndex{
-		products:   newPostings(n, func(place int) []string { return only(line(place).Product) }),
-		sellers:    newPostings(n, func(place int) []string { return only(line(place).Seller) }),
-		categories: newPostings(n, func(place int) []string { return line(place).Categories }),
-		tags:       newPostings(n, func(place int) []string { return line(place).Tags }),
-	}
-}
-
-func newPostings(lines int, names func(place int) []string) postings {
-	p := postings{slots: make(map[string]int32)}
-	var found, counts []int32 // the slot of every name of every line, and how often each occurs
-	for place := range lines {
-		for _, name := range names(place) {
-			slot, known := p.slots[name]
-			if !known {
-				slot = int32(len(counts))
-				p.slots[name], counts = slot, append(counts, 0)
-			}
-			counts[slot]++
-			found = append(found, slot)
+// build indexes the lines of a cart by the names that have numbers.
+func (x *lineIndex) build(n *names, lines []Line, byID []int) {
+	x.byID = byID
+	x.slots = slices.Grow(x.slots[:0], len(n.all))[:len(n.all)]
+	for _, i := range byID {
+		line := &lines[i]
+		x.meet(n.find(productName, line.Product), i)
+		x.meet(n.find(sellerName, line.Seller), i)
+		for _, c := range line.Categories {
+			x.meet(n.find(categoryName, c), i)
+		}
+		for _, t := range line.Tags {
+			x.meet(n.find(tagName, t), i)
 		}
 	}
-	p.begins = make([]int32, len(counts)+1)
-	for slot, count := range counts {
-		p.begins[slot+1] = p.begins[slot] + count
+	sum := int32(0)
+	for i := range x.met { // counted in end
+		sum, x.met[i].end = sum+x.met[i].end, sum
 	}
-	p.places = make([]int32, len(found))
-	next := slices.Clone(p.begins)
-	k := 0
-	for place := range lines {
-		for range names(place) {
-			p.places[next[found[k]]] = int32(place)
-			next[found[k]]++
-			k++
-		}
+	x.places = slices.Grow(x.places[:0], len(x.pairs))[:len(x.pairs)]
+	for _, p := range x.pairs {
+		m := &x.met[p.slot]
+		x.places[m.end] = int(p.line)
+		m.end++
 	}
-	return p
 }
 
-func (p *postings) of(name string) []int32 {
-	slot, known := p.slots[name]
-	if !known {
-		return nil
+func (x *lineIndex) meet(number int32, line int) {
+	if number < 0 {
+		return
 	}
-	return p.places[p.begins[slot]:p.begins[slot+1]]
+	slot := x.slots[number]
+	if slot == 0 {
+		x.met = append(x.met, met{number: number, last: -1})
+		slot = int32(len(x.met))
+		x.slots[number] = slot
+	}
+	m := &x.met[slot-1]
+	if m.last == int32(line) {
+		return // it has the name twice
+	}
+	m.last = int32(line)
+	m.end++
+	x.pairs = append(x.pairs, pair{slot - 1, int32(line)})
 }
 
-// narrowest gives the places of lines that the version may cover, from the list of
-// its scope that names fewest; false when no list is short enough to help.
-func (x *lineIndex) narrowest(v *Version, scratch []int32) ([]int32, bool) {
-	var names []string
-	var in *postings
-	for _, list := range []struct {
-		set *set
-		in  *postings
-	}{{&v.in.products, &x.products}, {&v.in.sellers, &x.sellers}, {&v.in.categories, &x.categories}, {&v.in.tags, &x.tags}} {
-		if few := list.set.few; len(few) > 0 && (in == nil || len(few) < len(names)) {
-			names, in = few, list.in
+// empty forgets the cart.
+func (x *lineIndex) empty() {
+	for _, m := range x.met {
+		x.slots[m.number] = 0
+	}
+	x.met, x.pairs, x.rank, x.byID = x.met[:0], x.pairs[:0], x.rank[:0], nil
+}
+
+// of gives the lines of a slot.
+func (x *lineIndex) of(slot int32) []int {
+	begin := int32(0)
+	if slot > 0 {
+		begin = x.met[slot-1].end
+	}
+	return x.places[begin:x.met[slot].end]
+}
+
+// named gives the slots of the names that one list of a version's scope names: by
+// their numbers, or where it has none for them by looking at those that lines have.
+// They are good until it is called again.
+func (x *lineIndex) named(v *Version, list nameKind, numbers []int32, n *names) []int32 {
+	x.wanted = x.wanted[:0]
+	for _, number := range numbers {
+		if slot := x.slots[number]; slot > 0 {
+			x.wanted = append(x.wanted, slot-1)
 		}
 	}
-	if in == nil {
-		return nil, false
+	if numbers != nil {
+		return x.wanted
 	}
-	if len(names) == 1 {
-		return in.of(names[0]), true
+	for slot, m := range x.met {
+		if name := &n.all[m.number]; name.kind == list && v.in[list].has(name.text) {
+			x.wanted = append(x.wanted, int32(slot))
+		}
 	}
-	scratch = scratch[:0]
-	for _, name := range names {
-		scratch = append(scratch, in.of(name)...)
+	return x.wanted
+}
+
+// union adds the lines of several slots, each once, to others.
+func (x *lineIndex) union(others []int, slots []int32) []int {
+	if len(x.rank) == 0 {
+		x.rank = slices.Grow(x.rank, len(x.byID))[:len(x.byID)]
+		for place, i := range x.byID {
+			x.rank[i] = place
+		}
 	}
-	slices.Sort(scratch)
-	return slices.Compact(scratch), true
+	words := (len(x.byID) + 63) / 64
+	x.marks = slices.Grow(x.marks[:0], words)[:words]
+	clear(x.marks)
+	for _, slot := range slots {
+		for _, i := range x.of(slot) {
+			x.marks[x.rank[i]/64] |= 1 << (x.rank[i] % 64)
+		}
+	}
+	for word, marks := range x.marks {
+		for ; marks != 0; marks &= marks - 1 {
+			others = append(others, x.byID[64*word+bits.TrailingZeros64(marks)])
+		}
+	}
+	return others
 }

@@ -18,150 +18,95 @@ type part struct {
 	price int64 // of all its units before offers, minor units
 	now   int64 // what they cost after the offers so far
 	floor int64 // the least they may cost
-	off   []cut // what each offer took off, in the order worked out
+	cut   int32 // its last cut, counted from 1; 0: none
+	next  int32 // the part that follows in the line, counted from 1; 0: none
 }
 
-// cut is what one applied offer takes off a part or a delivery.
+// cut is what one applied offer takes off a part. The cuts of all parts stand in the
+// order in which they were made.
 type cut struct {
-	applied int
 	amount  int64
-}
-
-// first cuts the first n units off the part, which keeps the others. Units share
-// evenly, the earlier ones carrying what does not divide, before the cut and
-// after it alike.
-func (p *part) first(n int64) part {
-	head := part{line: p.line, from: p.from, units: n, price: firstUnits(p.price, p.units, n), floor: firstUnits(p.floor, p.units, n)}
-	head.now = head.price
-	before := p.price
-	rest := make([]cut, len(p.off))
-	for i, c := range p.off {
-		after := before - c.amount
-		amount := firstUnits(before, p.units, n) - firstUnits(after, p.units, n)
-		head.off = append(head.off, cut{c.applied, amount})
-		rest[i] = cut{c.applied, c.amount - amount}
-		head.now -= amount
-		before = after
-	}
-	p.off = rest
-	p.from += n
-	p.units -= n
-	p.price -= head.price
-	p.now -= head.now
-	p.floor -= head.floor
-	return head
+	part    int32
+	applied int32
+	before  int32 // the part's cut before, counted from 1; 0: none
 }
 
 // pricing is a cart while a set of offers is worked out on it.
 type pricing struct {
-	*basket
-	parts      []part // by line, in cart order
+	basket
+	parts      []part // those that the lines begin as, in cart order, then what was cut off
+	cuts       []cut
 	deliveries []delivery
 	gifts      []Gift
 	applied    int      // index of the offer being worked out
 	short      *Refusal // what the cart lacks for it, where it takes nothing off for that
-	order      []int    // the lines by id; nil when they stand in that order
 	changed    []int    // the parts that are not as before offers
+	fine       int      // parts cut off that offers looked at so far
 
-	eligibles             []int // scratch
+	splitter              ledger.Splitter
+	eligibles, heap       []int // scratch
+	picked                []int
 	weights, room, shares []int64
+	history               []int32
+	counts                []int32
 }
 
 // delivery is one shipping line while offers are worked out on it.
 type delivery struct {
 	now int64
-	off []cut
+	off []deliveryCut
 }
 
-func (b *basket) pricing() *pricing {
-	p := &pricing{basket: b, parts: make([]part, len(b.totals)), deliveries: make([]delivery, len(b.cart.Shipping))}
-	p.order = orderByID(b.cart.Lines)
-	room := make([]cut, usualCuts*len(p.parts))
-	for i, total := range p.totals {
-		p.parts[i] = part{line: i, units: p.cart.Lines[i].Quantity, price: total, now: total, floor: p.floors[i]}
-		p.parts[i].off = room[usualCuts*i : usualCuts*i : usualCuts*(i+1)]
-	}
-	p.resetDeliveries()
-	return p
+// deliveryCut is what one applied offer takes off a delivery.
+type deliveryCut struct {
+	applied int
+	amount  int64
 }
 
-// usualCuts is how many offers' cuts a line has room for without asking for memory.
-const usualCuts = 4
-
-// byID is the line that stands at a place when lines are ordered by their ids.
-func (p *pricing) byID(place int) int {
-	if p.order == nil {
-		return place
+// begin goes to the prices before offers of a basket just opened.
+func (p *pricing) begin() {
+	p.parts = slices.Grow(p.parts[:0], len(p.totals))[:len(p.totals)]
+	for i := range p.parts {
+		p.restore(i)
 	}
-	return p.order[place]
+	p.changed = p.changed[:0]
+	p.deliveries = slices.Grow(p.deliveries[:0], len(p.cart.Shipping))[:len(p.cart.Shipping)]
+	p.reset()
 }
 
-// orderByID orders lines by their ids, the shorter first, so that the order of lines
-// has no effect; nil when they stand in that order.
-func orderByID(lines []Line) []int {
-	sorted := true
-	for i := 1; i < len(lines) && sorted; i++ {
-		sorted = compareIDs(lines[i-1].ID, lines[i].ID) < 0
-	}
-	if sorted {
-		return nil
-	}
-	order := make([]int, len(lines))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int { return compareIDs(lines[a].ID, lines[b].ID) })
-	return order
-}
-
-func compareIDs(a, b string) int {
-	if len(a) != len(b) {
-		return len(a) - len(b)
-	}
-	return cmp.Compare(a, b)
+// restore makes a line one part again.
+func (p *pricing) restore(line int) {
+	total := p.totals[line]
+	p.parts[line] = part{line: line, units: p.cart.Lines[line].Quantity, price: total, now: total, floor: p.floors[line]}
 }
 
 // reset goes back to the prices before offers.
 func (p *pricing) reset() {
 	for _, i := range p.changed {
 		if i < len(p.totals) {
-			q := &p.parts[i]
-			*q = part{line: i, units: p.cart.Lines[i].Quantity, price: p.totals[i], now: p.totals[i], floor: p.floors[i], off: q.off[:0]}
+			p.restore(i)
 		}
 	}
-	p.changed, p.parts = p.changed[:0], p.parts[:len(p.totals)]
-	p.resetDeliveries()
-	p.gifts, p.applied = p.gifts[:0], 0
-}
-
-func (p *pricing) resetDeliveries() {
+	p.changed, p.parts, p.cuts = p.changed[:0], p.parts[:len(p.totals)], p.cuts[:0]
 	for i, s := range p.cart.Shipping {
 		p.deliveries[i] = delivery{now: s.Price.Minor(), off: p.deliveries[i].off[:0]}
 	}
+	p.gifts, p.applied, p.fine = emptied(p.gifts), 0, 0
 }
 
 // eligible gives the indices of the parts whose lines count for an entry, in the
 // order of the lines' ids: of those with an equal claim to a last coin, the first
-// has it. The slice is good until eligible is called again, and may be sorted.
+// has it. The slice is good until eligible is called again, and must not be changed.
 func (p *pricing) eligible(e *entry) []int {
-	p.eligibles = append(p.eligibles[:0], e.lines...) // a line's first part has its index
-	tails := p.parts[len(p.totals):]
-	if len(tails) == 0 {
-		return p.eligibles
+	if len(p.parts) == len(p.totals) {
+		return e.lines // a line's first part has its index
 	}
-	place := make(map[int]int, len(e.lines))
-	for k, i := range e.lines {
-		place[i] = k
-	}
-	for i := range tails {
-		if _, counts := place[tails[i].line]; counts {
-			p.eligibles = append(p.eligibles, len(p.totals)+i)
+	p.eligibles = p.eligibles[:0]
+	for _, i := range e.lines {
+		for part := int32(i) + 1; part > 0; part = p.parts[part-1].next {
+			p.eligibles = append(p.eligibles, int(part)-1)
 		}
 	}
-	slices.SortFunc(p.eligibles, func(a, b int) int {
-		x, y := &p.parts[a], &p.parts[b]
-		return cmp.Or(cmp.Compare(place[x.line], place[y.line]), cmp.Compare(x.from, y.from))
-	})
 	return p.eligibles
 }
 
@@ -173,15 +118,24 @@ func (p *pricing) take(i int, amount int64) int64 {
 		return 0
 	}
 	q.now -= amount
-	if c := last(q.off, p.applied); c != nil {
+	if c := p.own(q); c != nil {
 		c.amount += amount
 		return amount
 	}
-	if len(q.off) == 0 {
+	if q.cut == 0 {
 		p.changed = append(p.changed, i)
 	}
-	q.off = append(q.off, cut{p.applied, amount})
+	p.cuts = append(p.cuts, cut{amount, int32(i), int32(p.applied), q.cut})
+	q.cut = int32(len(p.cuts))
 	return amount
+}
+
+// own is the part's cut by the offer being worked out, if there is one.
+func (p *pricing) own(q *part) *cut {
+	if q.cut > 0 && int(p.cuts[q.cut-1].applied) == p.applied {
+		return &p.cuts[q.cut-1]
+	}
+	return nil
 }
 
 // spread takes an amount off parts together: by what each still costs, what a
@@ -189,18 +143,28 @@ func (p *pricing) take(i int, amount int64) int64 {
 // the room there is.
 func (p *pricing) spread(amount int64, parts []int) int64 {
 	p.weights, p.room = p.weights[:0], p.room[:0]
-	var space int64
+	var cost, space int64
 	for _, i := range parts {
 		q := &p.parts[i]
 		p.weights = append(p.weights, q.now)
 		p.room = append(p.room, q.now-q.floor)
+		cost += q.now
 		space += q.now - q.floor
 	}
-	amount = min(amount, space)
-	if amount <= 0 {
+	if amount = min(amount, space); amount <= 0 {
 		return 0
 	}
-	shares, err := ledger.Split(p.shares, amount, p.weights, p.room)
+	if amount == space {
+		for k, i := range parts {
+			p.take(i, p.room[k])
+		}
+		return amount
+	}
+	room := p.room
+	if cost == space { // no share is above what the part costs
+		room = nil
+	}
+	shares, err := p.splitter.Split(p.shares, amount, p.weights, room)
 	if err != nil { // the amount is bounded by the room, and room needs weight
 		return 0
 	}
@@ -245,163 +209,134 @@ const (
 
 // sort orders parts by a pick, comparing what a unit costs now.
 func (p *pricing) sort(parts []int, pick Pick) {
+	slices.SortStableFunc(parts, func(a, b int) int { return p.compare(a, b, pick) })
+}
+
+func (p *pricing) compare(a, b int, pick Pick) int {
+	x, y := &p.parts[a], &p.parts[b]
 	if pick == CartOrder {
-		slices.SortFunc(parts, func(a, b int) int {
-			return cmp.Or(cmp.Compare(p.parts[a].line, p.parts[b].line), cmp.Compare(p.parts[a].from, p.parts[b].from))
-		})
-		return
+		return cmp.Or(cmp.Compare(x.line, y.line), cmp.Compare(x.from, y.from))
 	}
-	slices.SortStableFunc(parts, func(a, b int) int {
-		x, y := &p.parts[a], &p.parts[b]
-		c := cmp.Compare(x.now/x.units, y.now/y.units) // the price of a unit, to the coin
-		if c == 0 {
-			c = cmp.Compare(x.now%x.units*y.units, y.now%y.units*x.units)
-		}
-		if pick == Dearest {
-			return -c
-		}
-		return c
-	})
+	c := cmp.Compare(x.now/x.units, y.now/y.units) // the price of a unit, to the coin
+	if c == 0 {
+		c = cmp.Compare(x.now%x.units*y.units, y.now%y.units*x.units)
+	}
+	if pick == Dearest {
+		return -c
+	}
+	return c
 }
 
 // pick gives parts that hold exactly n units of those given, or all of them when
-// there are fewer; the last one is cut if need be.
+// there are fewer; the last one is cut if need be. It sorts no more than it takes: the
+// parts stand in a heap, as places in those given, which decide between equals.
 func (p *pricing) pick(parts []int, n int64, pick Pick) []int {
-	sorted := slices.Clone(parts)
-	p.sort(sorted, pick)
-	return p.firstOf(sorted, n)
+	p.heap, p.picked = p.heap[:0], p.picked[:0]
+	for place := range parts {
+		p.heap = append(p.heap, place)
+	}
+	before := func(a, b int) bool { return cmp.Or(p.compare(parts[a], parts[b], pick), a-b) < 0 }
+	for i := len(p.heap)/2 - 1; i >= 0; i-- {
+		sink(p.heap, i, before)
+	}
+	for n > 0 && len(p.heap) > 0 {
+		i, last := parts[p.heap[0]], len(p.heap)-1
+		p.heap[0], p.heap = p.heap[last], p.heap[:last]
+		sink(p.heap, 0, before)
+		p.picked = p.firstOf(p.picked, i, n)
+		n -= p.parts[p.picked[len(p.picked)-1]].units
+	}
+	return p.picked
 }
 
-// firstOf gives parts that hold the first n units of those given.
-func (p *pricing) firstOf(parts []int, n int64) []int {
-	var picked []int
-	for _, i := range parts {
-		if n <= 0 {
-			break
+// sink moves an element of a heap down to where it belongs.
+func sink(heap []int, i int, before func(a, b int) bool) {
+	for {
+		least := i
+		for child := 2*i + 1; child <= 2*i+2 && child < len(heap); child++ {
+			if before(heap[child], heap[least]) {
+				least = child
+			}
 		}
-		if units := p.parts[i].units; units > n {
-			i = p.cutOff(i, n)
+		if least == i {
+			return
 		}
-		picked = append(picked, i)
-		n -= p.parts[i].units
+		heap[i], heap[least] = heap[least], heap[i]
+		i = least
 	}
-	return picked
+}
+
+// firstOf adds a part that holds n units of one to others: the part itself when it has
+// no more.
+func (p *pricing) firstOf(others []int, part int, n int64) []int {
+	if p.parts[part].units > n {
+		part = p.cutOff(part, n)
+	}
+	return append(others, part)
 }
 
 // cutOff makes the last n units of a part one of their own, and gives its index.
-// The indices of other parts stay as they are.
+// The indices of other parts stay as they are. Units share evenly, the earlier ones
+// carrying what does not divide, before each cut and after it alike.
 func (p *pricing) cutOff(i int, n int64) int {
-	q := &p.parts[i]
-	head := q.first(q.units - n)
-	tail := *q
+	if p.parts[i].cut == 0 {
+		p.changed = append(p.changed, i)
+	}
+	whole := p.parts[i]
+	first := whole.units - n
+	head, tail := whole, whole
+	head.units, head.price, head.floor = first, firstUnits(whole.price, whole.units, first), firstUnits(whole.floor, whole.units, first)
+	tail.units, tail.price, tail.floor = n, whole.price-head.price, whole.floor-head.floor
+	tail.from += first
+	head.now, tail.now, tail.cut = head.price, tail.price, 0
+	p.history = p.history[:0]
+	for c := whole.cut; c > 0; c = p.cuts[c-1].before {
+		p.history = append(p.history, c-1)
+	}
+	index, before := len(p.parts), whole.price
+	for _, at := range slices.Backward(p.history) {
+		c := &p.cuts[at]
+		kept := firstOff(before, c.amount, whole.units, first)
+		before -= c.amount
+		moved := cut{c.amount - kept, int32(index), c.applied, tail.cut}
+		c.amount = kept
+		head.now -= kept
+		tail.now -= moved.amount
+		p.cuts = append(p.cuts, moved)
+		tail.cut = int32(len(p.cuts))
+	}
+	head.next = int32(index) + 1
 	p.parts[i] = head
-	p.changed = append(p.changed, i)
 	p.parts = append(p.parts, tail)
-	return len(p.parts) - 1
+	return index
 }
 
 // clip lowers what the offer being worked out took off to an amount, each part and
 // delivery giving back by what it had.
-func (p *pricing) clip(amount int64) {
-	var cuts []*cut
-	var now []*int64
-	for i := range p.parts {
-		if c := last(p.parts[i].off, p.applied); c != nil {
-			cuts, now = append(cuts, c), append(now, &p.parts[i].now)
-		}
-	}
-	for i := range p.deliveries {
-		if c := last(p.deliveries[i].off, p.applied); c != nil {
-			cuts, now = append(cuts, c), append(now, &p.deliveries[i].now)
-		}
-	}
+func (p *pricing) clip(e *entry, amount int64) {
 	p.weights = p.weights[:0]
-	for _, c := range cuts {
-		p.weights = append(p.weights, c.amount)
+	var cuts, now []*int64
+	add := func(cut, cost *int64) {
+		cuts, now, p.weights = append(cuts, cut), append(now, cost), append(p.weights, *cut)
 	}
-	shares, err := ledger.Split(p.shares, amount, p.weights, p.weights)
+	for _, i := range p.eligible(e) {
+		if c := p.own(&p.parts[i]); c != nil {
+			add(&c.amount, &p.parts[i].now)
+		}
+	}
+	for _, i := range e.deliveries {
+		d := &p.deliveries[i]
+		if n := len(d.off); n > 0 && d.off[n-1].applied == p.applied {
+			add(&d.off[n-1].amount, &d.now)
+		}
+	}
+	shares, err := p.splitter.Split(p.shares, amount, p.weights, p.weights)
 	if err != nil { // the amount is below the sum of the weights
 		return
 	}
 	p.shares = shares
 	for i, c := range cuts {
-		*now[i] += c.amount - shares[i]
-		c.amount = shares[i]
-	}
-}
-
-// last is the cut of the offer being worked out, if there is one.
-func last(cuts []cut, applied int) *cut {
-	if n := len(cuts); n > 0 && cuts[n-1].applied == applied {
-		return &cuts[n-1]
-	}
-	return nil
-}
-
-// write puts the parts and deliveries into the quote, the parts in the order of
-// their units.
-func (p *pricing) write(q *Quote) {
-	money := func(minor int64) ledger.Money { return ledger.Minor(minor, p.cart.Currency) }
-	if len(p.parts) > len(p.totals) {
-		slices.SortFunc(p.parts, func(a, b part) int { return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.from, b.from)) })
-	}
-	cuts := 0
-	for i := range p.parts {
-		cuts += len(p.parts[i].off)
-	}
-	parts, offs := make([]QuotePart, 0, len(p.parts)), make([]Off, 0, cuts)
-	for i := 0; i < len(p.parts); {
-		line := &q.Lines[p.parts[i].line]
-		first := len(parts)
-		var total int64
-		for ; i < len(p.parts) && &q.Lines[p.parts[i].line] == line; i++ {
-			x := &p.parts[i]
-			begin := len(offs)
-			for _, c := range x.off {
-				if c.amount > 0 {
-					offs = append(offs, Off{c.applied, money(c.amount)})
-				}
-			}
-			part := QuotePart{Units: x.units, Price: money(x.price), Total: money(x.now)}
-			if len(offs) > begin {
-				part.Off = slices.Clip(offs[begin:])
-			}
-			parts = append(parts, part)
-			total += x.now
-		}
-		line.Parts, line.Total = slices.Clip(parts[first:]), money(total)
-		if line.Off = line.Parts[0].Off; len(line.Parts) > 1 {
-			line.Off = sumParts(line.Parts)
-		}
-	}
-	p.writeDeliveries(q)
-	q.Gifts = slices.Clone(p.gifts)
-}
-
-// sumParts sums what comes off the parts of a line, by offer.
-func sumParts(parts []QuotePart) []Off {
-	var sums []Off
-	for _, part := range parts {
-		for _, o := range part.Off {
-			i, known := slices.BinarySearchFunc(sums, o, func(a, b Off) int { return cmp.Compare(a.Applied, b.Applied) })
-			if known {
-				sums[i].Amount = ledger.Minor(sums[i].Amount.Minor()+o.Amount.Minor(), o.Amount.Currency())
-			} else {
-				sums = slices.Insert(sums, i, o)
-			}
-		}
-	}
-	return sums
-}
-
-func (p *pricing) writeDeliveries(q *Quote) {
-	for i, s := range p.cart.Shipping {
-		d := QuoteDelivery{ID: s.ID, Price: s.Price, Total: ledger.Minor(p.deliveries[i].now, p.cart.Currency)}
-		for _, c := range p.deliveries[i].off {
-			if c.amount > 0 {
-				d.Off = append(d.Off, Off{c.applied, ledger.Minor(c.amount, p.cart.Currency)})
-			}
-		}
-		q.Deliveries = append(q.Deliveries, d)
+		*now[i] += *c - shares[i]
+		*c = shares[i]
 	}
 }

@@ -162,6 +162,12 @@ func firstUnits(amount, units, n int64) int64 {
 	return amount/units*n + min(n, amount%units)
 }
 
+// firstOff is what an offer takes off the first n units, where it takes an amount off
+// all of them, which cost so much before it.
+func firstOff(before, amount, units, n int64) int64 {
+	return firstUnits(before, units, n) - firstUnits(before-amount, units, n)
+}
+
 // Missing is the smallest amount the shopper could spend more for one of the
 // refused offers to reach its minimum, and that refusal; nil when there is none.
 func (q *Quote) Missing() *Refusal {

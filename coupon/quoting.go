@@ -71,7 +71,7 @@ func (s *Service) automatic(ctx context.Context, cart *Cart, lastRead bool, now 
 		}
 	}
 	for _, v := range found.versions {
-		if v.mayCount(cart) {
+		if slices.ContainsFunc(cart.Lines, func(l Line) bool { return v.covers(&l) }) {
 			candidates = append(candidates, Candidate{Version: v, Paused: found.paused[v.offer.ID]})
 		}
 	}

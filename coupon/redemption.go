@@ -272,9 +272,21 @@ func newAppliedBody(q *Quote, i int, a Applied, at time.Time) appliedBody {
 	}
 	body.minimums(offer.Conditions, &q.Cart)
 	if body.Minimum+body.After > 0 || len(body.Others) > 0 {
-		body.Lines = slices.Sorted(slices.Values(c.counted))
+		body.Lines = q.counted(i)
 	}
 	return body
+}
+
+// counted are the lines that an offer which applies counts.
+func (q *Quote) counted(applied int) (lines []int) {
+	v := q.candidates[applied].Version
+	for i := range q.Cart.Lines {
+		left := func(l LeftOut) bool { return l.Offer == v.offer.ID }
+		if v.covers(&q.Cart.Lines[i]) && !slices.ContainsFunc(q.Lines[i].LeftOut, left) {
+			lines = append(lines, i)
+		}
+	}
+	return lines
 }
 
 // minimums notes the minimum spends that must hold, the highest of those that the
@@ -302,7 +314,7 @@ func (a *appliedBody) minimums(all []Condition, cart *Cart) {
 func (m MinimumSpend) counted(cart *Cart) []int {
 	var lines []int
 	for i := range cart.Lines {
-		if m.Of.name(&cart.Lines[i]) { // of the whole cart it names none, which is all
+		if m.Of.name(&cart.Lines[i], nil) { // of the whole cart it names none, which is all
 			lines = append(lines, i)
 		}
 	}

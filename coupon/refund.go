@@ -352,20 +352,15 @@ func splitReturned(parts []partBody) []partBody {
 
 // first cuts the first n units off the part, which keeps the others.
 func (p *partBody) first(n int64) partBody {
-	whole := part{units: p.Units, price: p.Price, now: p.total()}
+	head := partBody{Units: n, Price: firstUnits(p.Price, p.Units, n), Off: slices.Clone(p.Off)}
+	rest := slices.Clone(p.Off)
+	before := p.Price
 	for i, o := range p.Off {
-		whole.off = append(whole.off, cut{i, o.Amount})
+		head.Off[i].Amount = firstOff(before, o.Amount, p.Units, n)
+		rest[i].Amount -= head.Off[i].Amount
+		before -= o.Amount
 	}
-	cutOff := whole.first(n)
-	with := func(q *part) []offBody {
-		off := slices.Clone(p.Off)
-		for i := range off {
-			off[i].Amount = q.off[i].amount
-		}
-		return off
-	}
-	head := partBody{Units: cutOff.units, Price: cutOff.price, Off: with(&cutOff)}
-	p.Units, p.Price, p.Off = whole.units, whole.price, with(&whole)
+	p.Units, p.Price, p.Off = p.Units-n, p.Price-head.Price, rest
 	return head
 }
 

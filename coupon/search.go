@@ -141,7 +141,7 @@ func (d *decision) settle(set []*entry) {
 		if refused == nil {
 			refused = &Refusal{Reason: ReasonNotBetter}
 		}
-		e.Refused = d.judgeAs(e, refused)
+		e.Refused = d.concern(e, refused)
 	}
 	d.applied = set
 	d.price(set)

@@ -13,7 +13,9 @@ type Version struct {
 	bounds     Interval // of the schedule
 	in         sets
 	out        sets
-	after      bool // a condition is tested after the offers worked out before
+	single     bool   // one list names the lines that count, and nothing else is asked of them
+	hashed     hashed // the long lists of its benefit and its conditions
+	after      bool   // a condition is tested after the offers worked out before
 	predicates map[predicateName]*RegisteredPredicate
 }
 
@@ -33,10 +35,14 @@ func newVersion(o Offer, predicates map[predicateName]*RegisteredPredicate) (*Ve
 		return nil, err
 	}
 	o = o.clone()
-	return &Version{
+	v := &Version{
 		offer: o, zone: zone, bounds: o.Schedule.bounds(zone), in: newSets(o.Scope.In), out: newSets(o.Scope.Out),
-		after: testsAfter(o.Conditions), predicates: predicates,
-	}, nil
+		hashed: make(hashed), after: testsAfter(o.Conditions), predicates: predicates,
+	}
+	v.single = v.in.lists() == 1 && v.out.lists() == 0 && o.Scope.SaleItems == SaleItemsToo
+	v.hashed.benefit(o.Benefit)
+	v.hashed.conditions(o.Conditions)
+	return v, nil
 }
 
 // testsAfter says that a condition anywhere in the tree is tested after other
@@ -136,10 +142,4 @@ func (v *Version) expires(issued time.Time) time.Time {
 		}
 	}
 	return until
-}
-
-// mayCount says that the scope counts a line of the cart: an automatic offer that
-// counts none is no candidate.
-func (v *Version) mayCount(c *Cart) bool {
-	return slices.ContainsFunc(c.Lines, func(l Line) bool { return v.covers(&l) })
 }

@@ -2,16 +2,25 @@ package coupon_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/vouch-go/vouch/coupon"
 	"github.com/vouch-go/vouch/ledger"
 )
 
-// The work both yardsticks and Decide do: offers that take a percentage, an amount
+// The work that both yardsticks and quotes do: offers that take a percentage, an amount
 // off each unit or an amount off lines, matched by category, seller or product, a
 // fifth refused by a minimum, each on what the ones before left.
+//
+// The yardsticks do less of it: they check nothing, keep no record of what comes off
+// which line and why another offer does not apply, work offers out in the order given
+// (a quote: those for lines first), and leave over what rounding a share down leaves,
+// where a quote gives every coin to a line. TestYardsticksDoTheSameWork says how much
+// of the totals that is.
 
 type workOffer struct {
 	kind    int // 0 percent, 1 amount per unit, 2 amount over lines
@@ -56,8 +65,18 @@ func makeWork(lines, offers int) ([]workLine, []workOffer) {
 	return ls, os
 }
 
-func handWritten(lines []workLine, offers []workOffer, now []int64, matched func(*workOffer, *workLine) bool) int64 {
-	var total int64
+// naiveWork is what a developer writes by hand: every offer looks at every line and
+// compares texts.
+func naiveWork(lines []workLine, offers []workOffer, now []int64) (total int64) {
+	matched := func(o *workOffer, l *workLine) bool {
+		switch o.by {
+		case 0:
+			return o.value == l.category
+		case 1:
+			return o.value == l.seller
+		}
+		return o.value == l.product
+	}
 	for i := range lines {
 		now[i] = lines[i].price * lines[i].quantity
 	}
@@ -73,109 +92,220 @@ func handWritten(lines []workLine, offers []workOffer, now []int64, matched func
 		if original < o.minimum || base == 0 {
 			continue
 		}
-		off := o.amount
-		if o.kind == 0 {
-			off = (base*o.amount + 50) / 100
-		}
+		off := o.off(base)
 		rest := min(off, base)
 		for i := range lines {
-			if !matched(o, &lines[i]) {
-				continue
+			if matched(o, &lines[i]) {
+				total += o.take(&lines[i], &now[i], off, base, &rest)
 			}
-			var share int64
-			if o.kind == 1 {
-				share = min(o.amount*lines[i].quantity, now[i])
-			} else {
-				share = min(now[i]*off/base, rest, now[i])
-				rest -= share
-			}
-			now[i] -= share
-			total += share
 		}
 	}
 	return total
 }
 
-func byText(o *workOffer, l *workLine) bool {
-	switch o.by {
-	case 0:
-		return o.value == l.category
-	case 1:
-		return o.value == l.seller
+// workIndex leads from the ids of categories, sellers and products to lines.
+type workIndex [3][][]int
+
+func newWorkIndex(lines []workLine) (x workIndex) {
+	for by, n := range []int{5, 7, 50} {
+		x[by] = make([][]int, n)
 	}
-	return o.value == l.product
+	for i, l := range lines {
+		for by, id := range []int{l.categoryID, l.sellerID, l.productID} {
+			x[by][id] = append(x[by][id], i)
+		}
+	}
+	return x
 }
 
-func byID(o *workOffer, l *workLine) bool {
-	switch o.by {
-	case 0:
-		return o.id == l.categoryID
-	case 1:
-		return o.id == l.sellerID
+// limitWork is the same over interned ids and an index of the lines that is there already:
+// no program that does the work is much faster.
+func limitWork(lines []workLine, offers []workOffer, now []int64, x *workIndex) (total int64) {
+	for i := range lines {
+		now[i] = lines[i].price * lines[i].quantity
 	}
-	return o.id == l.productID
+	for k := range offers {
+		o := &offers[k]
+		matched := x[o.by][o.id]
+		var original, base int64
+		for _, i := range matched {
+			original += lines[i].price * lines[i].quantity
+			base += now[i]
+		}
+		if original < o.minimum || base == 0 {
+			continue
+		}
+		off := o.off(base)
+		rest := min(off, base)
+		for _, i := range matched {
+			total += o.take(&lines[i], &now[i], off, base, &rest)
+		}
+	}
+	return total
 }
 
-func BenchmarkDecideAgainstYardsticks(b *testing.B) {
-	eur := ledger.MustCurrency("EUR")
-	for _, size := range []struct{ lines, offers int }{{10, 10}, {100, 100}, {1000, 100}} {
+func (o *workOffer) off(base int64) int64 {
+	if o.kind == 0 {
+		return (base*o.amount + 50) / 100
+	}
+	return o.amount
+}
+
+func (o *workOffer) take(l *workLine, now *int64, off, base int64, rest *int64) int64 {
+	share := min(*now*off/base, *rest, *now)
+	if o.kind == 1 {
+		share = min(o.amount*l.quantity, *now)
+	} else {
+		*rest -= share
+	}
+	*now -= share
+	return share
+}
+
+// workCart is the lines as a cart.
+func workCart(lines []workLine) coupon.Cart {
+	cart := coupon.Cart{Currency: euro}
+	for i, l := range lines {
+		cart.Lines = append(cart.Lines, coupon.Line{
+			ID: fmt.Sprintf("%04d", i), Product: l.product, Seller: l.seller, Categories: []string{l.category},
+			Quantity: l.quantity, UnitPrice: ledger.Minor(l.price, euro),
+		})
+	}
+	return cart
+}
+
+func workVersions(t require.TestingT, offers []workOffer) []*coupon.Version {
+	var all []*coupon.Version
+	for i, o := range offers {
+		offer := coupon.Offer{ID: fmt.Sprintf("offer-%05d", i), Name: "o", Automatic: true, Combine: coupon.Combine{Freely: true}}
+		five := coupon.Amounts{ledger.Minor(o.amount, euro)}
+		switch o.kind {
+		case 0:
+			offer.Benefit = coupon.PercentOff{Rate: ledger.MustRate("5")}
+		case 1:
+			offer.Benefit = coupon.AmountOffEach{Amounts: five}
+		case 2:
+			offer.Benefit = coupon.AmountOff{Amounts: five}
+		}
+		switch o.by {
+		case 0:
+			offer.Scope.In.Categories = []string{o.value}
+		case 1:
+			offer.Scope.In.Sellers = []string{o.value}
+		case 2:
+			offer.Scope.In.Products = []string{o.value}
+		}
+		if o.minimum > 0 {
+			offer.Conditions = []coupon.Condition{coupon.MinimumSpend{Amounts: coupon.Amounts{ledger.Minor(o.minimum, euro)}}}
+		}
+		v, err := coupon.NewVersion(offer)
+		require.NoError(t, err)
+		all = append(all, v)
+	}
+	return all
+}
+
+func asCandidates(versions []*coupon.Version) []coupon.Candidate {
+	var all []coupon.Candidate
+	for _, v := range versions {
+		all = append(all, coupon.Candidate{Version: v})
+	}
+	return all
+}
+
+var workSizes = []struct{ lines, offers int }{{10, 10}, {100, 100}, {1000, 100}}
+
+// Both yardsticks take the same off, and a quote as much but for the coins that they
+// leave over: fewer than one for each line of an offer.
+func TestYardsticksDoTheSameWork(t *testing.T) {
+	for _, size := range workSizes {
 		lines, offers := makeWork(size.lines, size.offers)
-		cart := coupon.Cart{Currency: eur}
-		for i, l := range lines {
-			cart.Lines = append(cart.Lines, coupon.Line{
-				ID: fmt.Sprintf("%04d", i), Product: l.product, Seller: l.seller, Categories: []string{l.category},
-				Quantity: l.quantity, UnitPrice: ledger.Minor(l.price, eur),
+		slices.SortStableFunc(offers, func(a, b workOffer) int { return a.kind/2 - b.kind/2 }) // amounts over lines last, as a quote works them out
+		now, x := make([]int64, size.lines), newWorkIndex(lines)
+		total := naiveWork(lines, offers, now)
+		require.Equal(t, total, limitWork(lines, offers, now, &x))
+		require.Positive(t, total)
+		quote, err := coupon.Decide(workCart(lines), asCandidates(workVersions(t, offers)), coupon.Facts{}, noon)
+		require.NoError(t, err)
+		applied, coins := 0, int64(0)
+		for k := range offers {
+			matched := x[offers[k].by][offers[k].id]
+			if offers[k].minimum == 0 && len(matched) > 0 {
+				applied++
+			}
+			coins += int64(len(matched))
+		}
+		require.Len(t, quote.Applied, applied)
+		require.InDelta(t, total, quote.Discount.Minor(), float64(coins))
+		require.InEpsilon(t, total, quote.Discount.Minor(), 0.02)
+	}
+}
+
+// BenchmarkQuoteAgainstYardsticks prices one cart with the same offers in five ways,
+// taking turns, and states the time of a quote in times that of each yardstick: the
+// median over all turns.
+func BenchmarkQuoteAgainstYardsticks(b *testing.B) {
+	for _, size := range workSizes {
+		b.Run(fmt.Sprintf("%dx%d", size.lines, size.offers), func(b *testing.B) {
+			lines, offers := makeWork(size.lines, size.offers)
+			now, x := make([]int64, size.lines), newWorkIndex(lines)
+			cart, versions := workCart(lines), workVersions(b, offers)
+			candidates := asCandidates(versions)
+			r := newTurns(20_000/(size.lines*size.offers) + 1)
+			r.run(b, map[string]func(){
+				"naive":  func() { naiveWork(lines, offers, now) },
+				"limit":  func() { limitWork(lines, offers, now, &x) },
+				"decide": func() { mustDecide(b, cart, candidates) },
 			})
-		}
-		var candidates []coupon.Candidate
-		for i, o := range offers {
-			offer := coupon.Offer{ID: fmt.Sprintf("offer-%03d", i), Name: "o", Automatic: true, Combine: coupon.Combine{Freely: true}}
-			five := coupon.Amounts{ledger.Minor(o.amount, eur)}
-			switch o.kind {
-			case 0:
-				offer.Benefit = coupon.PercentOff{Rate: ledger.MustRate("5")}
-			case 1:
-				offer.Benefit = coupon.AmountOffEach{Amounts: five}
-			case 2:
-				offer.Benefit = coupon.AmountOff{Amounts: five}
-			}
-			switch o.by {
-			case 0:
-				offer.Scope.In.Categories = []string{o.value}
-			case 1:
-				offer.Scope.In.Sellers = []string{o.value}
-			case 2:
-				offer.Scope.In.Products = []string{o.value}
-			}
-			if o.minimum > 0 {
-				offer.Conditions = []coupon.Condition{coupon.MinimumSpend{Amounts: coupon.Amounts{ledger.Minor(o.minimum, eur)}}}
-			}
-			v, err := coupon.NewVersion(offer)
-			if err != nil {
-				b.Fatal(err)
-			}
-			candidates = append(candidates, coupon.Candidate{Version: v})
-		}
-		at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-		name := fmt.Sprintf("%dx%d/", size.lines, size.offers)
-		now := make([]int64, len(lines))
-		b.Run(name+"naive", func(b *testing.B) {
-			for b.Loop() {
-				handWritten(lines, offers, now, byText)
-			}
-		})
-		b.Run(name+"limit", func(b *testing.B) {
-			for b.Loop() {
-				handWritten(lines, offers, now, byID)
-			}
-		})
-		b.Run(name+"decide", func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := coupon.Decide(cart, candidates, coupon.Facts{}, at); err != nil {
-					b.Fatal(err)
-				}
-			}
+			r.report(b, "decide", "naive")
+			r.report(b, "decide", "limit")
+			r.report(b, "naive", "limit")
 		})
 	}
+}
+
+func mustDecide(b *testing.B, cart coupon.Cart, candidates []coupon.Candidate) {
+	if _, err := coupon.Decide(cart, candidates, coupon.Facts{}, noon); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// turns times several ways to do something in turn, so that what else the machine does
+// meets all of them alike.
+type turns struct {
+	times int // that each way is run in its turn
+	took  map[string][]time.Duration
+}
+
+func newTurns(times int) *turns {
+	return &turns{times: times, took: make(map[string][]time.Duration)}
+}
+
+func (r *turns) run(b *testing.B, ways map[string]func()) {
+	for b.Loop() {
+		for name, way := range ways {
+			begin := time.Now()
+			for range r.times {
+				way()
+			}
+			r.took[name] = append(r.took[name], time.Since(begin))
+		}
+	}
+	b.ReportMetric(0, "ns/op") // of all ways together, which says nothing
+}
+
+// report states how many times as long one way takes as another: the median of turns.
+func (r *turns) report(b *testing.B, way, than string) {
+	ratios := make([]float64, len(r.took[way]))
+	for i := range ratios {
+		ratios[i] = float64(r.took[way][i]) / float64(r.took[than][i])
+	}
+	b.ReportMetric(median(ratios), way+"-x-"+than)
+	b.ReportMetric(float64(median(r.took[way]).Nanoseconds())/float64(r.times), way+"-ns")
+}
+
+func median[T time.Duration | float64](all []T) T {
+	all = slices.Clone(all)
+	slices.Sort(all)
+	return all[len(all)/2]
 }

@@ -22,7 +22,8 @@ import (
 //
 // The result overwrites dst from its start, whatever its length, and is a new
 // slice only where dst has too little capacity. dst must not share memory with
-// weights or ceilings. Up to 64 parts nothing else is allocated.
+// weights or ceilings. Up to 64 parts nothing else is allocated; a [Splitter]
+// allocates nothing for any number.
 //
 // It fails with ErrSplit, listing every fault, when total, a weight or a ceiling
 // is negative, when ceilings are given but not one for each weight, when the
@@ -34,31 +35,46 @@ import (
 // which the shares sum to the total (water-filling); it is made whole by
 // Hamilton's method (largest remainder).
 func Split(dst []int64, total int64, weights, ceilings []int64) ([]int64, error) {
+	var few [64]share
+	dst, _, err := split(dst, total, weights, ceilings, few[:0])
+	return dst, err
+}
+
+// Splitter splits like [Split], again and again in the same memory. The zero value is
+// ready. It is not safe for concurrent use.
+type Splitter struct {
+	shares []share
+}
+
+// Split is the function [Split], with memory of its own.
+func (s *Splitter) Split(dst []int64, total int64, weights, ceilings []int64) (parts []int64, err error) {
+	parts, s.shares, err = split(dst, total, weights, ceilings, s.shares)
+	return parts, err
+}
+
+// split is Split; it also gives the memory it worked in.
+func split(dst []int64, total int64, weights, ceilings []int64, all []share) ([]int64, []share, error) {
 	weight, err := checkSplit(total, weights, ceilings)
 	if err != nil {
-		return nil, err
+		return nil, all, err
 	}
 	dst = slices.Grow(dst[:0], len(weights))[:len(weights)]
 	clear(dst)
 	if total == 0 {
-		return dst, nil
+		return dst, all, nil
 	}
-	var few [64]share
-	shares := few[:0]
-	if len(weights) > len(few) {
-		shares = make([]share, 0, len(weights))
-	}
+	all = slices.Grow(all[:0], len(weights))
 	for i, w := range weights {
 		if w > 0 {
-			shares = append(shares, share{part: i, weight: uint64(w)})
+			all = append(all, share{part: i, weight: uint64(w)})
 		}
 	}
-	rest := pot{total: uint64(total), weight: weight}
+	rest, shares := pot{total: uint64(total), weight: weight}, all
 	if ceilings != nil {
 		shares = rest.fill(dst, shares, ceilings)
 	}
 	rest.spread(dst, shares)
-	return dst, nil
+	return dst, all, nil
 }
 
 // share is a part that has a weight.
@@ -108,19 +124,53 @@ func (p *pot) spread(dst []int64, shares []share) {
 		dst[s.part], s.remainder = int64(quotient), remainder
 		left -= quotient
 	}
-	if left == 0 {
-		return
-	}
-	slices.SortFunc(shares, func(a, b share) int {
-		switch {
-		case a.remainder > b.remainder, a.remainder == b.remainder && a.part < b.part:
-			return -1
+	if left > 0 { // the remainders sum to left × p.weight, so left < len(shares)
+		for _, s := range largest(shares, int(left), p.weight) {
+			dst[s.part]++
 		}
-		return 1 // no two are equal: their parts differ
-	})
-	for _, s := range shares[:left] { // the remainders sum to left × p.weight, so left < len(shares)
-		dst[s.part]++
 	}
+}
+
+// largest brings the n shares of the largest remainders to the front, of equal ones
+// the earlier parts, in any order. All remainders are below a bound.
+//
+// It looks only for the remainder at which the line is drawn: by counting the shares
+// in equal steps of remainders, and sorting those of the step that holds the line.
+func largest(shares []share, n int, bound uint64) []share {
+	const steps = 64
+	if len(shares) <= steps {
+		slices.SortFunc(shares, compareRemainders)
+		return shares[:n]
+	}
+	step := func(s share) int { return int(s.remainder >> max(0, bits.Len64(bound-1)-bits.Len(steps-1))) }
+	var counts [steps]int
+	for _, s := range shares {
+		counts[step(s)]++
+	}
+	line, above := steps-1, 0 // the step of the line, and how many stand above it
+	for ; above+counts[line] < n; line-- {
+		above += counts[line]
+	}
+	front := 0
+	for _, wanted := range []func(int) bool{func(s int) bool { return s > line }, func(s int) bool { return s == line }} {
+		for i := front; i < len(shares); i++ {
+			if wanted(step(shares[i])) {
+				shares[front], shares[i] = shares[i], shares[front]
+				front++
+			}
+		}
+	}
+	slices.SortFunc(shares[above:front], compareRemainders)
+	return shares[:n]
+}
+
+// compareRemainders brings the larger remainder first, of equal ones the earlier part.
+func compareRemainders(a, b share) int {
+	switch {
+	case a.remainder > b.remainder, a.remainder == b.remainder && a.part < b.part:
+		return -1
+	}
+	return 1 // no two are equal: their parts differ
 }
 
 // compareProducts compares a × b with c × d.
@@ -132,6 +182,14 @@ func compareProducts(a, b, c, d uint64) int {
 
 // checkSplit judges the arguments of a Split, and answers the sum of the weights.
 func checkSplit(total int64, weights, ceilings []int64) (weight uint64, err error) {
+	var sum, sign int64 // negative where something is, or where the sum is beyond int64
+	for _, w := range weights {
+		sum += w
+		sign |= w | sum
+	}
+	if ceilings == nil && sign|total >= 0 && (sum > 0 || total == 0) {
+		return uint64(sum), nil
+	}
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if total < 0 {

@@ -1,0 +1,270 @@
+package coupon
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/vouch-go/vouch/ledger"
+)
+
+// group leaves one offer of each group: the best, or the first. Searching for the
+// best set finds out itself which is the best of a group.
+func (d *decision) group(searching bool) {
+	winners := make(map[string]*entry)
+	grouped := func(e *entry) bool {
+		group := &e.offer().Group
+		return group.Name != "" && (group.First || !searching)
+	}
+	for _, e := range d.open() {
+		if won := winners[e.offer().Group.Name]; grouped(e) && (won == nil || e.leads(won)) {
+			winners[e.offer().Group.Name] = e
+		}
+	}
+	for _, e := range d.open() {
+		if won := winners[e.offer().Group.Name]; grouped(e) && won != e {
+			e.lost, e.Refused = true, d.concern(e, e.beaten(won, ReasonGroup))
+		}
+	}
+}
+
+// leads says that of its group it counts rather than the other.
+func (e *entry) leads(other *entry) bool {
+	if e.offer().Group.First {
+		return cmp.Or(cmp.Compare(other.offer().Priority, e.offer().Priority), e.compareID(other)) < 0
+	}
+	return cmp.Or(cmp.Compare(other.alone, e.alone), e.compareID(other)) < 0
+}
+
+// open are the entries that are not refused.
+func (d *decision) open() []*entry {
+	var open []*entry
+	for _, e := range d.entries {
+		if e.Refused == nil {
+			open = append(open, e)
+		}
+	}
+	return open
+}
+
+// combine takes the candidates that can stand beside each other, the strongest
+// first, and works out what each takes off. One that is refused with those before
+// it gives its place to those it kept out: so it begins again without it.
+func (d *decision) combine() {
+	if d.free {
+		d.combineFree()
+		return
+	}
+	d.group(false)
+	d.applied = d.pick()
+	for {
+		failed, refused := d.price(d.applied)
+		if failed == nil {
+			return
+		}
+		failed.Refused = d.concern(failed, refused)
+		if !d.restoreLost() {
+			d.applied = slices.DeleteFunc(d.applied, func(e *entry) bool { return e == failed })
+			continue
+		}
+		d.group(false)
+		d.applied = d.pick()
+	}
+}
+
+// restoreLost takes back what entries lost, and says whether any did.
+func (d *decision) restoreLost() (any bool) {
+	for _, e := range d.entries {
+		if e.lost {
+			e.restore()
+			any = true
+		}
+	}
+	return any
+}
+
+// combineFree applies all that take something off. One that does not may have cut
+// lines into parts in vain: then the others are worked out anew, without it.
+func (d *decision) combineFree() {
+	open := d.open()
+	slices.SortStableFunc(open, (*entry).compareWork)
+	d.pricing.reset()
+	for _, e := range open {
+		if refused := d.work(e, len(d.applied), nil); refused != nil {
+			e.Refused = d.concern(e, refused)
+			continue
+		}
+		d.applied = append(d.applied, e)
+	}
+	if len(d.applied) < len(open) && len(d.pricing.parts) > len(d.totals) {
+		d.priceLeft()
+	}
+}
+
+// priceLeft works out those that apply, and drops one that does not until all do.
+func (d *decision) priceLeft() {
+	for {
+		failed, refused := d.price(d.applied)
+		if failed == nil {
+			return
+		}
+		failed.Refused = d.concern(failed, refused)
+		d.applied = slices.DeleteFunc(d.applied, func(e *entry) bool { return e == failed })
+	}
+}
+
+// restore takes back that an entry lost.
+func (e *entry) restore() { e.Refused, e.rival, e.lost = nil, nil, false }
+
+// ranked are the entries not refused, the strongest first.
+func (d *decision) ranked() []*entry {
+	order := d.open()
+	slices.SortStableFunc(order, func(a, b *entry) int {
+		return cmp.Or(
+			cmp.Compare(b.priority(), a.priority()),
+			cmp.Compare(a.automatic(), b.automatic()),
+			cmp.Compare(b.alone, a.alone),
+			a.compareID(b))
+	})
+	return order
+}
+
+func (e *entry) automatic() int {
+	if e.Coupon == nil && e.Version.offer.Automatic {
+		return 1
+	}
+	return 0
+}
+
+func (d *decision) pick() []*entry {
+	var applied []*entry
+	taken := make(takings)
+	for _, e := range d.ranked() {
+		if refused := d.lose(e, applied, taken); refused != nil {
+			e.lost, e.Refused = true, d.concern(e, refused)
+			continue
+		}
+		applied = append(applied, e)
+	}
+	slices.SortStableFunc(applied, (*entry).compareWork)
+	return applied
+}
+
+// lose says why an entry can't stand beside those applied; otherwise it counts what
+// it takes from limits of uses.
+func (d *decision) lose(e *entry, applied []*entry, taken takings) *Refusal {
+	if rival := slices.IndexFunc(applied, e.clashes); rival >= 0 {
+		return e.beaten(applied[rival], ReasonCombination)
+	}
+	if rival := slices.IndexFunc(applied, e.groupedWith); rival >= 0 {
+		return e.beaten(applied[rival], ReasonGroup)
+	}
+	if refused := d.full(e.claims, taken); refused != nil {
+		return refused
+	}
+	taken.add(e.claims)
+	return nil
+}
+
+// compareWork is the order in which entries are worked out.
+func (e *entry) compareWork(other *entry) int {
+	return cmp.Or(
+		cmp.Compare(e.Version.offer.Benefit.stage(), other.Version.offer.Benefit.stage()),
+		cmp.Compare(other.priority(), e.priority()),
+		e.compareID(other))
+}
+
+// clashes says that one of the two does not consent to the other.
+func (e *entry) clashes(other *entry) bool {
+	return !e.Version.offer.consents(&other.Version.offer) || !other.Version.offer.consents(&e.Version.offer)
+}
+
+// groupedWith says that of the two only one counts.
+func (e *entry) groupedWith(other *entry) bool {
+	return e.offer().Group.Name != "" && e.offer().Group.Name == other.offer().Group.Name
+}
+
+// beaten is the refusal of an entry because of a rival.
+func (e *entry) beaten(rival *entry, reason Reason) *Refusal {
+	e.rival = rival
+	return &Refusal{Reason: reason, Rival: rival.offerID(), RivalName: rival.offer().Name}
+}
+
+// price works out the amounts of a set of offers, each on what those before it
+// left. It gives the first that does not apply with those before it, and why.
+func (d *decision) price(set []*entry) (failed *entry, refused *Refusal) {
+	d.pricing.reset()
+	var taken map[string]int64
+	if slices.ContainsFunc(set, func(e *entry) bool { return len(e.claims) > 0 }) {
+		taken = make(map[string]int64)
+	}
+	for i, e := range set {
+		if refused := d.work(e, i, taken); refused != nil {
+			return e, refused
+		}
+	}
+	return nil, nil
+}
+
+// work works out one offer on what those before it left, as the one of an index
+// among those applied. What it takes from limits of money is added to taken.
+func (d *decision) work(e *entry, index int, taken map[string]int64) *Refusal {
+	p := &d.pricing
+	p.applied, p.short = index, nil
+	if index > 0 && e.Version.after {
+		if refused := d.judgeConditions(e, true); refused != nil {
+			return refused
+		}
+	}
+	e.amount = e.Version.offer.Benefit.apply(p, e)
+	for _, claim := range e.claims {
+		if claim.limit.Uses > 0 {
+			continue
+		}
+		used := d.facts.Used[claim.Counter] + taken[claim.Counter]
+		if refused := d.spend(claim, e, used); refused != nil {
+			return refused
+		}
+	}
+	for _, claim := range e.claims {
+		if claim.limit.Uses == 0 {
+			taken[claim.Counter] += e.amount
+		}
+	}
+	switch {
+	case e.amount > 0 || e.Version.offer.Benefit.stage() == giftStage:
+		return nil
+	case p.short != nil:
+		return p.short
+	}
+	return &Refusal{Reason: ReasonNothingOff}
+}
+
+// spend holds an entry's amount against a limit of money: it may be refused, or
+// lowered to what is left. What was quoted is not clipped anew, but claimed as it
+// is: whether it is still there, the counter decides.
+func (d *decision) spend(c limitClaim, e *entry, used int64) *Refusal {
+	left := c.Max - used
+	if c.limit.When == ClipSpent && e.quoted > 0 {
+		left = min(left, e.quoted)
+	}
+	switch {
+	case left <= 0, c.limit.When == RefuseSpent && e.amount > left:
+		d.limited = true
+		refused := limitReached(c.Claim, used)
+		refused.Found, refused.Needed = ledger.Minor(max(left, 0), d.cart.Currency), ledger.Minor(e.amount, d.cart.Currency)
+		return refused
+	case c.limit.When == ClipSpent && e.amount > left:
+		d.limited = true
+		d.pricing.clip(e, left)
+		e.amount = left
+	}
+	return nil
+}
+
+// off is what the entry takes off: alone, when it is not among those applied.
+func (e *entry) off(applied []*entry) int64 {
+	if slices.Contains(applied, e) {
+		return e.amount
+	}
+	return e.alone
+}
