@@ -30,7 +30,7 @@ func Audit(ctx context.Context, store storage.Store) (ledger.AuditReport, error)
 // AuditAt is Audit where counters have been pruned up to the instant, as
 // [ledger.AuditAt] is.
 func AuditAt(ctx context.Context, store storage.Store, pruned time.Time) (ledger.AuditReport, error) {
-	report, err := coupon.AuditAt(ctx, store, pruned, kindReferral)
+	report, err := coupon.AuditAt(ctx, store, pruned, kindReferral, kindReward)
 	if err != nil {
 		return report, err
 	}
@@ -56,7 +56,6 @@ func (a *auditor) each(ctx context.Context, kind string, check func(context.Cont
 			return err
 		}
 		for _, doc := range page.Docs {
-			a.report.Documents++
 			for {
 				wrong, err := check(ctx, doc)
 				if err != nil {
@@ -149,11 +148,13 @@ func (a *auditor) reward(ctx context.Context, doc storage.Doc) (*ledger.Discrepa
 // contradicts says why a reward can't be in its state while its referral is in its
 // own.
 func (b *rewardBody) contradicts(r *referralBody) string {
-	granted := b.State == RewardGranted || b.State == RewardClawedBack
+	given := b.State == RewardGranted || b.State == RewardClawedBack || b.State == RewardExpired
 	switch {
-	case granted != (len(b.Coupons) > 0):
+	case given != (b.Granted > 0), !given && len(b.Coupons) > 0:
 		return "what it gave is not what its state says"
-	case b.Step == Registered:
+	case given && len(b.Gives.Coupons) > 0 && len(b.Coupons) == 0 && len(b.Back.SetOff) == 0 && !b.Back.Coupons:
+		return "it gave no coupons, and its state says otherwise"
+	case b.Step == Registered, b.Step == Milestones:
 		return ""
 	case b.State == RewardGranted && r.State != StateConfirmed:
 		return "it is granted, and its referral is " + string(r.State)

@@ -33,6 +33,9 @@ var (
 	ErrCodeLimit    = errors.New("referral: the customer has chosen as many codes as they may")
 )
 
+// ErrOutOfStock: a [Hook] has nothing left to give; the reward waits.
+var ErrOutOfStock = errors.New("referral: nothing is left to give")
+
 // ErrPaused: the program is paused, and nobody can get a link or be bound.
 var ErrPaused = errors.New("referral: the program is paused")
 
@@ -70,6 +73,13 @@ func (f *Faults) orNil() error {
 		return nil
 	}
 	return f
+}
+
+// most checks how many there are of something.
+func (f *Faults) most(path string, n, most int) {
+	if n > most {
+		f.add(path, "are %d, at most %d are allowed", n, most)
+	}
 }
 
 // id checks a key that the shop gives.

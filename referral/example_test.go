@@ -106,7 +106,7 @@ func Example_boost() {
 	p := program(8)
 	p.Boosts = []referral.Boost{{
 		Name: "singles day", Interval: coupon.Interval{From: noon.Add(day), Until: noon.Add(2 * day)},
-		Rule: referral.Rule{Side: referral.Referrer, Step: referral.Qualified, Coupons: []coupon.IssueOffer{{Offer: "more"}}},
+		Rule: referral.Rule{Side: referral.Referrer, Step: referral.Qualified, Earning: referral.Earning{Coupons: []coupon.IssueOffer{{Offer: "more"}}}},
 	}}
 	t := newTown(p)
 	for i, at := range []time.Time{noon.Add(day - time.Microsecond), noon.Add(day), noon.Add(2 * day)} {

@@ -47,11 +47,18 @@ func drawFacts(t *rapid.T) []factBody {
 
 func drawTerms(t *rapid.T) *Program {
 	var p Program
-	if rapid.Bool().Draw(t, "minimum") {
-		p.MinimumSpend = coupon.Amounts{ledger.Minor(1000, euro)}
+	switch rapid.IntRange(0, 3).Draw(t, "several") {
+	case 0:
+		p.Qualify.Nth = 2
+	case 1:
+		p.Qualify.Cumulative, p.Qualify.MinimumSpend = true, coupon.Amounts{ledger.Minor(2500, euro)}
+	}
+	p.Shortfall = rapid.SampledFrom([]Shortfall{ShortfallVoids, ShortfallKeeps, ShortfallReduces}).Draw(t, "shortfall")
+	if !p.Qualify.Cumulative && rapid.Bool().Draw(t, "minimum") {
+		p.Qualify.MinimumSpend = coupon.Amounts{ledger.Minor(1000, euro)}
 	}
 	if rapid.Bool().Draw(t, "in time") {
-		p.QualifyWithin = 48 * time.Hour
+		p.Qualify.Within = 48 * time.Hour
 	}
 	return &p
 }
@@ -61,13 +68,13 @@ func drawTerms(t *rapid.T) *Program {
 func TestTheFoldDoesNotDependOnOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		terms, facts := drawTerms(t), drawFacts(t)
-		want, found := first(terms, begin, facts)
+		want, found := foldTerms(terms, facts)
 		shuffled := slices.Clone(facts)
 		rand.New(rand.NewSource(rapid.Int64().Draw(t, "seed"))).Shuffle(len(shuffled), func(i, j int) {
 			shuffled[i], shuffled[j] = shuffled[j], shuffled[i]
 		})
 		before := slices.Clone(shuffled)
-		got, again := first(terms, begin, shuffled)
+		got, again := foldTerms(terms, shuffled)
 		require.Equal(t, want, got)
 		require.Equal(t, found, again)
 		require.Equal(t, before, shuffled)
@@ -78,7 +85,7 @@ func TestTheFoldDoesNotDependOnOrder(t *testing.T) {
 			require.NoError(t, err)
 		}
 		require.Len(t, b.Facts, len(facts))
-		got, again = first(terms, begin, b.Facts)
+		got, again = fold(terms, begin, terms.deadline(begin, ending{}), b.Facts)
 		require.Equal(t, want, got)
 		require.Equal(t, found, again)
 	})
@@ -89,10 +96,10 @@ func TestTheFoldDoesNotDependOnOrder(t *testing.T) {
 func TestMoreRefundNeverMoreReward(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		terms, facts := drawTerms(t), drawFacts(t)
-		before, found := first(terms, begin, facts)
+		before, found := foldTerms(terms, facts)
 		more := slices.Concat(facts, []factBody{backFact(rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(t, "order"), "more",
 			rapid.Int64Range(0, 1<<62).Draw(t, "more"), time.Hour)})
-		after, still := first(terms, begin, more)
+		after, still := foldTerms(terms, more)
 		require.Equal(t, found, still)
 		require.Equal(t, before.order, after.order)
 		require.False(t, after.stands && !before.stands)
@@ -104,63 +111,107 @@ func TestRefundsThatWrapRound(t *testing.T) {
 	facts := []factBody{paidFact("a", 100, 0)}
 	for _, id := range []string{"1", "2", "3", "4"} {
 		facts = append(facts, backFact("a", id, 1<<62, time.Hour))
-		p, found := first(&Program{}, begin, facts)
+		p, found := foldTerms(&Program{}, facts)
 		require.True(t, found)
 		require.False(t, p.stands, id)
 	}
 }
 
-// What is done next leads on: every move but staying changes the state or the
-// payment, ends are final, and nothing is confirmed before its time.
-func TestMovesLeadOn(t *testing.T) {
+// What is done next leads on, as the table says: every event but those of facts that
+// are known changes the state or what qualifies, ends are final, and nothing is
+// confirmed before its time or with an open case.
+func TestEventsLeadOn(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		terms := drawTerms(t)
 		terms.Hold = 3 * time.Hour
 		b := referralBody{State: StateBound, Bound: micros(begin)}
-		var now time.Time
-		for _, f := range drawFacts(t) {
+		facts := slices.Concat(drawFacts(t), drawCases(t))
+		for _, f := range facts {
 			if _, err := b.record(f); err != nil {
 				t.Fatal(err)
 			}
-			now = begin.Add(time.Duration(rapid.IntRange(0, 100).Draw(t, "now")) * time.Hour)
-			for range 5 {
-				before := b.State
-				move, p := b.next(terms, now)
-				if move == stay {
+			now := begin.Add(time.Duration(rapid.IntRange(0, 100).Draw(t, "now")) * time.Hour)
+			for range 10 {
+				on, q := b.event(terms, ending{}, now)
+				if on == "" {
 					break
 				}
-				require.False(t, before.final())
-				b.State = follow(t, &b, move, p, terms, now)
+				follow(t, &b, on, q, terms, now)
 			}
-			move, _ := b.next(terms, now)
-			require.Equal(t, stay, move)
+			on, _ := b.event(terms, ending{}, now)
+			require.Empty(t, on)
 		}
 	})
 }
 
-// follow makes a move, and requires that it is one of those allowed.
-func follow(t *rapid.T, b *referralBody, m move, p payment, terms *Program, now time.Time) State {
-	switch {
-	case m == qualify && b.State == StateBound, m == rehold && b.State == StateHeld:
-		require.True(t, p.stands)
-		b.Order, b.Paid, b.HoldUntil = p.order, micros(p.at), micros(p.at.Add(terms.Hold))
-		return StateHeld
-	case m == confirm && b.State == StateHeld:
-		require.False(t, now.Before(p.at.Add(terms.Hold)))
-		require.True(t, p.stands)
-		return StateConfirmed
-	case m == expire && b.State == StateBound:
-		require.False(t, now.Before(begin.Add(terms.QualifyWithin)))
-		return StateExpired
-	case m == void && (b.State == StateBound || b.State == StateHeld):
-		require.False(t, p.stands)
-		return StateVoided
-	case m == reverse && b.State == StateConfirmed:
-		require.False(t, p.stands)
-		return StateReversed
+// drawCases are cases opened, decided, denied, and the erasure of the friend.
+func drawCases(t *rapid.T) []factBody {
+	var facts []factBody
+	at := func() int64 {
+		return micros(begin.Add(time.Duration(rapid.IntRange(0, 60).Draw(t, "hours")) * time.Hour))
 	}
-	t.Fatalf("%d is no move from %s", m, b.State)
-	return ""
+	for _, id := range []string{"c", "d"}[:rapid.IntRange(0, 2).Draw(t, "cases")] {
+		facts = append(facts, factBody{
+			ID: id, Kind: FactFlagged, Action: rapid.SampledFrom([]Action{ActionReview, ActionWithhold, ActionReject, ActionAllow}).Draw(t, "action"),
+			Side: rapid.SampledFrom([]Side{"", Referrer, Referee}).Draw(t, "side"), At: at(), Until: at(),
+			Otherwise: rapid.SampledFrom([]Verdict{Approve, Deny}).Draw(t, "otherwise"),
+		})
+		if rapid.Bool().Draw(t, "reviewed") {
+			facts = append(facts, factBody{ID: id, Kind: FactReviewed, Verdict: rapid.SampledFrom([]Verdict{Approve, Deny}).Draw(t, "verdict"), At: at()})
+		}
+	}
+	if rapid.IntRange(0, 5).Draw(t, "erased") == 0 {
+		facts = append(facts, factBody{Kind: FactErased, At: at()})
+	}
+	return facts
+}
+
+// follow does what an event asks for, and requires that it had a reason.
+func follow(t *rapid.T, b *referralBody, on Event, q qualified, terms *Program, now time.Time) {
+	before, row := b.State, b.State.on(on)
+	require.False(t, before.final())
+	v := judged(b.Facts, now)
+	if row.To == before {
+		require.Equal(t, EventEarlier, on, "%s in %s", on, before)
+	}
+	switch on {
+	case EventQualifies, EventEarlier:
+		require.True(t, q.stands)
+		require.False(t, v.open)
+		b.Order, b.Paid, b.Gross, b.HoldUntil = q.order, micros(q.at), micros(q.gross), micros(q.at.Add(terms.Hold))
+	case EventHoldOver:
+		require.False(t, now.Before(q.at.Add(terms.Hold)))
+		require.True(t, q.stands)
+		require.False(t, v.open)
+	case EventTimeOver:
+		require.False(t, now.Before(begin.Add(terms.Qualify.Within)))
+	case EventTakenBack:
+		require.False(t, q.stands)
+	case EventFlagged:
+		require.True(t, v.open)
+		b.Before = before
+	case EventApproved:
+		require.False(t, v.open)
+		if b.Before == StateHeld {
+			row.To = row.Or
+		}
+	case EventDenied:
+		require.True(t, v.both())
+	case EventErased:
+		require.True(t, erased(b.Facts))
+	}
+	b.State = row.To
+}
+
+// foldTerms folds facts in any order, as a referral would have them.
+func foldTerms(terms *Program, facts []factBody) (qualified, bool) {
+	b := referralBody{State: StateBound, Bound: micros(begin)}
+	for _, f := range facts {
+		if _, err := b.record(f); err != nil {
+			panic(err)
+		}
+	}
+	return fold(terms, begin, terms.deadline(begin, ending{}), b.Facts)
 }
 
 func BenchmarkFold(b *testing.B) {
@@ -175,8 +226,8 @@ func BenchmarkFold(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if move, _ := body.next(terms, begin); move != qualify {
-					b.Fatal(move)
+				if on, _ := body.event(terms, ending{}, begin); on != EventQualifies {
+					b.Fatal(on)
 				}
 			}
 		})

@@ -208,7 +208,7 @@ func TestIncidentGitHubDotlessI(t *testing.T) {
 
 // Buying in a currency that is worth less earned what was meant for another.
 func TestIncidentPortSwigger1677155(t *testing.T) {
-	s := newShop(t, changed(held(8), func(p *referral.Program) { p.MinimumSpend = coupon.Amounts{eur("10.00")} }))
+	s := newShop(t, changed(held(8), func(p *referral.Program) { p.Qualify.MinimumSpend = coupon.Amounts{eur("10.00")} }))
 	s.bind("jane", "mia", noon)
 	yen := referral.Payment{Order: "o", Customer: "mia", Amount: ledger.MustMoney("1000", ledger.MustCurrency("JPY"))}
 	require.Equal(t, referral.StateBound, s.paid(yen, noon).State)

@@ -44,6 +44,8 @@ type memberBody struct {
 	Since        int64             `json:"since"`
 	Depth        int               `json:"depth"`
 	Links        []linkRef         `json:"links"`
+	Banned       bool              `json:"banned"`
+	BanReason    string            `json:"ban_reason"`
 	Registration *registrationBody `json:"registration"`
 }
 

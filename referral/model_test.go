@@ -57,7 +57,7 @@ const (
 )
 
 func newModel(t *rapid.T) *model {
-	p := changed(held(modelCap), func(p *referral.Program) { p.Window, p.QualifyWithin = modelWindow, modelWithin })
+	p := changed(held(modelCap), func(p *referral.Program) { p.Window, p.Qualify.Within = modelWindow, modelWithin })
 	m := &model{shop: openShop(t, memory.New(), referral.Options{Events: true, Retry: time.Hour}, p), now: noon, people: make(map[string]*person)}
 	for _, name := range []string{"jane", "joe", "mia", "ida", "noa", "eve"} {
 		m.people[name] = new(person)

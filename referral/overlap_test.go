@@ -17,7 +17,7 @@ import (
 func TestReturnOfAnOrderPaidWithItsOwnReward(t *testing.T) {
 	p := held(8)
 	p.Hold, p.DueWithin = 0, 0
-	p.Rewards = append(p.Rewards, referral.Rule{Side: referral.Referee, Step: referral.Qualified, Coupons: p.Rewards[1].Coupons})
+	p.Rewards = append(p.Rewards, referral.Rule{Side: referral.Referee, Step: referral.Qualified, Earning: referral.Earning{Coupons: p.Rewards[1].Coupons}})
 	s := newShop(t, p)
 	s.bind("jane", "mia", noon)
 	later := noon.Add(time.Hour)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/vouch-go/vouch/coupon"
@@ -17,6 +16,12 @@ type Payment struct {
 	Order    string
 	Customer string
 	Amount   ledger.Money // paid for goods, after all offers, shipping not counted
+	Credit   ledger.Money // of it, paid with promotional credit, which counts nothing; zero: none
+	Trial    bool         // it was paid for a trial, which counts nothing
+	// Parts say what it was paid for, by category and seller, where the terms ask for
+	// that: together no more than Amount; at most 100.
+	Parts []Part
+	At    time.Time // when it was paid, not after now; zero: now
 }
 
 // Settlement is what a payment or a return came to.
@@ -40,13 +45,17 @@ func (s *Service) OrderPaid(ctx context.Context, payment Payment, now time.Time)
 	faults.id("order", payment.Order, false)
 	faults.id("customer", payment.Customer, false)
 	faults.amount("amount", payment.Amount)
-	checkNow(faults, now)
+	if m := payment.Credit; m != (ledger.Money{}) && (m.Currency() != payment.Amount.Currency() || m.Minor() < 0 || m.Minor() > payment.Amount.Minor()) {
+		faults.add("credit", "is %s, want 0 to the amount paid, %s", m, payment.Amount)
+	}
+	parts := faults.parts(payment.Parts, payment.Amount)
+	at := faults.at(payment.At, now)
 	if err := faults.orNil(); err != nil {
 		return Settlement{}, err
 	}
 	fact := factBody{
-		ID: payment.Order, Kind: FactPaid, Order: payment.Order,
-		Amount: payment.Amount.Minor(), Currency: payment.Amount.Currency(), At: micros(now),
+		ID: payment.Order, Kind: FactPaid, Order: payment.Order, Amount: payment.Amount.Minor(), Currency: payment.Amount.Currency(),
+		Credit: payment.Credit.Minor(), Parts: parts, Trial: payment.Trial, At: micros(at),
 	}
 	return do(ctx, s, now, func(ctx context.Context, refused *storage.Failure) (storage.Plan[Settlement], error) {
 		redemption, batch, err := s.confirmation(ctx, payment.Order, refused, now)
@@ -89,7 +98,46 @@ func (s *Service) confirmation(ctx context.Context, order string, refused *stora
 
 // ofCoupons says that a batch was refused for a limit of coupons.
 func ofCoupons(refused *storage.Failure) bool {
-	return refused != nil && refused.Op == storage.OpAdd && !strings.HasPrefix(refused.Counter, capCounters)
+	return refused != nil && refused.Op == storage.OpAdd && !ownCounter(refused.Counter)
+}
+
+// at checks when something happened: zero is now.
+func (f *Faults) at(at, now time.Time) time.Time {
+	checkNow(f, now)
+	switch {
+	case at.IsZero():
+		return now
+	case !validInstant(at):
+		f.add("at", "is %s, want an instant between 1970 and 9999", at)
+	case at.After(now):
+		f.add("at", "is %s, after now, %s", since(at), since(now))
+	}
+	return at
+}
+
+// maxParts bounds how many kinds of goods an order is told in.
+const maxParts = 100
+
+// parts checks what an amount was paid, or given back, for.
+func (f *Faults) parts(parts []Part, whole ledger.Money) []partBody {
+	f.most("parts", len(parts), maxParts)
+	var bodies []partBody
+	var sum int64
+	for i, p := range parts {
+		path := fmt.Sprintf("parts[%d]", i)
+		f.id(path+".seller", p.Seller, true)
+		f.most(path+".categories", len(p.Categories), maxParts)
+		for j, c := range p.Categories {
+			f.id(fmt.Sprintf("%s.categories[%d]", path, j), c, false)
+		}
+		if p.Amount.Currency() != whole.Currency() || p.Amount.Minor() < 0 || p.Amount.Minor() > whole.Minor()-sum {
+			f.add(path+".amount", "is %s, want 0 or more, and with the other parts at most %s", p.Amount, whole)
+			continue
+		}
+		sum += p.Amount.Minor()
+		bodies = append(bodies, partBody{p.Categories, p.Seller, p.Amount.Minor()})
+	}
+	return bodies
 }
 
 func (f *Faults) amount(path string, m ledger.Money) {
@@ -111,6 +159,13 @@ type Return struct {
 	Amount  ledger.Money // given back for goods, shipping not counted
 
 	Everything bool // nothing of the order is kept: it was cancelled, or all of it came back
+	// Chargeback says that the payment was charged back: nothing is kept, whatever came
+	// back of the goods.
+	Chargeback bool
+	// Parts say what was given back, by category and seller. Where the terms ask for
+	// that and nothing is said, all of it counts.
+	Parts []Part
+	At    time.Time // when, not after now; zero: now
 }
 
 // OrderReturned records that goods came back. In one batch it refunds the order's
@@ -136,7 +191,10 @@ func (s *Service) OrderReturned(ctx context.Context, back Return, now time.Time)
 			faults.add("coupons.id", "is %.80q, but the return is %.80q: leave it out", id, back.ID)
 		}
 	}
-	checkNow(faults, now)
+	if back.Coupons == nil {
+		faults.parts(back.Parts, back.Amount)
+	}
+	back.At = faults.at(back.At, now)
 	if err := faults.orNil(); err != nil {
 		return Settlement{}, err
 	}
@@ -148,7 +206,7 @@ func (s *Service) OrderReturned(ctx context.Context, back Return, now time.Time)
 func (s *Service) planReturn(ctx context.Context, back Return, refused *storage.Failure, now time.Time) (storage.Plan[Settlement], error) {
 	var answer Settlement
 	var batch storage.Batch
-	amount, everything := back.Amount, back.Everything
+	amount, everything := back.Amount, back.Everything || back.Chargeback
 	var request coupon.RefundRequest
 	if back.Coupons != nil {
 		request = *back.Coupons
@@ -163,9 +221,14 @@ func (s *Service) planReturn(ctx context.Context, back Return, refused *storage.
 			return storage.Plan[Settlement]{}, err
 		}
 	}
+	faults := &Faults{Kind: ErrRequest}
+	parts := faults.parts(back.Parts, amount)
+	if err := faults.orNil(); err != nil {
+		return storage.Plan[Settlement]{}, err
+	}
 	plan, err := s.planFact(ctx, back.Customer, factBody{
-		ID: back.ID, Kind: FactRefunded, Order: back.Order,
-		Amount: amount.Minor(), Currency: amount.Currency(), Everything: everything, At: micros(now),
+		ID: back.ID, Kind: FactRefunded, Order: back.Order, Amount: amount.Minor(), Currency: amount.Currency(),
+		Parts: parts, Everything: everything, At: micros(back.At),
 	}, answer, batch, refused, now)
 	if errors.Is(err, storage.ErrInvalid) && !batch.Empty() {
 		// The refund restores a coupon that the referral takes back: so one after the
@@ -189,112 +252,4 @@ func forGoods(refund *coupon.Refund) (ledger.Money, error) {
 		}
 	}
 	return sum, nil
-}
-
-// planFact records a fact in the referral of a friend, and does what follows.
-func (s *Service) planFact(ctx context.Context, friend string, fact factBody, answer Settlement, batch storage.Batch, refused *storage.Failure, now time.Time) (storage.Plan[Settlement], error) {
-	var none storage.Plan[Settlement]
-	r, err := s.referralOf(ctx, friend)
-	if err != nil || r.Version == 0 {
-		return storage.Plan[Settlement]{Batch: batch, Answer: answer}, err
-	}
-	added, err := r.Value.record(fact)
-	if err != nil {
-		return none, err
-	}
-	if !added {
-		answer.Referrals = []Referral{r.Value.referral()}
-		return storage.Plan[Settlement]{Batch: batch, Answer: answer}, nil
-	}
-	w, err := s.load(ctx, r, now)
-	if err != nil {
-		return none, err
-	}
-	w.refused = refused
-	if err := w.advance(ctx); err != nil {
-		return none, err
-	}
-	changed, err := w.batch()
-	if err != nil {
-		return none, err
-	}
-	answer.Referrals = []Referral{w.referral.Value.referral()}
-	joined, err := storage.Join(batch, changed)
-	return storage.Plan[Settlement]{Batch: joined, Answer: answer}, err
-}
-
-// referralOf reads the referral in which a customer is the friend; its Version is 0
-// when nobody invited them.
-func (s *Service) referralOf(ctx context.Context, friend string) (storage.Record[referralBody], error) {
-	var none storage.Record[referralBody]
-	docs, err := s.get(ctx, memberKey(friend))
-	if err != nil {
-		return none, err
-	}
-	member, err := record(members, docs, memberKey(friend))
-	if err != nil || member.Value.Registration == nil || !member.Value.Registration.Bound {
-		return none, err
-	}
-	key := referralKey(member.Value.Registration.Program, friend)
-	if docs, err = s.get(ctx, key); err != nil {
-		return none, err
-	}
-	return record(referrals, docs, key)
-}
-
-// Settle does what is due: it grants rewards whose hold is over, tries again those
-// that wait, and expires referrals in which nobody paid in time. Run it every minute
-// or so, in as many processes as you like; limit is how many documents of a kind it
-// looks at, default 1,000.
-func (s *Service) Settle(ctx context.Context, now time.Time, limit int) (ledger.Report, error) {
-	first, err := ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindReferral, Now: now, Limit: limit}, func(ctx context.Context, doc storage.Doc) (storage.Batch, error) {
-		r, err := referrals.Decode(doc)
-		if err != nil {
-			return storage.Batch{}, err
-		}
-		w, err := s.load(ctx, r, now)
-		if err != nil {
-			return storage.Batch{}, err
-		}
-		if err := w.advance(ctx); err != nil {
-			return storage.Batch{}, err
-		}
-		return w.batch()
-	})
-	if err != nil {
-		return first, err
-	}
-	second, err := ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindReward, Now: now, Limit: limit}, func(ctx context.Context, doc storage.Doc) (storage.Batch, error) {
-		return s.planRetry(ctx, doc, now)
-	})
-	return first.Plus(second), err
-}
-
-// planRetry grants one reward that waits.
-func (s *Service) planRetry(ctx context.Context, doc storage.Doc, now time.Time) (storage.Batch, error) {
-	reward, err := rewards.Decode(doc)
-	if err != nil {
-		return storage.Batch{}, err
-	}
-	key := referralKey(reward.Value.Program, reward.Value.Friend)
-	docs, err := s.get(ctx, key)
-	if err != nil {
-		return storage.Batch{}, err
-	}
-	referral, err := referrals.Decode(docs[key])
-	if err != nil {
-		return storage.Batch{}, err
-	}
-	w, err := s.load(ctx, referral, now)
-	if err != nil {
-		return storage.Batch{}, err
-	}
-	r := w.rewards[doc.Key.ID]
-	if r == nil || r.Version != doc.Version || r.Value.State != RewardPending {
-		return storage.Batch{}, fmt.Errorf("referral: reward %q has changed meanwhile", doc.Key.ID)
-	}
-	if err := w.grant(ctx, r); err != nil {
-		return storage.Batch{}, err
-	}
-	return w.batch()
 }

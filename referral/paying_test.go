@@ -96,9 +96,9 @@ func TestGivingShippingBackTakesNothing(t *testing.T) {
 
 func TestWhatQualifies(t *testing.T) {
 	minimum := func(p *referral.Program) {
-		p.MinimumSpend = coupon.Amounts{eur("10.00"), ledger.MustMoney("12.00", usd)}
+		p.Qualify.MinimumSpend = coupon.Amounts{eur("10.00"), ledger.MustMoney("12.00", usd)}
 	}
-	inAWeek := func(p *referral.Program) { p.QualifyWithin = 7 * day }
+	inAWeek := func(p *referral.Program) { p.Qualify.Within = 7 * day }
 	dollars := func(amount string) referral.Payment {
 		return referral.Payment{Order: "o", Customer: "mia", Amount: ledger.MustMoney(amount, usd)}
 	}
@@ -158,7 +158,7 @@ func TestWhatQualifies(t *testing.T) {
 
 // A referral in which nobody pays in time expires by itself.
 func TestExpiry(t *testing.T) {
-	s := newShop(t, changed(program(8), func(p *referral.Program) { p.QualifyWithin = 7 * day }))
+	s := newShop(t, changed(program(8), func(p *referral.Program) { p.Qualify.Within = 7 * day }))
 	s.bind("jane", "mia", noon)
 	require.Zero(t, s.settle(noon.Add(7*day-time.Microsecond)).Done)
 	require.Equal(t, 1, s.settle(noon.Add(7*day)).Done)
@@ -279,7 +279,7 @@ func TestCapsOfPeriods(t *testing.T) {
 // A cap counts friends, not coupons: who was rewarded for a registration has taken a
 // place, and keeps it with what registration gave.
 func TestCapsOfRegistration(t *testing.T) {
-	s := newShop(t, changed(bothSides(2), func(p *referral.Program) { p.QualifyWithin = 7 * day }))
+	s := newShop(t, changed(bothSides(2), func(p *referral.Program) { p.Qualify.Within = 7 * day }))
 	for _, friend := range []string{"mia", "ida", "noa"} {
 		s.bind("jane", friend, noon)
 	}

@@ -3,7 +3,6 @@ package referral
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -25,29 +24,49 @@ type Program struct {
 	// Schedule is when friends can be bound; the zero value: always. Referrals
 	// bound in it go on after it.
 	Schedule coupon.Interval
+	// Tail is how long after the end of Schedule bound friends can still qualify;
+	// 0: as long as Qualify.Within says. A friend always has all of Within.
+	Tail time.Duration
+	// Countries are those a friend may come from, in two capital letters; empty: any.
+	Countries []string
 
 	// Window is how long after a touch a registration is credited to it, its end
 	// not included. Default 30 days; at most 10 years.
 	Window      time.Duration
 	Attribution Attribution // among several touches; the zero value: the last
+	// LateCode is how long after a registration that nobody was credited for a code
+	// can be entered ([Service.EnterCode]), its end not included; 0: never.
+	LateCode time.Duration
 
-	// QualifyWithin is how long after the registration a payment qualifies, its
-	// end not included; 0: without end.
-	QualifyWithin time.Duration
-	// MinimumSpend is what one order must have paid and kept, one amount per
-	// currency; in others nothing qualifies. Empty: any amount above 0.
-	MinimumSpend coupon.Amounts
+	// Qualify says what the friend must do.
+	Qualify Qualification
+	// Lateness is how late facts may be told: the program decides that long behind
+	// the clock, over facts in the order of their instants, and what it decides does
+	// not depend on the order in which they arrived. Default 0: at once, over what is
+	// known.
+	Lateness time.Duration
 
 	// Hold is how long after the payment the rewards of qualification wait, for
 	// returns and chargebacks; 0: they are granted at once.
 	Hold time.Duration
 	// DueWithin is how long after the payment those rewards arrive at the latest,
-	// as the terms promise; not shorter than Hold. 0: nothing is promised.
+	// as the terms promise; not shorter than Hold and Lateness. 0: nothing is promised.
 	DueWithin time.Duration
+	// Shortfall is what a partial return does that leaves less than what qualified.
+	Shortfall Shortfall
+	// Debt is what becomes of rewards that were used before they were taken back.
+	Debt Debt
 
-	Rewards []Rule
-	Boosts  []Boost
-	Caps    []Cap
+	Rewards    []Rule
+	Milestones []Milestone
+	Boosts     []Boost
+	Caps       []Cap        // per referrer
+	Budget     ledger.Money // what all rewards may be worth together; zero: no budget
+	// Uplift has this version raise what friends bound under earlier ones bring,
+	// where it gives more and was not promised yet. It never lowers anything.
+	Uplift bool
+	// Review is for how long a case may be open, and what happens then.
+	Review Review
 	// Zone is where the days, weeks, months and years of caps begin, as named by
 	// the IANA database; empty: UTC.
 	Zone string
@@ -62,73 +81,52 @@ const (
 	FirstTouch
 )
 
-// Side is one side of a referral.
-type Side string
+// Shortfall is what a return does that leaves something of what qualified, and less
+// than the terms ask for. A return of everything always ends the referral.
+type Shortfall string
 
-// The sides of a referral.
+// What a shortfall does.
 const (
-	Referrer Side = "referrer" // the customer who invited
-	Referee  Side = "referee"  // the friend
+	ShortfallVoids   Shortfall = ""        // the referral ends, as if everything had come back; the default
+	ShortfallKeeps   Shortfall = "keep"    // nothing
+	ShortfallReduces Shortfall = "prorate" // the credit of qualification shrinks with what was kept; coupons stay
 )
 
-// Step is what a reward is for.
-type Step string
+// Debt is what becomes of what a customer owes: rewards taken back that were used.
+type Debt string
 
-// The steps of a referral.
+// What becomes of a debt.
 const (
-	Registered Step = "registered" // the friend completed registration
-	Qualified  Step = "qualified"  // the friend's first payment, after the hold
+	DebtRecorded Debt = ""        // it is on record, and nothing more; the default
+	DebtSetOff   Debt = "set_off" // the customer's next rewards of the program are less by it
+	DebtReviewed Debt = "review"  // a case is opened for staff
 )
 
-// Rule says what one side earns at one step: a set of coupons, in the latest
-// version of their offers at the time.
-type Rule struct {
-	Side    Side
-	Step    Step
-	Coupons []coupon.IssueOffer
+// Review says how long a case that the program opens may stay open, and what happens
+// when nobody looks.
+type Review struct {
+	Within    time.Duration // required where the program opens cases
+	Otherwise Verdict       // when nobody has decided by then; default [Approve]
 }
 
-// Boost is a period in which a rule gives another set, as by a special event. The
-// instant of the step counts: the registration, or the payment.
-type Boost struct {
-	Name string
-	coupon.Interval
-	Rule
-}
+// Verdict is what is decided about a case.
+type Verdict string
 
-// Cap is how many friends a referrer is rewarded for. At the cap the referrer's
-// rewards for a friend are withheld for good; the friend is rewarded all the same. A
-// place is taken at the first step that rewards the referrer. One that a voided or
-// reversed referral frees serves later friends, unless the referrer keeps what
-// registration gave.
-type Cap struct {
-	Friends int64         // at least 1
-	Period  ledger.Period // counted anew each day, week, month or year; the zero value: once and for all
-}
-
-// AliExpress is the program of the marketplace of that name: the friend, who never
-// registered before, gets a set of coupons on registering by the personal link; the
-// referrer gets one coupon for the friend's first payment, of any amount, within 24
-// hours; a cancelled or refunded order earns nothing; a limited number of friends
-// counts. The number is not published, so it is a parameter, like the coupons.
-func AliExpress(id string, friends int64, welcome []coupon.IssueOffer, reward coupon.IssueOffer) Program {
-	return Program{
-		ID: id, Name: "Invite your friends",
-		DueWithin: 24 * time.Hour,
-		Rewards: []Rule{
-			{Side: Referee, Step: Registered, Coupons: welcome},
-			{Side: Referrer, Step: Qualified, Coupons: []coupon.IssueOffer{reward}},
-		},
-		Caps: []Cap{{Friends: friends}},
-	}
-}
+// The verdicts.
+const (
+	Approve Verdict = "approve"
+	Deny    Verdict = "deny"
+)
 
 const (
 	defaultWindow = 30 * 24 * time.Hour
 	maxWait       = 10 * 365 * 24 * time.Hour
 )
 
-var programID = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,39}$`)
+var (
+	programID   = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,39}$`)
+	countryCode = regexp.MustCompile(`^[A-Z]{2}$`)
+)
 
 // Validate checks the program and fails with a [*Faults] that lists everything
 // wrong with it.
@@ -144,112 +142,63 @@ func (p *Program) Validate() error {
 		faults.add("name", "is %.40q, want 1 to 200 bytes of text", p.Name)
 	}
 	checkInterval("schedule", p.Schedule, faults)
+	if p.Tail > 0 && p.Schedule.Until.IsZero() {
+		faults.add("tail", "is %s after an end that the schedule does not have", p.Tail)
+	}
+	faults.most("countries", len(p.Countries), 250)
+	for i, c := range p.Countries {
+		if !countryCode.MatchString(c) {
+			faults.add(fmt.Sprintf("countries[%d]", i), "is %.20q, want two capital letters", c)
+		}
+	}
+	p.checkWaits(faults)
+	if p.Attribution > FirstTouch {
+		faults.add("attribution", "is %d, which is not defined", p.Attribution)
+	}
+	p.Qualify.check(faults)
+	p.checkReturns(faults)
+	p.checkRewards(faults)
+	p.checkCaps(faults)
+	return faults.orNil()
+}
+
+func (p *Program) checkWaits(faults *Faults) {
 	for _, wait := range []struct {
 		path string
 		d    time.Duration
-	}{{"window", p.Window}, {"qualify_within", p.QualifyWithin}, {"hold", p.Hold}, {"due_within", p.DueWithin}} {
+	}{
+		{"tail", p.Tail}, {"window", p.Window}, {"late_code", p.LateCode}, {"qualify.within", p.Qualify.Within}, {"lateness", p.Lateness},
+		{"hold", p.Hold}, {"due_within", p.DueWithin}, {"review.within", p.Review.Within},
+	} {
 		if wait.d < 0 || wait.d > maxWait || wait.d%time.Microsecond != 0 {
 			faults.add(wait.path, "is %s, want 0 to 10 years in whole microseconds", wait.d)
 		}
 	}
 	if p.DueWithin > 0 && p.Hold > p.DueWithin {
 		faults.add("hold", "is %s, but rewards are promised within %s", p.Hold, p.DueWithin)
-	}
-	if p.Attribution > FirstTouch {
-		faults.add("attribution", "is %d, which is not defined", p.Attribution)
-	}
-	for i, m := range p.MinimumSpend {
-		if first, _ := p.MinimumSpend.In(m.Currency()); m.Currency().IsZero() || m.Sign() <= 0 || first != m {
-			faults.add(fmt.Sprintf("minimum_spend[%d]", i), "is %s, want one amount above 0 per currency", m)
-		}
-	}
-	p.checkRewards(faults)
-	p.checkCaps(faults)
-	return faults.orNil()
-}
-
-func (p *Program) checkRewards(faults *Faults) {
-	if len(p.Rewards) == 0 {
-		faults.add("rewards", "is empty: nobody would earn anything")
-	}
-	for i, r := range p.Rewards {
-		path := fmt.Sprintf("rewards[%d]", i)
-		r.check(path, faults)
-		if slices.ContainsFunc(p.Rewards[:i], r.sameStep) {
-			faults.add(path, "is a second rule for the %s when %s: put the coupons into one", r.Side, r.Step)
-		}
-	}
-	for i, b := range p.Boosts {
-		path := fmt.Sprintf("boosts[%d]", i)
-		if b.Name == "" || len(b.Name) > MaxKey || !printable(b.Name) {
-			faults.id(path+".name", b.Name, false)
-		}
-		b.Rule.check(path, faults)
-		checkInterval(path, b.Interval, faults)
-		if !slices.ContainsFunc(p.Rewards, b.Rule.sameStep) {
-			faults.add(path, "boosts the %s when %s, who earns nothing then", b.Side, b.Step)
-		}
-		for j, other := range p.Boosts[:i] {
-			if other.sameStep(b.Rule) && overlap(other.Interval, b.Interval) {
-				faults.add(path, "overlaps boosts[%d] for the same side and step", j)
-			}
-		}
+	} else if p.DueWithin > 0 && p.Hold+p.Lateness > p.DueWithin {
+		faults.add("lateness", "is %s after a hold of %s, but rewards are promised within %s", p.Lateness, p.Hold, p.DueWithin)
 	}
 }
 
-func (r Rule) sameStep(other Rule) bool { return r.Side == other.Side && r.Step == other.Step }
-
-func (r Rule) check(path string, faults *Faults) {
-	if r.Side != Referrer && r.Side != Referee {
-		faults.add(path+".side", "is %.20q, want %s or %s", r.Side, Referrer, Referee)
+func (p *Program) checkReturns(faults *Faults) {
+	switch p.Shortfall {
+	case ShortfallVoids, ShortfallKeeps, ShortfallReduces:
+	default:
+		faults.add("shortfall", "is %.20q, want %q, %q or nothing to void", p.Shortfall, ShortfallKeeps, ShortfallReduces)
 	}
-	if r.Step != Registered && r.Step != Qualified {
-		faults.add(path+".step", "is %.20q, want %s or %s", r.Step, Registered, Qualified)
+	switch p.Debt {
+	case DebtRecorded, DebtSetOff, DebtReviewed:
+	default:
+		faults.add("debt", "is %.20q, want %q, %q or nothing to record it", p.Debt, DebtSetOff, DebtReviewed)
 	}
-	if len(r.Coupons) == 0 {
-		faults.add(path+".coupons", "is empty")
+	switch p.Review.Otherwise {
+	case "", Approve, Deny:
+	default:
+		faults.add("review.otherwise", "is %.20q, want %q or %q", p.Review.Otherwise, Approve, Deny)
 	}
-	total := 0
-	for i, o := range r.Coupons {
-		at := fmt.Sprintf("%s.coupons[%d]", path, i)
-		if o.Offer == "" || len(o.Offer) > MaxKey || !printable(o.Offer) {
-			faults.id(at+".offer", o.Offer, false)
-		}
-		if o.Code != "" {
-			faults.add(at+".code", "is chosen, but every reward needs a code of its own: leave it empty")
-		}
-		if o.Version < 0 {
-			faults.add(at+".version", "is %d, want 0 for the latest or a published one", o.Version)
-		}
-		if o.Count < 0 || o.Count > maxRewardCoupons {
-			faults.add(at+".count", "is %d, want 0 (for one) to %d", o.Count, maxRewardCoupons)
-			continue
-		}
-		total += max(1, o.Count)
-	}
-	if total > maxRewardCoupons {
-		faults.add(path+".coupons", "are %d, at most %d are allowed", total, maxRewardCoupons)
-	}
-}
-
-// maxRewardCoupons bounds the set that one reward gives.
-const maxRewardCoupons = 20
-
-func (p *Program) checkCaps(faults *Faults) {
-	for i, c := range p.Caps {
-		path := fmt.Sprintf("caps[%d]", i)
-		if c.Friends < 1 {
-			faults.add(path+".friends", "is %d, want at least 1", c.Friends)
-		}
-		if !c.Period.Valid() {
-			faults.add(path+".period", "is %.20q, which is not defined", c.Period)
-		}
-		if slices.ContainsFunc(p.Caps[:i], func(o Cap) bool { return o.Period == c.Period }) {
-			faults.add(path+".period", "has a cap already")
-		}
-	}
-	if _, err := p.zone(); err != nil {
-		faults.add("zone", "%.80q is not a time zone of the IANA database", p.Zone)
+	if p.Debt == DebtReviewed && p.Review.Within == 0 {
+		faults.add("review.within", "is missing: a case without a time-out could stay open for ever")
 	}
 }
 
@@ -267,53 +216,35 @@ func (p *Program) window() time.Duration {
 	return p.Window
 }
 
-// rule gives what a side earns at a step taken at an instant, boosted where it is,
-// with the boost's name; false when it earns nothing.
-func (p *Program) rule(side Side, step Step, at time.Time) (Rule, string, bool) {
-	want := Rule{Side: side, Step: step}
-	for _, b := range p.Boosts {
-		if b.sameStep(want) && b.Contains(at) {
-			return b.Rule, b.Name, true
+// deadline is when a friend bound at an instant can no longer qualify; the zero time:
+// never. What Within promises, no end of the program takes away.
+func (p *Program) deadline(bound time.Time, ending ending) time.Time {
+	if p.Qualify.Within > 0 {
+		return bound.Add(p.Qualify.Within)
+	}
+	end := ending.last()
+	if p.Tail > 0 {
+		if own := p.Schedule.Until.Add(p.Tail); end.IsZero() || own.Before(end) {
+			end = own
 		}
 	}
-	i := slices.IndexFunc(p.Rewards, want.sameStep)
-	if i < 0 {
-		return Rule{}, "", false
+	if !end.IsZero() && end.Before(bound) {
+		return bound
 	}
-	return p.Rewards[i], "", true
+	return end
 }
 
-// claims are what rewarding the referrer for one more friend at an instant takes
-// from each cap.
-func (p *Program) claims(referrer string, at time.Time) ([]ledger.Claim, error) {
-	zone, err := p.zone()
-	if err != nil {
-		return nil, err
-	}
-	var claims []ledger.Claim
-	for _, c := range p.Caps {
-		label, end := c.Period.At(at, zone)
-		claim := ledger.Claim{Counter: capCounter(p.ID, label, referrer), N: 1, Max: c.Friends}
-		if !end.IsZero() {
-			claim.Until = end.Add(counterLife).UnixMicro()
-		}
-		claims = append(claims, claim)
-	}
-	return claims, nil
+// ending is how staff end a program: see [Service.End].
+type ending struct {
+	at   time.Time // zero: it was not ended
+	tail time.Duration
 }
 
-// counterLife is how long the counter of a period is kept after it, so that a place
-// taken near its end can still be given back to it.
-const counterLife = 400 * 24 * time.Hour
-
-// capCounters begins the names of the caps' counters.
-const capCounters = "friends/"
-
-func capCounter(program, label, referrer string) string {
-	if label != "" {
-		label = "/" + label
+func (e ending) last() time.Time {
+	if e.at.IsZero() {
+		return time.Time{}
 	}
-	return capCounters + program + label + "/referrer/" + referrer
+	return e.at.Add(e.tail)
 }
 
 func checkInterval(path string, i coupon.Interval, faults *Faults) {

@@ -20,12 +20,12 @@ func everything() referral.Program {
 	p := bothSides(8)
 	p.Schedule = coupon.Interval{From: noon.Add(-day), Until: noon.Add(60 * day)}
 	p.Window, p.Attribution = 14*day, referral.FirstTouch
-	p.QualifyWithin, p.DueWithin = 30*day, 2*day
-	p.MinimumSpend = coupon.Amounts{eur("10.00"), ledger.MustMoney("12.00", usd)}
+	p.Qualify.Within, p.DueWithin = 30*day, 2*day
+	p.Qualify.MinimumSpend = coupon.Amounts{eur("10.00"), ledger.MustMoney("12.00", usd)}
 	p.Rewards[0].Coupons = append(p.Rewards[0].Coupons, coupon.IssueOffer{Offer: "more", Version: 1, Count: 2})
 	p.Boosts = []referral.Boost{{
 		Name: "Singles' Day", Interval: coupon.Interval{From: noon, Until: noon.Add(day)},
-		Rule: referral.Rule{Side: referral.Referee, Step: referral.Qualified, Coupons: []coupon.IssueOffer{{Offer: "more"}}},
+		Rule: referral.Rule{Side: referral.Referee, Step: referral.Qualified, Earning: referral.Earning{Coupons: []coupon.IssueOffer{{Offer: "more"}}}},
 	}}
 	p.Caps = append(p.Caps, referral.Cap{Friends: 3, Period: ledger.Month}, referral.Cap{Friends: 2, Period: ledger.Week})
 	p.Zone = "Europe/Berlin"
@@ -44,16 +44,16 @@ func TestProgramFaults(t *testing.T) {
 		"schedule.from":                 {func(p *referral.Program) { p.Schedule.From = time.Unix(-5, 0) }, "between 1970 and 9999"},
 		"schedule.until":                {func(p *referral.Program) { p.Schedule.From, p.Schedule.Until = noon, noon }, "no time is left"},
 		"window":                        {func(p *referral.Program) { p.Window = -1 }, "want 0 to 10 years"},
-		"qualify_within":                {func(p *referral.Program) { p.QualifyWithin = time.Nanosecond }, "whole microseconds"},
+		"qualify.within":                {func(p *referral.Program) { p.Qualify.Within = time.Nanosecond }, "whole microseconds"},
 		"due_within":                    {func(p *referral.Program) { p.DueWithin = 11 * 365 * day }, "want 0 to 10 years"},
 		"hold":                          {func(p *referral.Program) { p.Hold = p.DueWithin + time.Hour }, "rewards are promised within 24h0m0s"},
 		"attribution":                   {func(p *referral.Program) { p.Attribution = 7 }, "not defined"},
-		"minimum_spend[0]":              {func(p *referral.Program) { p.MinimumSpend = coupon.Amounts{eur("0.00")} }, "want one amount above 0 per currency"},
-		"minimum_spend[1]":              {func(p *referral.Program) { p.MinimumSpend = coupon.Amounts{eur("1.00"), eur("2.00")} }, "want one amount above 0 per currency"},
+		"qualify.minimum_spend[0]":      {func(p *referral.Program) { p.Qualify.MinimumSpend = coupon.Amounts{eur("0.00")} }, "want one amount above 0"},
+		"qualify.minimum_spend[1]":      {func(p *referral.Program) { p.Qualify.MinimumSpend = coupon.Amounts{eur("1.00"), eur("2.00")} }, "want one amount above 0"},
 		"rewards":                       {func(p *referral.Program) { p.Rewards = nil }, "nobody would earn anything"},
 		"rewards[0].side":               {func(p *referral.Program) { p.Rewards[0].Side = "both" }, "want referrer or referee"},
 		"rewards[0].step":               {func(p *referral.Program) { p.Rewards[0].Step = "" }, "want registered or qualified"},
-		"rewards[1].coupons":            {func(p *referral.Program) { p.Rewards[1].Coupons = nil }, "is empty"},
+		"rewards[1]":                    {func(p *referral.Program) { p.Rewards[1].Coupons = nil }, "gives nothing"},
 		"rewards[1].coupons[0].offer":   {func(p *referral.Program) { p.Rewards[1].Coupons = []coupon.IssueOffer{{}} }, "is missing"},
 		"rewards[1].coupons[0].code":    {func(p *referral.Program) { p.Rewards[1].Coupons = []coupon.IssueOffer{{Offer: "a", Code: "JANE"}} }, "a code of its own"},
 		"rewards[1].coupons[0].version": {func(p *referral.Program) { p.Rewards[1].Coupons = []coupon.IssueOffer{{Offer: "a", Version: -1}} }, "0 for the latest"},
@@ -69,7 +69,7 @@ func TestProgramFaults(t *testing.T) {
 			p.Boosts = []referral.Boost{{Name: "b", Rule: p.Rewards[0], Interval: coupon.Interval{From: noon, Until: noon.Add(-1)}}}
 		}, "no time is left"},
 		"boosts[0]": {func(p *referral.Program) {
-			p.Boosts = []referral.Boost{{Name: "b", Rule: referral.Rule{Side: referral.Referee, Step: referral.Qualified, Coupons: set}}}
+			p.Boosts = []referral.Boost{{Name: "b", Rule: referral.Rule{Side: referral.Referee, Step: referral.Qualified, Earning: referral.Earning{Coupons: set}}}}
 		}, "who earns nothing then"},
 		"boosts[1]": {func(p *referral.Program) {
 			p.Boosts = []referral.Boost{
@@ -109,8 +109,8 @@ func TestEveryFaultOfAProgramIsListed(t *testing.T) {
 		paths = append(paths, f.Path)
 	}
 	assert.Equal(t, []string{
-		"id", "version", "name", "window", "hold", "attribution", "rewards[0].side", "rewards[0].step", "rewards[0].coupons",
-		"boosts[0].name", "boosts[0].side", "boosts[0].step", "boosts[0].coupons", "caps[0].friends", "zone",
+		"id", "version", "name", "window", "hold", "attribution", "rewards[0].side", "rewards[0].step", "rewards[0]",
+		"boosts[0].name", "boosts[0].side", "boosts[0].step", "boosts[0]", "caps[0].friends", "zone",
 	}, paths)
 	s := newShop(t)
 	_, err := s.Publish(ctx, p, "staff", noon)
@@ -145,7 +145,7 @@ func TestProgramsAreCopies(t *testing.T) {
 	s := newShop(t, everything())
 	given, err := s.Program(ctx, "invite", 0)
 	require.NoError(t, err)
-	given.Caps[0].Friends, given.Rewards[0].Coupons[0].Offer, given.MinimumSpend[0] = 99, "other", eur("99.00")
+	given.Caps[0].Friends, given.Rewards[0].Coupons[0].Offer, given.Qualify.MinimumSpend[0] = 99, "other", eur("99.00")
 	given.Boosts[0].Coupons[0].Count = 9
 	read, err := s.Program(ctx, "invite", 1)
 	require.NoError(t, err)
@@ -166,7 +166,7 @@ func TestPublishRefusesOffersThatAreNotThere(t *testing.T) {
 		require.ErrorIs(t, err, coupon.ErrNoOffer)
 	}
 	boosted := program(8)
-	boosted.Boosts = []referral.Boost{{Name: "b", Rule: referral.Rule{Side: referral.Referrer, Step: referral.Qualified, Coupons: []coupon.IssueOffer{{Offer: "none"}}}}}
+	boosted.Boosts = []referral.Boost{{Name: "b", Rule: referral.Rule{Side: referral.Referrer, Step: referral.Qualified, Earning: referral.Earning{Coupons: []coupon.IssueOffer{{Offer: "none"}}}}}}
 	_, err := s.Publish(ctx, boosted, "staff", noon)
 	require.ErrorIs(t, err, coupon.ErrNoOffer)
 	_, err = s.Program(ctx, "invite", 0)
@@ -178,7 +178,7 @@ func TestVersionsArePinned(t *testing.T) {
 	s := newShop(t, held(8))
 	s.bind("jane", "before", noon)
 	_, err := s.Publish(ctx, changed(program(8), func(p *referral.Program) {
-		p.MinimumSpend = coupon.Amounts{eur("100.00")}
+		p.Qualify.MinimumSpend = coupon.Amounts{eur("100.00")}
 		p.Rewards[1].Coupons[0].Offer = "more"
 	}), "staff", noon)
 	require.NoError(t, err)

@@ -88,7 +88,7 @@ func TestOrderOfArrivalDoesNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := changed(held(1), func(p *referral.Program) { p.Hold = 2 * time.Hour })
 		if rapid.Bool().Draw(t, "minimum") {
-			p.MinimumSpend = append(p.MinimumSpend, eur("10.00"))
+			p.Qualify.MinimumSpend = append(p.Qualify.MinimumSpend, eur("10.00"))
 		}
 		payments, backs := history(t)
 		inOrder := slices.SortedStableFunc(slices.Values(slices.Concat(payments, backs)), func(a, b told) int { return a.at.Compare(b.at) })
@@ -126,7 +126,7 @@ func TestMoreReturnsNeverMoreReward(t *testing.T) {
 func TestEndsAreFinalAndNothingIsEarly(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		store := memory.New()
-		p := changed(held(1), func(p *referral.Program) { p.QualifyWithin = 90 * time.Minute })
+		p := changed(held(1), func(p *referral.Program) { p.Qualify.Within = 90 * time.Minute })
 		s := openShop(t, store, referral.Options{}, p)
 		s.bind("jane", "mia", noon)
 		var ended referral.Referral
@@ -141,6 +141,7 @@ func TestEndsAreFinalAndNothingIsEarly(t *testing.T) {
 			}
 			switch ended.State {
 			case referral.StateExpired, referral.StateVoided, referral.StateReversed:
+				ended.Facts, ended.Decisions = r.Facts, r.Decisions // what comes to light is on record
 				require.Equal(t, ended, r)
 			case referral.StateConfirmed:
 				require.Contains(t, []referral.State{referral.StateConfirmed, referral.StateReversed}, r.State)

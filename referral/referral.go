@@ -9,26 +9,34 @@ import (
 
 // State is where a referral stands:
 //
-//	bound → held → confirmed → reversed
-//	bound → confirmed            when nothing is held
-//	bound → expired              no payment qualified in time
-//	bound, held → voided         the payment did not stay
+//	invited → bound → held → confirmed → reversed
+//	bound, held → review → bound, held
+//	invited, bound → expired     it was not taken up, or nothing qualified in time
+//	bound, held → voided         what qualified did not stay
+//	bound, held, review → rejected
 //
-// Expired, voided and reversed are final.
+// Rejected, expired, voided and reversed are final. [Transitions] is the whole table.
 type State string
 
 // The states of a referral.
 const (
+	StateInvited   State = "invited"   // an invitation was sent, and nobody registered yet
 	StateBound     State = "bound"     // the friend registered
-	StateHeld      State = "held"      // a payment qualifies, and the hold is not over
+	StateHeld      State = "held"      // the friend qualifies, and the hold is not over
+	StateReview    State = "review"    // a case is open
 	StateConfirmed State = "confirmed" // the rewards of qualification are due or granted
+	StateRejected  State = "rejected"  // denied by a check or a review
 	StateExpired   State = "expired"
 	StateVoided    State = "voided"
-	StateReversed  State = "reversed" // the payment was taken back after it was confirmed
+	StateReversed  State = "reversed" // what qualified was taken back after it was confirmed
 )
 
 func (s State) final() bool {
-	return s == StateExpired || s == StateVoided || s == StateReversed
+	switch s {
+	case StateRejected, StateExpired, StateVoided, StateReversed:
+		return true
+	}
+	return false
 }
 
 // Referral is that one customer brought another: unique per program and friend.
@@ -41,12 +49,13 @@ type Referral struct {
 	Bound    time.Time
 	Via      Via // what it was credited to
 
-	Order     string    // that qualified it; empty: none yet
-	Paid      time.Time // when that order was paid
+	Order     string    // that qualified it, or the fact; empty: none yet
+	Paid      time.Time // when that was
 	HoldUntil time.Time // zero: not held
 	DueBy     time.Time // when the rewards of qualification are promised by; zero: not promised
 	Confirmed time.Time
-	Ended     time.Time // expired, voided or reversed
+	Ended     time.Time // rejected, expired, voided or reversed
+	Number    int64     // which friend of the referrer it is, where the terms ask; 0: not counted
 
 	Claims    []ledger.Claim // places it holds in the referrer's caps
 	Facts     []Fact         // in the order of their instants
@@ -58,7 +67,7 @@ type Via string
 
 // What a referral can be credited to.
 const (
-	ViaCode Via = "code" // typed at registration; it beats a link
+	ViaCode Via = "code" // typed at registration, or later within the grace; it beats a link
 	ViaLink Via = "link" // a touch in the window
 )
 
@@ -78,18 +87,53 @@ type FactKind string
 const (
 	FactPaid     FactKind = "paid"
 	FactRefunded FactKind = "refunded"
+	FactRecorded FactKind = "recorded" // something that the shop defines
+	FactFlagged  FactKind = "flagged"  // a check fired, or a case was opened
+	FactReviewed FactKind = "reviewed" // a case was decided
+	FactErased   FactKind = "erased"
+)
+
+// Action is what a check does when it fires.
+type Action string
+
+// The actions.
+const (
+	ActionAllow    Action = "allow"    // it is on record, and nothing more
+	ActionScore    Action = "score"    // it adds to a score
+	ActionReview   Action = "review"   // a case is opened
+	ActionWithhold Action = "withhold" // a side's rewards are withheld
+	ActionReject   Action = "reject"   // the referral is rejected
 )
 
 // Fact is one thing that happened to the friend. Facts may arrive twice or out of
 // order: what follows from them does not depend on it. Payments after the one that
 // counts do not concern the referral and are not kept.
 type Fact struct {
-	ID         string // unique per kind and order: the return's, or the order's that was paid
+	ID         string // unique per kind and order: the return's, the case's, or the order's that was paid
 	Kind       FactKind
-	Order      string
+	Order      string       // or the fact's id, where the shop defines it
 	Amount     ledger.Money // paid, or given back
+	Credit     ledger.Money // of it, paid with promotional credit
+	Parts      []Part       // what it was for; empty: not told
 	Everything bool         // nothing of the order was kept
+	Trial      bool         // it was paid for a trial
+	Name       string       // of what the shop defines
 	At         time.Time
+
+	Action    Action    // of what was flagged
+	Side      Side      // it is about; empty: both
+	Verdict   Verdict   // of what was reviewed
+	Until     time.Time // when the case is decided without anybody; zero: it is no case
+	Otherwise Verdict   // how, then
+	Actor     string    // who decided
+	Reason    string
+}
+
+// Part is what some lines of an order have in common, and what was paid for them.
+type Part struct {
+	Categories []string
+	Seller     string
+	Amount     ledger.Money
 }
 
 type referralBody struct {
@@ -98,16 +142,21 @@ type referralBody struct {
 	Referrer  string         `json:"referrer"`
 	Friend    string         `json:"friend"`
 	State     State          `json:"state"`
+	Before    State          `json:"before"` // the review
 	Bound     int64          `json:"bound"`
 	Via       Via            `json:"via"`
 	Order     string         `json:"order"`
 	Paid      int64          `json:"paid"`
+	Gross     int64          `json:"gross"` // when payments alone would have qualified: what the reward is worth follows from that
 	HoldUntil int64          `json:"hold_until"`
-	Retry     int64          `json:"retry"` // when it is looked at again, while its program is paused
+	Retry     int64          `json:"retry"`   // when it is looked at again, while its program is paused
+	Horizon   int64          `json:"horizon"` // up to when facts are decided, where terms give them time to arrive
 	DueBy     int64          `json:"due_by"`
 	Confirmed int64          `json:"confirmed"`
 	Ended     int64          `json:"ended"`
+	Number    int64          `json:"number"`
 	Claims    []ledger.Claim `json:"claims"`
+	Made      []string       `json:"made"` // ids of milestones reached with this friend
 	Facts     []factBody     `json:"facts"`
 	Decisions []decisionBody `json:"decisions"`
 }
@@ -115,11 +164,28 @@ type referralBody struct {
 type factBody struct {
 	ID         string          `json:"id"`
 	Kind       FactKind        `json:"kind"`
-	Order      string          `json:"order"`
+	Order      string          `json:"order,omitempty"`
 	Amount     int64           `json:"amount"`
+	Credit     int64           `json:"credit,omitempty"`
 	Currency   ledger.Currency `json:"currency"`
+	Parts      []partBody      `json:"parts,omitempty"`
 	Everything bool            `json:"everything,omitempty"`
+	Trial      bool            `json:"trial,omitempty"`
+	Name       string          `json:"name,omitempty"`
 	At         int64           `json:"at"`
+	Action     Action          `json:"action,omitempty"`
+	Side       Side            `json:"side,omitempty"`
+	Verdict    Verdict         `json:"verdict,omitempty"`
+	Until      int64           `json:"until,omitempty"`
+	Otherwise  Verdict         `json:"otherwise,omitempty"`
+	Actor      string          `json:"actor,omitempty"`
+	Reason     string          `json:"reason,omitempty"`
+}
+
+type partBody struct {
+	Categories []string `json:"categories,omitempty"`
+	Seller     string   `json:"seller,omitempty"`
+	Amount     int64    `json:"amount"`
 }
 
 type decisionBody struct {
@@ -139,18 +205,15 @@ func referralKey(program, friend string) storage.Key {
 
 func referrerList(program, referrer string) string { return "referrer/" + program + "/" + referrer }
 
-// putReferral writes a referral: in its referrer's list, and due when its hold is
-// over or its time to qualify is.
-func putReferral(r storage.Record[referralBody], terms *Program) (storage.Put, error) {
+func programList(program string) string { return "program/" + program }
+
+// putReferral writes a referral: in its referrer's list and its program's, and due
+// when something becomes of it by itself.
+func putReferral(r storage.Record[referralBody], terms *Program, ending ending) (storage.Put, error) {
 	b := &r.Value
-	var due int64
-	switch {
-	case b.State == StateHeld:
-		due = max(b.HoldUntil, b.Retry)
-	case b.State == StateBound && terms.QualifyWithin > 0:
-		due = instant(b.Bound).Add(terms.QualifyWithin).UnixMicro()
-	}
-	return referrals.Put(r, due, storage.Listing{List: referrerList(b.Program, b.Referrer), Place: b.Bound})
+	return referrals.Put(r, b.due(terms, ending),
+		storage.Listing{List: referrerList(b.Program, b.Referrer), Place: b.Bound},
+		storage.Listing{List: programList(b.Program), Place: b.Bound})
 }
 
 // referral is the body as staff see it.
@@ -158,10 +221,10 @@ func (b *referralBody) referral() Referral {
 	r := Referral{
 		Program: b.Program, Version: b.Version, Referrer: b.Referrer, Friend: b.Friend, State: b.State,
 		Bound: instant(b.Bound), Via: b.Via, Order: b.Order, Paid: instant(b.Paid), HoldUntil: instant(b.HoldUntil),
-		DueBy: instant(b.DueBy), Confirmed: instant(b.Confirmed), Ended: instant(b.Ended), Claims: b.Claims,
+		DueBy: instant(b.DueBy), Confirmed: instant(b.Confirmed), Ended: instant(b.Ended), Number: b.Number, Claims: b.Claims,
 	}
-	for _, f := range b.Facts {
-		r.Facts = append(r.Facts, Fact{f.ID, f.Kind, f.Order, ledger.Minor(f.Amount, f.Currency), f.Everything, instant(f.At)})
+	for i := range b.Facts {
+		r.Facts = append(r.Facts, b.Facts[i].fact())
 	}
 	for _, d := range b.Decisions {
 		r.Decisions = append(r.Decisions, Decision{instant(d.At), d.What, d.Why, d.Reward})
@@ -169,85 +232,19 @@ func (b *referralBody) referral() Referral {
 	return r
 }
 
-// RewardState is where a reward stands.
-type RewardState string
-
-// The states of a reward.
-const (
-	RewardPending    RewardState = "pending"
-	RewardGranted    RewardState = "granted"
-	RewardWithheld   RewardState = "withheld"    // at the cap, for good
-	RewardCanceled   RewardState = "canceled"    // before it was granted
-	RewardClawedBack RewardState = "clawed_back" // after it was granted
-)
-
-// Reward is what one side of a referral earns at one step: one per referral, side
-// and step.
-type Reward struct {
-	ID        string
-	Program   string
-	Side      Side
-	Step      Step
-	Customer  string // who earns it
-	State     RewardState
-	Boost     string // the boost it was raised by; empty: none
-	Promised  time.Time
-	NotBefore time.Time // when it may be granted
-	DueBy     time.Time // when it is promised by; zero: not promised
-	Granted   time.Time
-	Coupons   []string // ids of the coupons it gave
-	Owed      []string // of those clawed back, the ones that an order had used or reserved already
-	Why       string   // why it is withheld, canceled, clawed back, or still waits
-}
-
-type rewardBody struct {
-	Program   string          `json:"program"`
-	Friend    string          `json:"friend"`
-	Side      Side            `json:"side"`
-	Step      Step            `json:"step"`
-	Customer  string          `json:"customer"`
-	State     RewardState     `json:"state"`
-	Boost     string          `json:"boost"`
-	Offers    []offerDocument `json:"offers"`
-	Promised  int64           `json:"promised"`
-	NotBefore int64           `json:"not_before"`
-	DueBy     int64           `json:"due_by"`
-	Retry     int64           `json:"retry"` // when it is tried again; 0: it does not wait by itself
-	Granted   int64           `json:"granted"`
-	Coupons   []string        `json:"coupons"`
-	Owed      []string        `json:"owed"`
-	Why       string          `json:"why"`
-}
-
-const kindReward = "reward"
-
-var rewards = storage.NewCodec[rewardBody](1)
-
-func rewardID(program, friend string, side Side, step Step) string {
-	return program + "/" + friend + "/" + string(side) + "/" + string(step)
-}
-
-func rewardKey(id string) storage.Key { return storage.Key{Kind: kindReward, ID: id} }
-
-func rewardList(program, customer string) string { return "customer/" + program + "/" + customer }
-
-// putReward writes a reward: in its customer's list, and due when it is to be tried
-// again.
-func putReward(r storage.Record[rewardBody]) (storage.Put, error) {
-	b := &r.Value
-	var due int64
-	if b.State == RewardPending {
-		due = b.Retry
+func (f *factBody) fact() Fact {
+	fact := Fact{
+		ID: f.ID, Kind: f.Kind, Order: f.Order, Amount: ledger.Minor(f.Amount, f.Currency), Everything: f.Everything, Trial: f.Trial,
+		Name: f.Name, At: instant(f.At), Action: f.Action, Side: f.Side, Verdict: f.Verdict, Until: instant(f.Until),
+		Otherwise: f.Otherwise, Actor: f.Actor, Reason: f.Reason,
 	}
-	return rewards.Put(r, due, storage.Listing{List: rewardList(b.Program, b.Customer), Place: b.Promised})
-}
-
-func (b *rewardBody) reward(id string) Reward {
-	return Reward{
-		ID: id, Program: b.Program, Side: b.Side, Step: b.Step, Customer: b.Customer, State: b.State, Boost: b.Boost,
-		Promised: instant(b.Promised), NotBefore: instant(b.NotBefore), DueBy: instant(b.DueBy), Granted: instant(b.Granted),
-		Coupons: b.Coupons, Owed: b.Owed, Why: b.Why,
+	if f.Credit > 0 {
+		fact.Credit = ledger.Minor(f.Credit, f.Currency)
 	}
+	for _, p := range f.Parts {
+		fact.Parts = append(fact.Parts, Part{p.Categories, p.Seller, ledger.Minor(p.Amount, f.Currency)})
+	}
+	return fact
 }
 
 // micros keeps an instant as unix microseconds; the zero time as 0.

@@ -287,9 +287,9 @@ func (s *Service) planBind(ctx context.Context, found invitation, member storage
 	if err != nil {
 		return none, err
 	}
-	w := s.newWork(storage.Record[referralBody]{Key: referralKey(found.program, answer.Customer), Value: referralBody{
+	w := s.newWork(s.snapshot(), storage.Record[referralBody]{Key: referralKey(found.program, answer.Customer), Value: referralBody{
 		Program: found.program, Version: found.terms.Version, Referrer: found.referrer, Friend: answer.Customer,
-		State: StateBound, Bound: micros(now), Via: found.via,
+		State: StateBound, Bound: micros(now), Horizon: micros(now) - 1, Via: found.via,
 	}}, found.terms, found.head, now)
 	w.refused = refused
 	w.decide("bound", found.why(), "")
@@ -299,7 +299,10 @@ func (s *Service) planBind(ctx context.Context, found invitation, member storage
 	if err := w.promise(ctx, Registered, now, now); err != nil {
 		return none, err
 	}
-	batch, err := w.batch()
+	if err := w.advance(ctx); err != nil {
+		return none, err
+	}
+	batch, err := w.batch(ctx)
 	if err != nil {
 		return none, err
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,6 +32,10 @@ type Options struct {
 	// ReservedCodes are words that no customer may choose as a code, nor what looks
 	// like one: names of the shop, of brands and of staff, and words that offend.
 	ReservedCodes []string
+
+	// Hooks grant the rewards that are of the shop's own kinds, by kind. A reward of a
+	// kind without a hook waits.
+	Hooks map[string]Hook
 
 	// Random makes codes; it must be safe for concurrent use. Default
 	// crypto/rand.Reader.
@@ -74,6 +79,26 @@ func (s *Service) In(store storage.Store) *Service {
 type terms struct {
 	mu       sync.RWMutex
 	versions map[programVersion]*Program
+	programs []string // never changed in place
+}
+
+// known are the programs in use here: at most knownPrograms of them, by id.
+func (t *terms) known() []string {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.programs
+}
+
+// knownPrograms bounds for how many programs a referral is looked up in advance.
+const knownPrograms = 4
+
+func (t *terms) remember(v programVersion, p *Program) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.versions[v] = p
+	if i, found := slices.BinarySearch(t.programs, v.id); !found && len(t.programs) < knownPrograms {
+		t.programs = slices.Insert(slices.Clone(t.programs), i, v.id)
+	}
 }
 
 type programVersion struct {
@@ -84,9 +109,16 @@ type programVersion struct {
 type headBody struct {
 	Latest int    `json:"latest"`
 	Paused bool   `json:"paused"`
+	Ends   int64  `json:"ends"`   // from when on nobody is bound; 0: it was not ended
+	Tail   int64  `json:"tail"`   // how long after it bound friends can qualify
+	Killed bool   `json:"killed"` // nothing is granted any more
 	Actor  string `json:"actor"`
 	Reason string `json:"reason"`
 	At     int64  `json:"at"`
+}
+
+func (h *headBody) ending() ending {
+	return ending{instant(h.Ends), time.Duration(h.Tail) * time.Microsecond}
 }
 
 var heads = storage.NewCodec[headBody](1)
@@ -158,13 +190,8 @@ func (s *Service) Publish(ctx context.Context, program Program, actor string, no
 	if err := checkStaff(actor, "", now); err != nil {
 		return Program{}, err
 	}
-	for _, r := range program.Rewards {
-		if err := s.checkOffers(ctx, r, now); err != nil {
-			return Program{}, err
-		}
-	}
-	for _, b := range program.Boosts {
-		if err := s.checkOffers(ctx, b.Rule, now); err != nil {
+	for _, e := range program.earnings() {
+		if err := s.checkOffers(ctx, e, now); err != nil {
 			return Program{}, err
 		}
 	}
@@ -173,10 +200,10 @@ func (s *Service) Publish(ctx context.Context, program Program, actor string, no
 	})
 }
 
-func (s *Service) checkOffers(ctx context.Context, r Rule, now time.Time) error {
-	for _, o := range r.Coupons {
+func (s *Service) checkOffers(ctx context.Context, e placedEarning, now time.Time) error {
+	for _, o := range e.Coupons {
 		if _, err := s.coupons.Offer(ctx, o.Offer, o.Version, now); err != nil {
-			return fmt.Errorf("referral: the reward of the %s when %s: %w", r.Side, r.Step, err)
+			return fmt.Errorf("referral: %s, for the %s: %w", e.path, e.side, err)
 		}
 	}
 	return nil
@@ -205,8 +232,8 @@ func (s *Service) planPublish(ctx context.Context, program Program, actor string
 	head.Value.Latest++
 	head.Value.At = micros(now)
 	program.Version = head.Value.Latest
-	version, err := versions.Put(storage.Record[programDocument]{
-		Key: versionKey(programVersion{program.ID, program.Version}), Value: newProgramDocument(&program),
+	version, err := versions.Put(storage.Record[versionBody]{
+		Key: versionKey(programVersion{program.ID, program.Version}), Value: versionBody{newProgramDocument(&program)},
 	}, 0)
 	if err != nil {
 		return none, err
@@ -299,8 +326,7 @@ func (s *Service) Program(ctx context.Context, id string, version int) (Program,
 	if err != nil {
 		return Program{}, err
 	}
-	copied := newProgramDocument(p) // what is remembered must not change with what the caller does
-	return copied.program(), nil
+	return p.copied() // what is remembered must not change with what the caller does
 }
 
 // program gives a version from memory, or reads it.
@@ -324,9 +350,7 @@ func (s *Service) program(ctx context.Context, v programVersion) (*Program, erro
 		return nil, err
 	}
 	if !s.bound { // what a transaction sees may be rolled back
-		s.terms.mu.Lock()
-		s.terms.versions[v] = p
-		s.terms.mu.Unlock()
+		s.terms.remember(v, p)
 	}
 	return p, nil
 }
@@ -337,7 +361,7 @@ func readProgram(doc storage.Doc) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := body.Value.program()
+	p := body.Value.Program.program()
 	if err := p.Validate(); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", storage.ErrCorrupt, doc.Key, err)
 	}

@@ -52,8 +52,8 @@ func bothSides(friends int64) referral.Program {
 	p.Rewards = nil
 	for _, side := range []referral.Side{referral.Referrer, referral.Referee} {
 		p.Rewards = append(p.Rewards,
-			referral.Rule{Side: side, Step: referral.Registered, Coupons: []coupon.IssueOffer{{Offer: "welcome"}}},
-			referral.Rule{Side: side, Step: referral.Qualified, Coupons: []coupon.IssueOffer{{Offer: "thanks"}}})
+			referral.Rule{Side: side, Step: referral.Registered, Earning: referral.Earning{Coupons: []coupon.IssueOffer{{Offer: "welcome"}}}},
+			referral.Rule{Side: side, Step: referral.Qualified, Earning: referral.Earning{Coupons: []coupon.IssueOffer{{Offer: "thanks"}}}})
 	}
 	return p
 }

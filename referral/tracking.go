@@ -176,6 +176,7 @@ func (b *referralBody) tracked(reward *rewardBody) Tracked {
 		return t
 	}
 	own := reward.reward("") // the id names the friend
+	own.Friend = ""
 	if reward.State == RewardPending && own.Why != "" {
 		own.Why = "it can't be given at the moment, and is tried again"
 	}

@@ -5,73 +5,138 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
 
-	"github.com/vouch-go/vouch/coupon"
 	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/storage"
 )
 
+// snapshot is what one operation has read so far.
+type snapshot struct {
+	from storage.Store
+	docs map[storage.Key]storage.Doc
+	read map[storage.Key]bool // asked for, whether it was there or not
+}
+
+func (s *Service) snapshot() *snapshot {
+	return &snapshot{s.store, make(map[storage.Key]storage.Doc), make(map[storage.Key]bool)}
+}
+
+// need reads the documents that have not been read yet, all in one call.
+func (s *snapshot) need(ctx context.Context, keys ...storage.Key) error {
+	var missing []storage.Key
+	for _, key := range keys {
+		if !s.read[key] {
+			s.read[key] = true
+			missing = append(missing, key)
+		}
+	}
+	for chunk := range slices.Chunk(missing, storage.MaxGet) {
+		docs, _, err := s.from.Get(ctx, chunk)
+		if err != nil {
+			return err
+		}
+		for _, doc := range docs {
+			s.docs[doc.Key] = doc
+		}
+	}
+	return nil
+}
+
+// one reads one document, which may be absent: then its Version is 0.
+func one[T any](ctx context.Context, s *snapshot, codec *storage.Codec[T], key storage.Key) (storage.Record[T], error) {
+	if err := s.need(ctx, key); err != nil {
+		return storage.Record[T]{Key: key}, err
+	}
+	return record(codec, s.docs, key)
+}
+
 // work is one referral being changed: what is recorded of it, what becomes of it,
-// and the batches of coupons that go with it.
+// and the batches of coupons and credit that go with it.
 type work struct {
 	*Service
+	*snapshot
 	now      time.Time
 	terms    *Program // the pinned version
-	paused   bool
+	raised   *Program // the latest version, where it raises what earlier ones give; nil: none
+	head     headBody
 	refused  *storage.Failure // of the batch before: a cap it names is full, whatever a snapshot shows
+	hopeful  bool             // claims are tried without reading how much is left: a refusal says
+	hooks    bool             // the shop's hooks may be called
 	referral storage.Record[referralBody]
 	rewards  map[string]*storage.Record[rewardBody] // by id
 	changed  map[string]bool                        // rewards to write
+	tally    *storage.Record[tallyBody]             // nil: not needed so far
+	debts    map[string]*debtRecord                 // of customers, those read
+	takings  []taking
 	batches  []storage.Batch
 	decided  int // decisions there were before
 }
 
 // newWork begins with a referral, new or read, under its pinned terms. What is
 // decided depends on the program's head: it must not be paused or resumed meanwhile.
-func (s *Service) newWork(r storage.Record[referralBody], terms *Program, head storage.Record[headBody], now time.Time) *work {
+func (s *Service) newWork(read *snapshot, r storage.Record[referralBody], terms *Program, head storage.Record[headBody], now time.Time) *work {
 	return &work{
-		Service: s, now: now, terms: terms, paused: head.Value.Paused, referral: r, decided: len(r.Value.Decisions),
-		rewards: make(map[string]*storage.Record[rewardBody]), changed: make(map[string]bool),
+		Service: s, snapshot: read, now: now, terms: terms, head: head.Value, referral: r, decided: len(r.Value.Decisions),
+		rewards: make(map[string]*storage.Record[rewardBody]), changed: make(map[string]bool), debts: make(map[string]*debtRecord),
 		batches: []storage.Batch{{Checks: []storage.Check{{Key: head.Key, Version: head.Version}}}},
 	}
 }
 
 // load reads what a referral is changed with: its pinned terms, its program's head
 // and its rewards.
-func (s *Service) load(ctx context.Context, r storage.Record[referralBody], now time.Time) (*work, error) {
+func (s *Service) load(ctx context.Context, read *snapshot, r storage.Record[referralBody], now time.Time) (*work, error) {
 	b := &r.Value
 	terms, err := s.program(ctx, programVersion{b.Program, b.Version})
 	if err != nil {
 		return nil, err
 	}
 	keys := rewardKeys(b.Program, b.Friend)
-	docs, err := s.get(ctx, append(keys, headKey(b.Program))...)
+	for _, id := range b.Made {
+		keys = append(keys, rewardKey(id))
+	}
+	if err := read.need(ctx, append(keys, headKey(b.Program))...); err != nil {
+		return nil, err
+	}
+	head, err := record(heads, read.docs, headKey(b.Program))
 	if err != nil {
 		return nil, err
 	}
-	head, err := record(heads, docs, headKey(b.Program))
-	if err != nil {
-		return nil, err
-	}
-	w := s.newWork(r, terms, head, now)
-	for _, key := range keys {
-		reward, err := record(rewards, docs, key)
+	w := s.newWork(read, r, terms, head, now)
+	if latest := head.Value.Latest; latest > b.Version {
+		newer, err := s.program(ctx, programVersion{b.Program, latest})
 		if err != nil {
 			return nil, err
 		}
-		if reward.Version > 0 {
-			w.rewards[key.ID] = &reward
+		if newer.Uplift {
+			w.raised = newer
+		}
+	}
+	for _, key := range keys {
+		if _, err := w.readReward(ctx, key.ID); err != nil {
+			return nil, err
 		}
 	}
 	return w, nil
 }
 
-// rewardKeys are the keys of all rewards that a referral can have, in order.
+// readReward gives a reward by its id; nil: there is none.
+func (w *work) readReward(ctx context.Context, id string) (*storage.Record[rewardBody], error) {
+	if r := w.rewards[id]; r != nil {
+		return r, nil
+	}
+	r, err := one(ctx, w.snapshot, rewards, rewardKey(id))
+	if err != nil || r.Version == 0 {
+		return nil, err
+	}
+	w.rewards[id] = &r
+	return &r, nil
+}
+
+// rewardKeys are the keys of all rewards that a referral itself can have, in order.
 func rewardKeys(program, friend string) []storage.Key {
 	var keys []storage.Key
 	for _, side := range []Side{Referee, Referrer} {
@@ -82,7 +147,7 @@ func rewardKeys(program, friend string) []storage.Key {
 	return keys
 }
 
-// readRewards reads the rewards of a referral, those that exist, ordered by id.
+// readRewards reads the rewards of a referral itself, those that exist, ordered by id.
 func (s *Service) readRewards(ctx context.Context, program, friend string) ([]Reward, error) {
 	docs, _, err := s.store.Get(ctx, rewardKeys(program, friend))
 	if err != nil {
@@ -104,62 +169,145 @@ func (w *work) decide(what, why, reward string) {
 	w.referral.Value.Decisions = append(slices.Clip(w.referral.Value.Decisions), decisionBody{micros(w.now), what, why, reward})
 }
 
-// advance does what the facts ask for, until nothing is left to do.
+// advance does what the facts and the clock ask for, until nothing is left to do.
+// Where the terms give facts time to arrive, it goes from instant to instant that far
+// behind the clock, so that facts are judged in their order.
 func (w *work) advance(ctx context.Context) error {
-	for {
-		move, p := w.referral.Value.next(w.terms, w.now)
-		var err error
-		switch move {
-		case stay:
-			return nil
-		case qualify:
-			err = w.qualify(ctx, p)
-		case rehold:
-			w.rehold(p)
-		case confirm:
-			if w.paused { // it waits until the program is resumed
-				w.referral.Value.Retry = micros(w.now.Add(w.options.Retry))
-				return nil
-			}
-			err = w.confirm(ctx)
-		case expire:
-			w.end(StateExpired, "no payment qualified within "+w.terms.QualifyWithin.String())
-		case void:
-			w.referral.Value.Order, w.referral.Value.Paid = p.order, micros(p.at)
-			w.end(StateVoided, "the payment did not stay within the hold")
-			w.cancel("the payment was taken back in the hold")
-		case reverse:
-			w.end(StateReversed, "the payment was taken back after the rewards were confirmed")
-			err = w.clawBack(ctx)
+	b := &w.referral.Value
+	b.Retry = 0
+	if w.terms.Lateness == 0 {
+		return w.advanceTo(ctx, w.now)
+	}
+	horizon := micros(w.now.Add(-w.terms.Lateness))
+	if b.Horizon >= b.Bound && b.Horizon <= horizon { // facts that came later still
+		if err := w.advanceTo(ctx, instant(b.Horizon)); err != nil {
+			return err
 		}
-		if err != nil {
+	}
+	for b.Retry == 0 {
+		at := b.next(w.terms, w.head.ending(), b.Horizon)
+		if at == 0 || at > horizon {
+			break
+		}
+		b.Horizon = at
+		if err := w.advanceTo(ctx, instant(at)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *work) advanceTo(ctx context.Context, at time.Time) error {
+	b := &w.referral.Value
+	for {
+		if err := w.withholdDenied(ctx, at); err != nil {
+			return err
+		}
+		on, q := b.event(w.terms, w.head.ending(), at)
+		if on == "" {
+			return w.reduce(ctx, &q)
+		}
+		if on == EventHoldOver && w.head.Paused { // it waits until the program is resumed
+			b.Retry = micros(w.now.Add(w.options.Retry))
+			return nil
+		}
+		if err := w.follow(ctx, on, &q); err != nil {
 			return err
 		}
 	}
 }
 
-// qualify holds the payment and promises the rewards of qualification.
-func (w *work) qualify(ctx context.Context, p payment) error {
+// follow takes the referral where the table of transitions leads it.
+func (w *work) follow(ctx context.Context, on Event, q *qualified) error {
 	b := &w.referral.Value
-	w.hold(p)
-	w.decide("qualified", fmt.Sprintf("order %q was paid at %s, %s", p.order, since(p.at), p.amount), "")
-	b.State = StateHeld
-	return w.promise(ctx, Qualified, p.at, instant(b.HoldUntil))
+	t := b.State.on(on)
+	switch on {
+	case EventQualifies:
+		return w.qualify(ctx, t, q)
+	case EventEarlier:
+		w.rehold(q)
+		return nil
+	case EventHoldOver:
+		return w.confirm(ctx, t)
+	case EventTimeOver:
+		return w.end(ctx, t, "nothing qualified in time")
+	case EventErased:
+		return w.end(ctx, t, "the friend's data was erased")
+	case EventFlagged:
+		b.Before, b.State = b.State, t.To
+		w.decide("review", "a case is open", "")
+	case EventApproved:
+		if b.State = t.To; b.Before == t.Or {
+			b.State = t.Or
+		}
+		b.Before = ""
+		w.decide("approved", "no case is open any more", "")
+	case EventTakenBack:
+		return w.takenBack(ctx, t, q)
+	case EventDenied:
+		const why = "a check or a review denied both sides"
+		if err := w.end(ctx, t, why); err != nil {
+			return err
+		}
+		w.cancel(why, Qualified, Registered)
+		return w.clawBack(ctx, why, Qualified, Registered)
+	}
+	return nil
 }
 
-// hold sets the payment that qualifies, and until when it must stay.
-func (w *work) hold(p payment) {
+// takenBack ends the referral whose payment did not stay.
+func (w *work) takenBack(ctx context.Context, t Transition, q *qualified) error {
 	b := &w.referral.Value
-	b.Order, b.Paid = p.order, micros(p.at)
-	b.HoldUntil = micros(p.at.Add(w.terms.Hold))
+	if t.To == StateReversed {
+		if err := w.end(ctx, t, "the payment was taken back after the rewards were confirmed"); err != nil {
+			return err
+		}
+		w.cancel("the payment was taken back", Qualified)
+		return w.clawBack(ctx, "the friend's payment was taken back", Qualified)
+	}
+	if q.order != "" {
+		b.Order, b.Paid = q.order, micros(q.at)
+	}
+	if err := w.end(ctx, t, "the payment did not stay within the hold"); err != nil {
+		return err
+	}
+	w.cancel("the payment was taken back in the hold", Qualified)
+	return nil
+}
+
+// qualify holds the payment and promises the rewards of qualification.
+func (w *work) qualify(ctx context.Context, t Transition, q *qualified) error {
+	b := &w.referral.Value
+	w.hold(q)
+	w.decide("qualified", q.why("was paid"), "")
+	b.State = t.To
+	if err := w.count(ctx, 1, 0); err != nil {
+		return err
+	}
+	return w.promise(ctx, Qualified, q.gross, instant(b.HoldUntil))
+}
+
+// why says what qualified, for staff.
+func (q *qualified) why(happened string) string {
+	if q.order == "" {
+		return "the friend registered"
+	}
+	return fmt.Sprintf("order %q %s at %s, %s", q.order, happened, since(q.at), q.amount)
+}
+
+// hold sets what qualifies, and until when it must stay.
+func (w *work) hold(q *qualified) {
+	b := &w.referral.Value
+	b.Order, b.Paid, b.Gross = q.order, micros(q.at), micros(q.gross)
+	b.HoldUntil = micros(q.at.Add(w.terms.Hold))
 	if w.terms.DueWithin > 0 {
-		b.DueBy = micros(p.at.Add(w.terms.DueWithin))
+		b.DueBy = micros(q.at.Add(w.terms.DueWithin))
 	}
 }
 
-func (w *work) rehold(p payment) {
-	w.hold(p)
-	w.decide("qualified", fmt.Sprintf("order %q was paid before, at %s, %s", p.order, since(p.at), p.amount), "")
+func (w *work) rehold(q *qualified) {
+	w.hold(q)
+	w.decide("qualified", q.why("was paid before,"), "")
 	for id, r := range w.rewards {
 		if r.Value.Step == Qualified && r.Value.State == RewardPending {
 			r.Value.NotBefore, r.Value.DueBy = w.referral.Value.HoldUntil, w.referral.Value.DueBy
@@ -168,119 +316,11 @@ func (w *work) rehold(p payment) {
 	}
 }
 
-// takePlace claims one friend of every cap for what the referrer earns at an
-// instant, unless the referral holds its places already, or says which cap is full.
-// What registration was told, qualification is told too.
-func (w *work) takePlace(ctx context.Context, at time.Time) (full string, err error) {
+// confirm grants the rewards of qualification, and the milestones that are reached
+// with this friend.
+func (w *work) confirm(ctx context.Context, t Transition) error {
 	b := &w.referral.Value
-	if r := w.registered(Referrer); r != nil && r.State == RewardWithheld {
-		return r.Why, nil
-	}
-	claims, err := w.terms.claims(b.Referrer, at)
-	if err != nil || len(claims) == 0 || len(b.Claims) > 0 {
-		return "", err
-	}
-	names := make([]string, len(claims))
-	for i, c := range claims {
-		names[i] = c.Counter
-	}
-	_, used, err := w.store.Get(ctx, nil, names...)
-	if err != nil {
-		return "", err
-	}
-	for i, c := range claims {
-		if w.refused != nil && w.refused.Counter == c.Counter {
-			used[c.Counter] = max(used[c.Counter], c.Max)
-		}
-		if used[c.Counter] >= c.Max {
-			return fmt.Sprintf("the cap of %d friends%s is reached: %d are rewarded or about to be", c.Max, w.terms.Caps[i].counted(), used[c.Counter]), nil
-		}
-	}
-	var adds []storage.Add
-	for _, c := range claims {
-		adds = append(adds, c.Take())
-	}
-	b.Claims = claims
-	w.batches = append(w.batches, storage.Batch{Adds: adds})
-	return "", nil
-}
-
-func (c Cap) counted() string {
-	if c.Period == ledger.Lifetime {
-		return ""
-	}
-	return " a " + string(c.Period)
-}
-
-// leavePlace gives the referral's places back, those that still count, unless the
-// referrer keeps what registration gave for this friend.
-func (w *work) leavePlace() {
-	b := &w.referral.Value
-	if w.registered(Referrer) != nil {
-		return
-	}
-	b.Claims = slices.Clone(b.Claims)
-	for i, c := range b.Claims {
-		if c.N > 0 && c.Open(w.now) {
-			w.batches = append(w.batches, storage.Batch{Adds: []storage.Add{c.Give()}})
-			b.Claims[i].N = 0
-		}
-	}
-}
-
-// registered is the reward of a side at registration; nil: none.
-func (w *work) registered(side Side) *rewardBody {
-	b := &w.referral.Value
-	if r := w.rewards[rewardID(b.Program, b.Friend, side, Registered)]; r != nil {
-		return &r.Value
-	}
-	return nil
-}
-
-// promise makes the rewards of a step taken at an instant, and grants those of
-// registration, which need not wait. Where no place in the caps is left, the
-// referrer's is withheld for good.
-func (w *work) promise(ctx context.Context, step Step, at, notBefore time.Time) error {
-	b := &w.referral.Value
-	for _, side := range []Side{Referrer, Referee} {
-		rule, boost, earns := w.terms.rule(side, step, at)
-		if !earns {
-			continue
-		}
-		customer, full := b.Friend, ""
-		if side == Referrer {
-			var err error
-			if full, err = w.takePlace(ctx, at); err != nil {
-				return err
-			}
-			customer = b.Referrer
-		}
-		id := rewardID(b.Program, b.Friend, side, step)
-		reward := &storage.Record[rewardBody]{Key: rewardKey(id), Value: rewardBody{
-			Program: b.Program, Friend: b.Friend, Side: side, Step: step, Customer: customer, State: RewardPending,
-			Boost: boost, Offers: newOfferDocuments(rule.Coupons), Promised: micros(w.now), NotBefore: micros(notBefore),
-		}}
-		if step == Qualified {
-			reward.Value.DueBy = b.DueBy
-		}
-		w.rewards[id], w.changed[id] = reward, true
-		switch {
-		case full != "":
-			reward.Value.State, reward.Value.Why = RewardWithheld, full
-			w.decide("withheld", full, id)
-		case step == Registered:
-			if err := w.grant(ctx, reward); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// confirm grants the rewards of qualification.
-func (w *work) confirm(ctx context.Context) error {
-	b := &w.referral.Value
-	b.State, b.Confirmed, b.Retry = StateConfirmed, micros(w.now), 0
+	b.State, b.Confirmed = t.To, micros(w.now)
 	w.decide("confirmed", "the hold is over and the payment stayed", "")
 	for _, r := range w.sortedRewards() {
 		if r.Value.Step == Qualified && r.Value.State == RewardPending {
@@ -289,97 +329,29 @@ func (w *work) confirm(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
-}
-
-// grant issues a reward's coupons in the same batch. Where the program is paused, or
-// the coupons can't be issued as their offers are, the reward waits and is tried
-// again: what happened has happened, whatever the state of an offer.
-func (w *work) grant(ctx context.Context, r *storage.Record[rewardBody]) error {
-	b := &r.Value
-	if w.paused {
-		w.wait(r, "the program is paused")
-		return nil
-	}
-	issued, err := w.coupons.PlanIssue(ctx, coupon.IssueRequest{ID: issueID(r.Key.ID), Holder: b.Customer, Offers: issueOffers(b.Offers)}, w.now)
-	if errors.Is(err, coupon.ErrRefused) || errors.Is(err, coupon.ErrRequest) || errors.Is(err, coupon.ErrNoOffer) {
-		w.wait(r, err.Error())
-		return nil
-	}
-	if err != nil {
+	if err := w.count(ctx, 0, 1); err != nil {
 		return err
 	}
-	w.changed[r.Key.ID] = true
-	b.State, b.Granted, b.Why, b.Retry = RewardGranted, micros(w.now), "", 0
-	for _, c := range issued.Answer {
-		b.Coupons = append(b.Coupons, c.ID)
-	}
-	w.batches = append(w.batches, issued.Batch)
-	w.decide("granted", fmt.Sprintf("%d coupons for the %s when %s", len(b.Coupons), b.Side, b.Step), r.Key.ID)
-	return nil
-}
-
-// wait puts a reward off. A reason that stays the same is told once.
-func (w *work) wait(r *storage.Record[rewardBody], why string) {
-	if r.Value.Why != why {
-		w.decide("waits", why, r.Key.ID)
-	}
-	r.Value.Why, r.Value.Retry = why, micros(w.now.Add(w.options.Retry))
-	w.changed[r.Key.ID] = true
-}
-
-// issueID is the id under which a reward's coupons are issued: it follows from the
-// reward's, so they can't be issued twice.
-func issueID(reward string) string {
-	sum := sha256.Sum256([]byte(reward))
-	return "reward-" + hex.EncodeToString(sum[:20])
+	return w.reachMilestones(ctx)
 }
 
 // end ends the referral and gives its places back.
-func (w *work) end(state State, why string) {
-	w.referral.Value.State, w.referral.Value.Ended = state, micros(w.now)
-	w.decide(string(state), why, "")
+func (w *work) end(ctx context.Context, t Transition, why string) error {
+	b := &w.referral.Value
+	counting, confirmed := int64(0), int64(0)
+	switch {
+	case b.State == StateConfirmed:
+		counting, confirmed = -1, -1
+	case b.State == StateHeld, b.State == StateReview && b.Before == StateHeld:
+		counting = -1
+	}
+	b.State, b.Ended = t.To, micros(w.now)
+	w.decide(string(t.To), why, "")
 	w.leavePlace()
-}
-
-// cancel takes back the promises that were not granted.
-func (w *work) cancel(why string) {
-	for _, r := range w.sortedRewards() {
-		if r.Value.Step == Qualified && r.Value.State == RewardPending {
-			r.Value.State, r.Value.Why, r.Value.Retry = RewardCanceled, why, 0
-			w.changed[r.Key.ID] = true
-			w.decide("canceled", why, r.Key.ID)
-		}
+	if err := w.count(ctx, counting, confirmed); err != nil || confirmed == 0 {
+		return err
 	}
-}
-
-// clawBack takes the rewards of qualification back: coupons not used are revoked,
-// those used are owed. What registration gave stays.
-func (w *work) clawBack(ctx context.Context) error {
-	w.cancel("the payment was taken back")
-	for _, r := range w.sortedRewards() {
-		b := &r.Value
-		if b.Step != Qualified || b.State != RewardGranted {
-			continue
-		}
-		b.State, b.Why = RewardClawedBack, "the friend's payment was taken back"
-		for _, id := range b.Coupons {
-			revoked, err := w.coupons.PlanRevoke(ctx, id, "", b.Why, w.now)
-			if errors.Is(err, coupon.ErrNoCoupon) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			w.batches = append(w.batches, revoked.Batch)
-			if len(revoked.Answer.Used) > 0 {
-				b.Owed = append(b.Owed, id)
-			}
-		}
-		w.changed[r.Key.ID] = true
-		w.decide("clawed_back", fmt.Sprintf("coupons taken back: %d, of which used and owed: %d", len(b.Coupons), len(b.Owed)), r.Key.ID)
-	}
-	return nil
+	return w.loseMilestones(ctx)
 }
 
 func (w *work) sortedRewards() []*storage.Record[rewardBody] {
@@ -391,8 +363,11 @@ func (w *work) sortedRewards() []*storage.Record[rewardBody] {
 }
 
 // batch is everything that changes, in one.
-func (w *work) batch() (storage.Batch, error) {
-	put, err := putReferral(w.referral, w.terms)
+func (w *work) batch(ctx context.Context) (storage.Batch, error) {
+	if err := w.take(ctx); err != nil {
+		return storage.Batch{}, err
+	}
+	put, err := putReferral(w.referral, w.terms, w.head.ending())
 	if err != nil {
 		return storage.Batch{}, err
 	}
@@ -403,6 +378,9 @@ func (w *work) batch() (storage.Batch, error) {
 			return own, err
 		}
 		own.Puts = append(own.Puts, put)
+	}
+	if err := w.putTallies(&own); err != nil {
+		return own, err
 	}
 	batches := append(w.batches, own)
 	news := w.referral.Value.Decisions[w.decided:]

@@ -1,0 +1,176 @@
+package referral
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/storage"
+)
+
+// Recorded says that something happened which the shop defines: an app was installed,
+// an account opened, a stay completed. Programs that qualify on a fact count it; for
+// others it is nothing.
+type Recorded struct {
+	ID       string // the idempotency key; a [Return] of this id as its order takes it back
+	Customer string
+	Name     string
+	Amount   ledger.Money // where the terms ask for a minimum; zero: none
+	At       time.Time    // when, not after now; zero: now
+}
+
+// Record records a fact that the shop defines, and does what follows. Asked again it
+// changes nothing. It fails with a [*Faults], and with [ledger.ErrKeyReused] when the
+// id was used for another fact.
+func (s *Service) Record(ctx context.Context, fact Recorded, now time.Time) (Settlement, error) {
+	faults := &Faults{Kind: ErrRequest}
+	faults.id("id", fact.ID, false)
+	faults.id("customer", fact.Customer, false)
+	faults.id("name", fact.Name, false)
+	if fact.Amount != (ledger.Money{}) {
+		faults.amount("amount", fact.Amount)
+	}
+	at := faults.at(fact.At, now)
+	if err := faults.orNil(); err != nil {
+		return Settlement{}, err
+	}
+	return s.tell(ctx, fact.Customer, factBody{
+		ID: fact.ID, Kind: FactRecorded, Order: fact.ID, Name: fact.Name, Amount: fact.Amount.Minor(), Currency: fact.Amount.Currency(), At: micros(at),
+	}, now)
+}
+
+// tell records one fact of a friend, and does what follows.
+func (s *Service) tell(ctx context.Context, friend string, fact factBody, now time.Time) (Settlement, error) {
+	return do(ctx, s, now, func(ctx context.Context, refused *storage.Failure) (storage.Plan[Settlement], error) {
+		return s.planFact(ctx, friend, fact, Settlement{}, storage.Batch{}, refused, now)
+	})
+}
+
+// planFact records a fact in the referral of a friend, and does what follows.
+func (s *Service) planFact(ctx context.Context, friend string, fact factBody, answer Settlement, batch storage.Batch, refused *storage.Failure, now time.Time) (storage.Plan[Settlement], error) {
+	var none storage.Plan[Settlement]
+	read := s.snapshot()
+	r, err := s.referralOf(ctx, read, friend)
+	if err != nil || r.Version == 0 {
+		return storage.Plan[Settlement]{Batch: batch, Answer: answer}, err
+	}
+	w, err := s.load(ctx, read, r, now)
+	if err != nil {
+		return none, err
+	}
+	b := &w.referral.Value
+	added := false
+	if w.terms.Qualify.concernedBy(&fact) {
+		if added, err = b.record(fact); err != nil {
+			return none, err
+		}
+	}
+	if !added {
+		answer.Referrals = []Referral{b.referral()}
+		return storage.Plan[Settlement]{Batch: batch, Answer: answer}, nil
+	}
+	if b.State.final() && w.terms.Qualify.counted(&fact) > 0 {
+		w.decide("noted", fmt.Sprintf("order %q was paid before, at %s, and told after the referral was %s: ends are final", fact.Order, since(instant(fact.At)), b.State), "")
+	}
+	w.refused, w.hopeful = refused, true
+	if err := w.advance(ctx); err != nil {
+		return none, err
+	}
+	changed, err := w.batch(ctx)
+	if err != nil {
+		return none, err
+	}
+	answer.Referrals = []Referral{b.referral()}
+	joined, err := storage.Join(batch, changed)
+	return storage.Plan[Settlement]{Batch: joined, Answer: answer}, err
+}
+
+// referralOf reads the referral in which a customer is the friend; its Version is 0
+// when nobody invited them. It asks for the referrals of the programs it knows in the
+// same call, so that one call is usually enough.
+func (s *Service) referralOf(ctx context.Context, read *snapshot, friend string) (storage.Record[referralBody], error) {
+	var none storage.Record[referralBody]
+	keys := []storage.Key{memberKey(friend)}
+	for _, program := range s.terms.known() {
+		keys = append(keys, headKey(program), referralKey(program, friend))
+		keys = append(keys, rewardKeys(program, friend)...)
+	}
+	if err := read.need(ctx, keys...); err != nil {
+		return none, err
+	}
+	member, err := record(members, read.docs, memberKey(friend))
+	if err != nil || member.Value.Registration == nil || !member.Value.Registration.Bound {
+		return none, err
+	}
+	return one(ctx, read, referrals, referralKey(member.Value.Registration.Program, friend))
+}
+
+// Settle does what is due: it grants rewards whose hold is over, tries again those
+// that wait, asks the shop's hooks, takes back credit whose life is over, and ends
+// referrals in which nothing qualified in time. Run it every minute or so, in as many
+// processes as you like; limit is how many documents of a kind it looks at, default
+// 1,000.
+func (s *Service) Settle(ctx context.Context, now time.Time, limit int) (ledger.Report, error) {
+	first, err := ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindReferral, Now: now, Limit: limit}, func(ctx context.Context, doc storage.Doc) (storage.Batch, error) {
+		r, err := referrals.Decode(doc)
+		if err != nil {
+			return storage.Batch{}, err
+		}
+		w, err := s.load(ctx, s.snapshot(), r, now)
+		if err != nil {
+			return storage.Batch{}, err
+		}
+		if err := w.advance(ctx); err != nil {
+			return storage.Batch{}, err
+		}
+		return w.batch(ctx)
+	})
+	if err != nil {
+		return first, err
+	}
+	second, err := ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindReward, Now: now, Limit: limit}, func(ctx context.Context, doc storage.Doc) (storage.Batch, error) {
+		return s.planReward(ctx, doc, now)
+	})
+	return first.Plus(second), err
+}
+
+// planReward does what is due of one reward: it is granted, taken back by a hook, or
+// its life is over.
+func (s *Service) planReward(ctx context.Context, doc storage.Doc, now time.Time) (storage.Batch, error) {
+	reward, err := rewards.Decode(doc)
+	if err != nil {
+		return storage.Batch{}, err
+	}
+	read := s.snapshot()
+	referral, err := one(ctx, read, referrals, referralKey(reward.Value.Program, reward.Value.Friend))
+	if err != nil {
+		return storage.Batch{}, err
+	}
+	w, err := s.load(ctx, read, referral, now)
+	if err != nil {
+		return storage.Batch{}, err
+	}
+	w.hooks = true
+	r, err := w.readReward(ctx, doc.Key.ID)
+	switch {
+	case err != nil:
+		return storage.Batch{}, err
+	case r == nil || r.Version != doc.Version:
+		return storage.Batch{}, fmt.Errorf("referral: reward %q has changed meanwhile", doc.Key.ID)
+	}
+	switch r.Value.State {
+	case RewardPending:
+		err = w.grant(ctx, r)
+	case RewardGranted:
+		err = w.expire(ctx, r)
+	case RewardClawedBack:
+		err = w.takeBackByHook(ctx, r)
+	default:
+		err = fmt.Errorf("referral: reward %q is %s, and due: audit the store", doc.Key.ID, r.Value.State)
+	}
+	if err != nil {
+		return storage.Batch{}, err
+	}
+	return w.batch(ctx)
+}

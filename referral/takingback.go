@@ -1,0 +1,414 @@
+package referral
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/bits"
+	"slices"
+
+	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/storage"
+)
+
+// cancel takes back the promises of some steps that were not granted.
+func (w *work) cancel(why string, steps ...Step) {
+	for _, r := range w.sortedRewards() {
+		if slices.Contains(steps, r.Value.Step) && r.Value.State == RewardPending {
+			w.cancelOne(r, why)
+		}
+	}
+}
+
+func (w *work) cancelOne(r *storage.Record[rewardBody], why string) {
+	r.Value.State, r.Value.Why, r.Value.Retry = RewardCanceled, why, 0
+	w.changed[r.Key.ID] = true
+	w.giveBack(r.Value.Claims)
+	w.decide("canceled", why, r.Key.ID)
+}
+
+// clawBack takes the rewards of some steps back.
+func (w *work) clawBack(ctx context.Context, why string, steps ...Step) error {
+	for _, r := range w.sortedRewards() {
+		if !slices.Contains(steps, r.Value.Step) || r.Value.State != RewardGranted && r.Value.State != RewardExpired {
+			continue
+		}
+		if err := w.clawBackOne(ctx, r, why); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clawBackOne takes a granted reward back: coupons not used are revoked, credit is
+// taken as far as it is there, and what was used is owed.
+func (w *work) clawBackOne(ctx context.Context, r *storage.Record[rewardBody], why string) error {
+	b := &r.Value
+	if b.State == RewardExpired { // nothing of it is left
+		return nil
+	}
+	b.State, b.Why = RewardClawedBack, why
+	w.changed[r.Key.ID] = true
+	for _, id := range b.Coupons {
+		revoked, err := w.coupons.PlanRevoke(ctx, id, "", why, w.now)
+		if errors.Is(err, coupon.ErrNoCoupon) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		w.batches = append(w.batches, revoked.Batch)
+		if len(revoked.Answer.Used) > 0 {
+			b.Back.Owed = append(b.Back.Owed, id)
+			if err := w.oweCoupon(ctx, b.Customer, revoked.Answer.Offer); err != nil {
+				return err
+			}
+		}
+	}
+	if b.Gives.Custom != nil {
+		b.Retry = micros(w.now) // a sweep asks the shop's hook
+	}
+	for _, m := range b.Gives.Credit {
+		w.takings = append(w.takings, taking{r, m.Minor() - minorIn(b.Back.Taken, m.Currency()) - minorIn(b.Back.SetOff, m.Currency()), m.Currency(), true})
+	}
+	if len(b.Gives.Credit) == 0 {
+		w.tookBack(r)
+	}
+	return nil
+}
+
+// tookBack records what was taken back of a reward, and frees what it held of caps and
+// budget when nothing is owed.
+func (w *work) tookBack(r *storage.Record[rewardBody]) {
+	b := &r.Value
+	why := fmt.Sprintf("coupons taken back: %d, of which used and owed: %d", len(b.Coupons), len(b.Back.Owed))
+	for _, m := range b.Gives.Credit {
+		why += fmt.Sprintf("; of %s: taken back %s, owed %s", m, ledger.Minor(minorIn(b.Back.Taken, m.Currency()), m.Currency()), ledger.Minor(minorIn(b.Back.Money, m.Currency()), m.Currency()))
+	}
+	if len(b.Back.Owed) == 0 && len(b.Back.Money) == 0 {
+		w.giveBack(b.Claims)
+	}
+	w.decide("clawed_back", why, r.Key.ID)
+}
+
+// takeBackByHook has the shop take back what is of its own kind.
+func (w *work) takeBackByHook(ctx context.Context, r *storage.Record[rewardBody]) error {
+	b := &r.Value
+	w.changed[r.Key.ID] = true
+	hook := w.options.Hooks[b.Gives.Custom.Kind]
+	if hook == nil {
+		return fmt.Errorf("referral: no hook takes rewards of kind %q back", b.Gives.Custom.Kind)
+	}
+	owed, err := hook.TakeBack(ctx, b.request(r.Key.ID))
+	if err != nil {
+		return err
+	}
+	if b.Retry = 0; owed {
+		b.Back.Owed = append(b.Back.Owed, b.Gives.Custom.Kind)
+	}
+	w.decide("taken_back", fmt.Sprintf("the shop took the %s back; owed: %t", b.Gives.Custom.Kind, owed), r.Key.ID)
+	return nil
+}
+
+// expire takes back what is left of a reward's credit when its life is over. What was
+// spent is taken to be of the oldest credit, so what is left of this reward is at most
+// what the account has.
+func (w *work) expire(ctx context.Context, r *storage.Record[rewardBody]) error {
+	b := &r.Value
+	b.State = RewardExpired
+	w.changed[r.Key.ID] = true
+	later, err := w.laterCredit(ctx, r)
+	if err != nil {
+		return err
+	}
+	for _, m := range b.Gives.Credit {
+		has, err := w.coupons.Credit(ctx, b.Customer, m.Currency())
+		if err != nil {
+			return err
+		}
+		given := m.Minor() - minorIn(b.Back.Taken, m.Currency()) - minorIn(b.Back.SetOff, m.Currency()) - minorIn(b.Back.Money, m.Currency())
+		left := max(0, min(given, has.Minor()-minorIn(later, m.Currency())))
+		if left > 0 {
+			w.takings = append(w.takings, taking{r, left, m.Currency(), false})
+		}
+	}
+	w.decide("expired", "its life is over: what was not spent is taken back", r.Key.ID)
+	return nil
+}
+
+// laterCredit is what a customer's later rewards of the program gave in credit that is
+// still good.
+func (w *work) laterCredit(ctx context.Context, r *storage.Record[rewardBody]) (coupon.Amounts, error) {
+	var sum coupon.Amounts
+	query := storage.Query{Kind: kindReward, List: rewardList(r.Value.Program, r.Value.Customer), From: r.Value.Promised}
+	for {
+		page, err := w.store.List(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		for _, doc := range page.Docs {
+			other, err := rewards.Decode(doc)
+			if err != nil {
+				return nil, err
+			}
+			o := &other.Value
+			if doc.Key == r.Key || o.State != RewardGranted || cmp.Or(cmp.Compare(o.Granted, r.Value.Granted), cmp.Compare(doc.Key.ID, r.Key.ID)) < 0 {
+				continue
+			}
+			for _, m := range o.Gives.Credit {
+				sum = plus(sum, m.Minor()-minorIn(o.Back.Taken, m.Currency())-minorIn(o.Back.SetOff, m.Currency()), m.Currency())
+			}
+		}
+		if query.After = page.Next; query.After == "" {
+			return sum, nil
+		}
+	}
+}
+
+// taking is credit to be taken back for a reward.
+type taking struct {
+	reward   *storage.Record[rewardBody]
+	minor    int64
+	currency ledger.Currency
+	all      bool // the reward is clawed back
+}
+
+// take books the credit that is taken back: one taking for each customer and currency,
+// since two would both be made for all that is there.
+func (w *work) take(ctx context.Context) error {
+	slices.SortStableFunc(w.takings, func(a, b taking) int {
+		return cmp.Or(cmp.Compare(a.reward.Value.Customer, b.reward.Value.Customer), cmp.Compare(a.currency.Code(), b.currency.Code()))
+	})
+	for len(w.takings) > 0 {
+		first := w.takings[0]
+		n := slices.IndexFunc(w.takings, func(t taking) bool {
+			return t.reward.Value.Customer != first.reward.Value.Customer || t.currency != first.currency
+		})
+		if n < 0 {
+			n = len(w.takings)
+		}
+		if err := w.takeFrom(ctx, w.takings[:n]); err != nil {
+			return err
+		}
+		w.takings = w.takings[n:]
+	}
+	for _, r := range w.sortedRewards() {
+		if b := &r.Value; w.changed[r.Key.ID] && b.State == RewardClawedBack && len(b.Gives.Credit) > 0 && !w.told(r.Key.ID) {
+			w.tookBack(r)
+		}
+	}
+	return nil
+}
+
+// told says that the taking back of a reward is among the decisions.
+func (w *work) told(id string) bool {
+	return slices.ContainsFunc(w.referral.Value.Decisions, func(d decisionBody) bool { return d.What == "clawed_back" && d.Reward == id })
+}
+
+// takeFrom takes some amounts of one currency from one customer.
+func (w *work) takeFrom(ctx context.Context, takings []taking) error {
+	first := takings[0].reward
+	var sum int64
+	for _, t := range takings {
+		sum += t.minor
+	}
+	moved := int64(0)
+	if sum > 0 {
+		first.Value.Back.Takings++
+		taken, err := w.coupons.PlanTakeCredit(ctx, coupon.CreditRequest{
+			ID:       fmt.Sprintf("%s-%s-%d", issueID(first.Key.ID), takings[0].currency.Code(), first.Value.Back.Takings),
+			Customer: first.Value.Customer, Amount: ledger.Minor(sum, takings[0].currency), Concerns: first.Value.Program,
+		}, w.now)
+		if err != nil {
+			return err
+		}
+		w.batches = append(w.batches, taken.Batch)
+		moved = taken.Answer.Moved.Minor()
+	}
+	for _, t := range takings {
+		b, got := &t.reward.Value, min(moved, t.minor)
+		moved -= got
+		b.Back.Taken = plus(b.Back.Taken, got, t.currency)
+		b.Back.Money = plus(b.Back.Money, t.minor-got, t.currency)
+		w.changed[t.reward.Key.ID] = true
+		if err := w.oweMoney(ctx, b.Customer, t.minor-got, t.currency); err != nil {
+			return err
+		}
+		if !t.all {
+			w.decide("reduced", fmt.Sprintf("taken back %s, owed %s", ledger.Minor(got, t.currency), ledger.Minor(t.minor-got, t.currency)), t.reward.Key.ID)
+		}
+	}
+	return nil
+}
+
+// reduce shrinks the credit of qualification with what was kept of what qualified.
+func (w *work) reduce(ctx context.Context, q *qualified) error {
+	b := &w.referral.Value
+	if w.terms.Shortfall != ShortfallReduces || !q.reduced() || b.State != StateHeld && b.State != StateConfirmed {
+		return nil
+	}
+	for _, r := range w.sortedRewards() {
+		if r.Value.Step != Qualified {
+			continue
+		}
+		for _, m := range r.Value.Gives.Credit {
+			w.reduceTo(r, m.Currency(), share(m.Minor(), q.kept, q.asked))
+		}
+	}
+	return ctx.Err()
+}
+
+// reduceTo leaves no more than a part of a reward's credit.
+func (w *work) reduceTo(r *storage.Record[rewardBody], currency ledger.Currency, target int64) {
+	b := &r.Value
+	has := minorIn(b.Gives.Credit, currency) - minorIn(b.Back.Taken, currency) - minorIn(b.Back.Money, currency)
+	if has <= target {
+		return
+	}
+	switch b.State {
+	case RewardPending:
+		b.Back.Taken = plus(b.Back.Taken, has-target, currency)
+		w.changed[r.Key.ID] = true
+		w.decide("reduced", fmt.Sprintf("to %s, with what was kept", ledger.Minor(target, currency)), r.Key.ID)
+	case RewardGranted:
+		w.takings = append(w.takings, taking{r, has - target, currency, false})
+	}
+}
+
+// share is an amount in the proportion of what was kept, rounded down.
+func share(amount, kept, asked int64) int64 {
+	hi, lo := bits.Mul64(uint64(amount), uint64(max(0, min(kept, asked))))
+	quotient, _ := bits.Div64(hi, lo, uint64(asked)) // kept ≤ asked: it fits
+	return int64(quotient)
+}
+
+// minorIn is an amount of a currency in minor units; 0 where there is none.
+func minorIn(amounts coupon.Amounts, currency ledger.Currency) int64 {
+	m, _ := amounts.In(currency)
+	return m.Minor()
+}
+
+// plus adds to the amount of a currency.
+func plus(amounts coupon.Amounts, minor int64, currency ledger.Currency) coupon.Amounts {
+	if minor == 0 {
+		return amounts
+	}
+	amounts = slices.Clone(amounts)
+	i := slices.IndexFunc(amounts, func(m ledger.Money) bool { return m.Currency() == currency })
+	if i < 0 {
+		return append(amounts, ledger.Minor(minor, currency))
+	}
+	amounts[i] = ledger.Minor(amounts[i].Minor()+minor, currency)
+	if amounts[i].IsZero() {
+		return slices.Delete(amounts, i, i+1)
+	}
+	return amounts
+}
+
+// Debts.
+
+// debtBody is what a customer owes a program: rewards taken back that were used, and
+// not set off yet. It is kept where the terms set debts off.
+type debtBody struct {
+	Program  string           `json:"program"`
+	Customer string           `json:"customer"`
+	Money    coupon.Amounts   `json:"money"`
+	Coupons  map[string]int64 `json:"coupons"` // by offer
+}
+
+var debts = storage.NewCodec[debtBody](1)
+
+// debtRecord is a debt that was read, and whether it has changed.
+type debtRecord struct {
+	storage.Record[debtBody]
+	changed bool
+}
+
+func debtKey(program, customer string) storage.Key {
+	return storage.Key{Kind: "debt", ID: program + "/" + customer}
+}
+
+// debt reads what a customer owes; nil where the terms don't set debts off.
+func (w *work) debt(ctx context.Context, customer string) (*debtRecord, error) {
+	if w.terms.Debt != DebtSetOff {
+		return nil, nil
+	}
+	if d := w.debts[customer]; d != nil {
+		return d, nil
+	}
+	r, err := one(ctx, w.snapshot, debts, debtKey(w.terms.ID, customer))
+	if err != nil {
+		return nil, err
+	}
+	r.Value.Program, r.Value.Customer = w.terms.ID, customer
+	r.Value.Coupons = maps.Clone(r.Value.Coupons)
+	w.debts[customer] = &debtRecord{Record: r}
+	return w.debts[customer], nil
+}
+
+func (w *work) oweCoupon(ctx context.Context, customer, offer string) error {
+	d, err := w.debt(ctx, customer)
+	if err != nil || d == nil {
+		return err
+	}
+	if d.Value.Coupons == nil {
+		d.Value.Coupons = make(map[string]int64)
+	}
+	d.Value.Coupons[offer]++
+	d.changed = true
+	return nil
+}
+
+func (w *work) oweMoney(ctx context.Context, customer string, minor int64, currency ledger.Currency) error {
+	d, err := w.debt(ctx, customer)
+	if err != nil || d == nil || minor == 0 {
+		return err
+	}
+	d.Value.Money, d.changed = plus(d.Value.Money, minor, currency), true
+	return nil
+}
+
+// setOffCoupons is what a reward gives of coupons, less those of the same offers that
+// the customer owes.
+func (w *work) setOffCoupons(ctx context.Context, r *storage.Record[rewardBody]) ([]coupon.IssueOffer, error) {
+	offers := issueOffers(r.Value.Gives.Coupons)
+	d, err := w.debt(ctx, r.Value.Customer)
+	if err != nil || d == nil {
+		return offers, err
+	}
+	var left []coupon.IssueOffer
+	for _, o := range offers {
+		o.Count = max(1, o.Count)
+		off := min(int64(o.Count), d.Value.Coupons[o.Offer])
+		if off > 0 {
+			if d.Value.Coupons[o.Offer] -= off; d.Value.Coupons[o.Offer] == 0 {
+				delete(d.Value.Coupons, o.Offer)
+			}
+			d.changed, r.Value.Back.Coupons = true, true
+			w.decide("set_off", fmt.Sprintf("%d coupons of offer %q go to what is owed", off, o.Offer), r.Key.ID)
+		}
+		if o.Count -= int(off); o.Count > 0 {
+			left = append(left, o)
+		}
+	}
+	return left, nil
+}
+
+// setOffMoney is how much of a reward's credit goes to what the customer owes.
+func (w *work) setOffMoney(ctx context.Context, r *storage.Record[rewardBody], currency ledger.Currency, minor int64) (int64, error) {
+	d, err := w.debt(ctx, r.Value.Customer)
+	if err != nil || d == nil {
+		return 0, err
+	}
+	off := max(0, min(minor, minorIn(d.Value.Money, currency)))
+	if off == 0 {
+		return 0, nil
+	}
+	d.Value.Money, d.changed = plus(d.Value.Money, -off, currency), true
+	r.Value.Back.SetOff = plus(r.Value.Back.SetOff, off, currency)
+	w.decide("set_off", fmt.Sprintf("%s go to what is owed", ledger.Minor(off, currency)), r.Key.ID)
+	return off, nil
+}
