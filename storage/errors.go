@@ -27,6 +27,9 @@ var (
 	// know which: look the key up, or repeat the operation with the same key.
 	ErrOutcomeUnknown = errors.New("storage: the outcome is unknown; repeat with the same key to learn it")
 
+	// ErrClosed: the [Group] was closed. Nothing was written.
+	ErrClosed = errors.New("storage: the group is closed; use it before closing it")
+
 	// ErrNewer: a body was written by a release with a newer major format. It
 	// is left as it is; upgrade this program to read it.
 	ErrNewer = errors.New("storage: the document was written by a newer release")

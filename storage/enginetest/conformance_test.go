@@ -20,6 +20,7 @@ func TestConformance(t *testing.T) {
 					storetest.Run(t, func(t *testing.T) storage.Store {
 						return e.Store(t, e.Open(t, e.DSN(t), conns), sqlstore.Options{})
 					}, storetest.Features{
+						Group: true,
 						Tx: func(t *testing.T) storetest.TxHarness {
 							dsn := e.DSN(t)
 							return harness(t, newShop(t, e, e.Open(t, dsn, conns), dsn))
@@ -30,6 +31,13 @@ func TestConformance(t *testing.T) {
 			suite("pool", 8, harness)
 			if e.isUsual() {
 				suite("one-connection", 1, harness)
+				t.Run("grouped", func(t *testing.T) {
+					storetest.Run(t, func(t *testing.T) storage.Store {
+						group := storage.Grouped(e.Store(t, e.Open(t, e.DSN(t), 8), sqlstore.Options{}), storage.GroupOptions{})
+						t.Cleanup(func() { group.Close() })
+						return group
+					}, storetest.Features{})
+				})
 			}
 			if e.Driver == "pgx" {
 				suite("native", 8, pgxHarness)

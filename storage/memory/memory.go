@@ -26,7 +26,7 @@ type Store struct {
 
 type counter struct{ value, until int64 }
 
-var _ storage.Store = (*Store)(nil)
+var _ storage.Grouper = (*Store)(nil)
 
 // New makes an empty store.
 func New() *Store {
@@ -122,6 +122,15 @@ func (s *Store) Apply(ctx context.Context, b storage.Batch) error {
 		}
 	}
 	return nil
+}
+
+// ApplyEach applies the batches one after the other. See [storage.Grouper].
+func (s *Store) ApplyEach(ctx context.Context, batches []storage.Batch) []error {
+	answers := make([]error, len(batches))
+	for i, b := range batches {
+		answers[i] = s.Apply(ctx, b)
+	}
+	return answers
 }
 
 // Prune deletes the counters that may be discarded by now (0 < Until <= now) and

@@ -41,7 +41,7 @@ func Example() {
 }
 
 func TestConformance(t *testing.T) {
-	storetest.Run(t, func(*testing.T) storage.Store { return memory.New() }, storetest.Features{})
+	storetest.Run(t, func(*testing.T) storage.Store { return memory.New() }, storetest.Features{Group: true})
 }
 
 func TestPruneDeletesWhatMayBeDiscarded(t *testing.T) {

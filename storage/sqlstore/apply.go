@@ -23,6 +23,10 @@ func (s *Store) Apply(ctx context.Context, b storage.Batch) error {
 	if err != nil || len(ops) == 0 {
 		return err
 	}
+	return s.applyOps(ctx, ops)
+}
+
+func (s *Store) applyOps(ctx context.Context, ops []storage.Op) error {
 	if s.tx != nil {
 		err := s.applyInside(ctx, ops)
 		s.observeEnd(ctx, "Apply", 1, err)
@@ -94,7 +98,8 @@ func (s *Store) judge(ctx context.Context, c conn, ops []storage.Op) error {
 		var held bool
 		switch standing := before.docs[op.Key()]; {
 		case op.Add != nil:
-			held, err = s.add(ctx, c, *op.Add, before.counters[op.Add.Counter])
+			_, exists := before.counters[op.Add.Counter]
+			held, err = s.add(ctx, c, *op.Add, exists)
 		case op.Check != nil || op.Version() > 0:
 			held = standing.Version == op.Version()
 			if held && op.Check == nil {
@@ -140,11 +145,11 @@ func target(op storage.Op) string {
 	return "document " + op.Key().String()
 }
 
-// standing is what a batch finds: documents without their bodies, and the
-// counters that exist.
+// standing is what a batch finds: documents without their bodies, and the values of
+// the counters that exist.
 type standing struct {
 	docs     map[storage.Key]storage.Doc
-	counters map[string]bool
+	counters map[string]int64
 }
 
 // expected reads the versions and lists of the documents that are checked or
@@ -166,15 +171,24 @@ func (s *Store) expected(ctx context.Context, c conn, ops []storage.Op) (standin
 }
 
 func (s *Store) standing(ctx context.Context, c conn, keys []storage.Key, counters []string) (standing, error) {
-	found := standing{make(map[storage.Key]storage.Doc, len(keys)), make(map[string]bool, len(counters))}
 	if len(keys)+len(counters) == 0 {
-		return found, nil
+		return newStanding(0, 0), nil
 	}
+	found := newStanding(len(keys), len(counters))
 	statement, args := s.reading("''", keys, counters)
-	return found, c.query(ctx, statement, args, func(scan scan) error {
+	return found, findInto(ctx, c, found, statement, args)
+}
+
+func newStanding(docs, counters int) standing {
+	return standing{docs: make(map[storage.Key]storage.Doc, docs), counters: make(map[string]int64, counters)}
+}
+
+// findInto reads documents and counters by a statement like that of reading.
+func findInto(ctx context.Context, c conn, found standing, statement string, args []any) error {
+	return c.query(ctx, statement, args, func(scan scan) error {
 		doc, err := scanDoc(scan)
 		if doc.Key.Kind == "" {
-			found.counters[doc.Key.ID] = true
+			found.counters[doc.Key.ID] = doc.Version
 		} else {
 			found.docs[doc.Key] = doc
 		}

@@ -94,6 +94,11 @@ type engine interface {
 	// for whole batches, "apply", which takes them as wholeOps.
 	steps() steps
 
+	// applyGroup finds what batches rest on, has them judged, and writes what they come
+	// to, in one transaction; again, in the surest way. It fails with errRaced when what
+	// was found has changed since.
+	applyGroup(ctx context.Context, s *Store, j *joint, again bool) error
+
 	// classify says what an error of a driver means, without importing any.
 	classify(err error) Class
 

@@ -98,3 +98,48 @@ func TestPending(t *testing.T) {
 		require.Equal(t, c.want, got, name)
 	}
 }
+
+// TestJudgingIsTheSameInItsRange: from every value of a counter between the bounds
+// that a group gives for it, the verdicts are the same and so is the change.
+func TestJudgingIsTheSameInItsRange(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		edges := rapid.Bool().Draw(t, "edges")
+		draw := func(name string) int64 {
+			if edges {
+				return edgy().Draw(t, name)
+			}
+			return rapid.Int64Range(-6, 6).Draw(t, name)
+		}
+		var each [][]storage.Op
+		for range rapid.IntRange(1, 6).Draw(t, "batches") {
+			a := storage.Add{Counter: "c", Delta: draw("delta"), Min: draw("min"), Max: draw("max")}
+			a.Min, a.Max = min(a.Min, a.Max), max(a.Min, a.Max)
+			each = append(each, []storage.Op{{Add: &a}})
+		}
+		judged := func(value int64) *group {
+			found := newStanding(0, 1)
+			found.counters["c"] = value
+			return judgeEach(found, nil, each)
+		}
+		value := draw("value")
+		g := judged(value)
+		c := g.counters["c"]
+		require.LessOrEqual(t, c.low, value)
+		require.GreaterOrEqual(t, c.high, value)
+		verdicts := func(g *group) (held []bool) {
+			for _, refused := range g.refused {
+				held = append(held, refused == nil)
+			}
+			return held
+		}
+		other := draw("other")
+		for _, other := range []int64{other, c.low, c.high, c.low + 1, c.high - 1} {
+			if other < c.low || other > c.high {
+				continue
+			}
+			again := judged(other)
+			require.Equal(t, verdicts(g), verdicts(again), "from %d and from %d", value, other)
+			require.Equal(t, c.now-c.before, again.counters["c"].now-other)
+		}
+	})
+}

@@ -135,6 +135,39 @@ func (mysql) add(ctx context.Context, c conn, t tables, a storage.Add, low, high
 		" WHERE name = ? AND value BETWEEN ? AND ?", a.Delta, nullable(a.Until), a.Counter, low, high))
 }
 
+// applyGroup first reads plainly what is there, and then locks that and nothing
+// that is absent.
+func (mysql) applyGroup(ctx context.Context, s *Store, j *joint, _ bool) error {
+	rows := rowWriter{
+		onDuplicate: func(_ string, columns ...string) string {
+			for i, name := range columns {
+				columns[i] = name + " = VALUES(" + name + ")"
+			}
+			return " ON DUPLICATE KEY UPDATE " + strings.Join(columns, ", ")
+		},
+		made: func(_ int64, _ int, err error) (bool, error) {
+			if mysqlNumber(err) == 1062 {
+				return false, nil
+			}
+			return true, err
+		},
+	}
+	found := newStanding(len(j.keys), len(j.counters))
+	if err := s.findEach(ctx, s.on(s.db), found, j.keys, j.counters, ""); err != nil {
+		return s.fail(ctx, "cannot read what the batches expect", err)
+	}
+	return s.writeGroup(ctx, j, func(c conn) (standing, error) {
+		keys, counters := j.lockable(found)
+		for _, k := range keys { // what is gone by now is not found again
+			delete(found.docs, k)
+		}
+		for _, name := range counters {
+			delete(found.counters, name)
+		}
+		return found, s.findEach(ctx, c, found, keys, counters, " FOR UPDATE")
+	}, rows)
+}
+
 // classify goes by the server's error numbers
 // (dev.mysql.com/doc/mysql-errors, mariadb.com/kb/en/mariadb-error-codes).
 func (mysql) classify(err error) Class {

@@ -130,6 +130,27 @@ func (sqlite) add(ctx context.Context, c conn, t tables, a storage.Add, low, hig
 		a.Counter, a.Delta, nullable(a.Until), a.Delta, nullable(a.Until), low, high))
 }
 
+// applyGroup has the database to itself from its first statement on.
+func (sqlite) applyGroup(ctx context.Context, s *Store, j *joint, _ bool) error {
+	rows := rowWriter{
+		onDuplicate: func(key string, columns ...string) string {
+			for i, name := range columns {
+				columns[i] = name + " = excluded." + name
+			}
+			return " ON CONFLICT (" + key + ") DO UPDATE SET " + strings.Join(columns, ", ")
+		},
+		made:     func(affected int64, rows int, err error) (bool, error) { return affected == int64(rows), err },
+		ifAbsent: " ON CONFLICT DO NOTHING",
+	}
+	return s.writeGroup(ctx, j, func(c conn) (standing, error) {
+		found := newStanding(len(j.keys), len(j.counters))
+		if err := s.lock(ctx, c, s.tables.docs); err != nil {
+			return found, err
+		}
+		return found, s.findEach(ctx, c, found, j.keys, j.counters, "")
+	}, rows)
+}
+
 // classify goes by SQLite's result codes (sqlite.org/rescode.html).
 func (sqlite) classify(err error) Class {
 	code, ok := sqliteCode(err)

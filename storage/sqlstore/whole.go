@@ -86,11 +86,8 @@ func (s *Store) applyAtOnce(ctx context.Context, ops []storage.Op) error {
 	defer handle.Close()
 	err = s.judgeWhole(ctx, s.on(handle), ops)
 	var refused *storage.Failure
-	switch {
-	case err == nil || errors.As(err, &refused) || s.classify(err).certain():
+	if err == nil || errors.As(err, &refused) {
 		return err
 	}
-	// Even driver.ErrBadConn, with which lib/pq answers when the connection ends before
-	// the answer has come.
-	return fmt.Errorf("%w: %w", storage.ErrOutcomeUnknown, err)
+	return s.atOnce(err, err)
 }

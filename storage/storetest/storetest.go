@@ -24,6 +24,9 @@ type Features struct {
 	// Nil: the store has no such thing, and the set is left out.
 	Tx func(t *testing.T) TxHarness
 
+	// Group says that the store is a [storage.Grouper].
+	Group bool
+
 	// Reserved is the number of bytes of every kind and counter's name that the
 	// store needs for itself, as storage.Prefixed does.
 	Reserved int
@@ -32,10 +35,7 @@ type Features struct {
 // Run runs every subtest against stores made by open, which gives a new, empty
 // store each time and registers its own clean-up with t.
 func Run(t *testing.T, open func(t *testing.T) storage.Store, features Features) {
-	for _, test := range []struct {
-		name string
-		run  func(*fixture)
-	}{
+	tests := []subtest{
 		{"create once", createOnce},
 		{"compare and set", compareAndSet},
 		{"drops", drops},
@@ -66,7 +66,15 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store, features Features)
 		{"cancelled context", cancelledContext},
 		{"cancelled midway", cancelledMidway},
 		{"agrees with a map", agreesWithMap},
-	} {
+	}
+	if features.Group {
+		tests = append(tests, []subtest{
+			{"a group agrees with a map", groupAgreesWithMap},
+			{"neighbours in a group", groupNeighbours},
+			{"groups race", groupsRace},
+		}...)
+	}
+	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			test.run(&fixture{T: t, Store: open(t), features: features})
 		})
@@ -74,6 +82,11 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store, features Features)
 	if features.Tx != nil {
 		t.Run("tx", func(t *testing.T) { runTx(t, features.Tx) })
 	}
+}
+
+type subtest struct {
+	name string
+	run  func(*fixture)
 }
 
 // fixture is the store under test and the calls that subtests make of it.

@@ -36,7 +36,7 @@ type twin struct {
 const sound = "none" // the twin without a fault
 
 var twins = []twin{
-	{fault: sound, open: tampered{}.open, bind: func(b *bound) storage.Store { return b }},
+	{fault: sound, open: newGrouping(oneAfterTheOther), bind: func(b *bound) storage.Store { return b }},
 	{fault: "checks a cap, then writes", open: tampered{apply: checkThenWriteCap}.open, fails: []string{"never oversold", "never oversold with documents"}},
 	{fault: "checks a version, then writes", open: tampered{apply: checkThenWriteVersion}.open, fails: []string{"one creator", "one winner"}},
 	{fault: "does not read rows affected", open: tampered{apply: ignoreConflicts}.open, fails: []string{"create once", "compare and set", "drops", "checks", "all or nothing", "one creator", "one winner"}},
@@ -61,6 +61,8 @@ var twins = []twin{
 	{fault: "reads no bound as zero", open: tampered{list: zeroIsABound}.open, fails: []string{"lists"}},
 	{fault: "lists kinds backwards", open: tampered{list: backwardsKinds}.open, fails: []string{"whole kinds", "agrees with a map"}},
 	{fault: "ignores the context", open: tampered{apply: ignoreContext}.open, fails: []string{"cancelled context", "cancelled midway"}},
+	{fault: "refuses a group for one of it", open: newGrouping(allOrNone), fails: []string{"a group agrees with a map", "neighbours in a group"}},
+	{fault: "judges a group by what was before it", open: newGrouping(judgedApart), fails: []string{"a group agrees with a map", "neighbours in a group", "groups race"}},
 	{fault: "is not bound", bind: func(b *bound) storage.Store { return unbound{b} },
 		fails: []string{"tx/rolls back with the order", "tx/over means over"}},
 	{fault: "reads outside", bind: func(b *bound) storage.Store { return readsOutside{b} },
@@ -115,7 +117,11 @@ func TestTwin(t *testing.T) {
 	}
 	twin := twins[i]
 	open := func(*testing.T) storage.Store { return twin.open() }
-	storetest.Run(t, open, storetest.Features{Tx: func(*testing.T) storetest.TxHarness {
+	group := false
+	if twin.open != nil {
+		_, group = twin.open().(storage.Grouper)
+	}
+	storetest.Run(t, open, storetest.Features{Group: group, Tx: func(*testing.T) storetest.TxHarness {
 		return newShop().harness(twin)
 	}})
 }

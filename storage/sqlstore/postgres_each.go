@@ -1,0 +1,207 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/vouch-go/vouch/storage"
+)
+
+// applyGroup needs two statements, each of which is a transaction by itself: one
+// that reads plainly, and one that writes if what was read still is so. At a higher
+// level of isolation than the second attempt's the database may refuse what only
+// had to be done again.
+func (postgres) applyGroup(ctx context.Context, s *Store, j *joint, again bool) error {
+	if again {
+		return s.transact(ctx, sql.LevelReadCommitted, func(_ *sql.Tx, c conn) error {
+			return s.findAndWrite(ctx, c, j, func(_, failed error) error { return failed })
+		})
+	}
+	handle, err := s.db.Conn(ctx)
+	if err != nil {
+		return s.fail(ctx, "cannot connect", err)
+	}
+	defer handle.Close()
+	return s.findAndWrite(ctx, s.on(handle), j, s.atOnce)
+}
+
+// atOnce is what an error means of a statement that commits by itself: failed if the
+// database has said so, otherwise nobody knows. Even after driver.ErrBadConn, with
+// which lib/pq answers when the connection ends before the answer has come.
+func (s *Store) atOnce(err, failed error) error {
+	if s.classify(err).certain() {
+		return failed
+	}
+	return fmt.Errorf("%w: %w", storage.ErrOutcomeUnknown, failed)
+}
+
+func (s *Store) findAndWrite(ctx context.Context, c conn, j *joint, meaning func(err, failed error) error) error {
+	find := func(found standing, keys []storage.Key, counters []string) error {
+		var kinds, ids array
+		for _, k := range keys {
+			kinds.text(k.Kind)
+			ids.text(k.ID)
+		}
+		var names array
+		for _, name := range counters {
+			names.text(name)
+		}
+		err := findInto(ctx, c, found, "SELECT kind, id, version, NULL::bigint, lists, '' FROM "+s.tables.prefix+"find(?, ?, ?)",
+			[]any{kinds.end(), ids.end(), names.end()})
+		if err != nil {
+			return s.fail(ctx, "cannot read what the batches expect", err)
+		}
+		return nil
+	}
+	found := newStanding(len(j.keys), len(j.counters))
+	if len(j.keys)+len(j.counters) > 0 {
+		if err := find(found, j.keys, j.counters); err != nil {
+			return err
+		}
+	}
+	w, err := j.judge(found, func(found standing, keys []storage.Key) error { return find(found, keys, nil) })
+	if err != nil || w.empty() {
+		return err
+	}
+	args, err := writeArgs(w)
+	if err != nil {
+		return fmt.Errorf("sqlstore: cannot write the batches: %w", err)
+	}
+	written := false
+	err = c.query(ctx, "SELECT "+s.tables.prefix+"write(?"+strings.Repeat(", ?", len(args)-1)+")", args,
+		func(scan scan) error { return scan(&written) })
+	switch {
+	case err == nil && !written:
+		return errRaced
+	case err == nil:
+		return nil
+	}
+	return meaning(err, s.fail(ctx, "cannot write the batches", err))
+}
+
+// writeArgs are the arguments of the function "write": a column each.
+func writeArgs(w writes) ([]any, error) {
+	made, err := docColumnsOf(w.made)
+	if err != nil {
+		return nil, err
+	}
+	changed, err := docColumnsOf(w.changed)
+	if err != nil {
+		return nil, err
+	}
+	dropped, _ := docColumnsOf(w.dropped)
+	var old, fresh counterColumns
+	for _, c := range w.counted {
+		if c.found {
+			old.add(c, c.now-c.before) // if beyond int64, the database refuses it, and each batch goes its own way
+		} else {
+			fresh.add(c, c.now)
+		}
+	}
+	outOf, into := listColumnsOf(w.moves.outOf), listColumnsOf(w.moves.into)
+	return []any{
+		changed.kinds.end(), changed.ids.end(), changed.before.end(), changed.after.end(), changed.dues.end(), changed.lists.end(), changed.bodies.end(),
+		dropped.kinds.end(), dropped.ids.end(), dropped.before.end(),
+		made.kinds.end(), made.ids.end(), made.after.end(), made.dues.end(), made.lists.end(), made.bodies.end(),
+		outOf.kinds.end(), outOf.lists.end(), outOf.places.end(), outOf.ids.end(),
+		into.kinds.end(), into.lists.end(), into.places.end(), into.ids.end(),
+		old.names.end(), old.values.end(), old.untils.end(), old.lows.end(), old.highs.end(),
+		fresh.names.end(), fresh.values.end(), fresh.untils.end(),
+	}, nil
+}
+
+type docColumnsArray struct{ kinds, ids, before, after, dues, lists, bodies array }
+
+func docColumnsOf(docs []*groupDoc) (columns docColumnsArray, err error) {
+	for _, d := range docs {
+		columns.kinds.text(d.key.Kind)
+		columns.ids.text(d.key.ID)
+		columns.before.number(d.before.Version)
+		columns.after.number(d.now)
+		if d.put == nil {
+			continue
+		}
+		packed, err := pack(d.put.Lists)
+		if err != nil {
+			return columns, err
+		}
+		columns.dues.instant(d.put.Due)
+		columns.lists.text(packed)
+		columns.bodies.text(string(d.put.Body))
+	}
+	return columns, nil
+}
+
+type listColumns struct{ kinds, lists, places, ids array }
+
+func listColumnsOf(rows []listRow) (columns listColumns) {
+	for _, r := range rows {
+		columns.kinds.text(r.key.Kind)
+		columns.lists.text(r.List)
+		columns.places.number(r.Place)
+		columns.ids.text(r.key.ID)
+	}
+	return columns
+}
+
+type counterColumns struct{ names, values, untils, lows, highs array }
+
+func (columns *counterColumns) add(c *groupCounter, value int64) {
+	columns.names.text(c.name)
+	columns.values.number(value)
+	columns.untils.instant(c.until)
+	columns.lows.number(c.low)
+	columns.highs.number(c.high)
+}
+
+// array is an array of PostgreSQL's as text, which every driver sends
+// (postgresql.org/docs/current/arrays.html#ARRAYS-IO).
+type array struct{ b []byte }
+
+func (a *array) next() {
+	if a.b == nil {
+		a.b = append(a.b, '{')
+	} else {
+		a.b = append(a.b, ',')
+	}
+}
+
+func (a *array) text(s string) {
+	a.next()
+	a.b = append(a.b, '"')
+	for {
+		i := strings.IndexAny(s, `"\`)
+		if i < 0 {
+			break
+		}
+		a.b = append(a.b, s[:i]...)
+		a.b = append(a.b, '\\', s[i])
+		s = s[i+1:]
+	}
+	a.b = append(append(a.b, s...), '"')
+}
+
+func (a *array) number(n int64) {
+	a.next()
+	a.b = strconv.AppendInt(a.b, n, 10)
+}
+
+// instant writes an instant, of which 0 means never.
+func (a *array) instant(micros int64) {
+	if micros != 0 {
+		a.number(micros)
+		return
+	}
+	a.next()
+	a.b = append(a.b, "NULL"...)
+}
+
+func (a *array) end() string {
+	if a.b == nil {
+		return "{}"
+	}
+	return string(append(a.b, '}'))
+}
