@@ -36,7 +36,7 @@ func Engines() []Engine {
 	others := append(mattn(),
 		postgres("postgres-pq", "postgres"),
 		mysql("mariadb-found-rows", func(c *driver.Config) { c.ClientFoundRows, c.InterpolateParams = true, true }))
-	return append(usual(), others...)
+	return slices.Concat(usual(), others, tidb())
 }
 
 // usual are the engines through their usual drivers, for what only an engine can

@@ -289,8 +289,8 @@ func TestReadOnlySession(t *testing.T) {
 			sqlstore.PostgreSQL: "SET default_transaction_read_only = on",
 			sqlstore.MySQL:      "SET SESSION TRANSACTION READ ONLY",
 		}[e.Dialect]
-		if setting == "" || e.Driver == "postgres" {
-			continue // TestReadOnly; lib/pq begins every transaction READ WRITE
+		if setting == "" || e.Driver == "postgres" || e.Name == "tidb" {
+			continue // TestReadOnly; lib/pq begins every transaction READ WRITE; TiDB has no such sessions
 		}
 		t.Run(e.Name, func(t *testing.T) {
 			db := e.Open(t, e.DSN(t), 1)

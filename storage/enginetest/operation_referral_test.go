@@ -71,6 +71,10 @@ func referralOperations() map[string]operation {
 			link, err := s.referrals.Link(ctx, "invite", "noa", at)
 			return link.Customer, err
 		}})},
+		"referral.Service.ChooseCode": {links("noa"), always(asking{ask: func(ctx context.Context, s services, at time.Time) (any, error) {
+			link, err := s.referrals.ChooseCode(ctx, "invite", "noa", "NOAH", at)
+			return link.Customer, err
+		}})},
 		"referral.Service.Touch": {links("jane", "joe"), func(ctx context.Context, s services) (asking, error) {
 			jane, err := s.referrals.Link(ctx, "invite", "jane", noon)
 			if err != nil {

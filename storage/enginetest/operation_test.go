@@ -102,7 +102,7 @@ func only[A any](_ A, err error) error { return err }
 // what it does.
 func operations() map[string]operation {
 	all := make(map[string]operation)
-	for _, some := range []map[string]operation{couponOperations(), referralOperations(), ledgerOperations()} {
+	for _, some := range []map[string]operation{couponOperations(), creditOperations(), referralOperations(), ledgerOperations()} {
 		maps.Copy(all, some)
 	}
 	return all
@@ -111,7 +111,7 @@ func operations() map[string]operation {
 // readers are the exported functions that write nothing to a store.
 var readers = []string{
 	"coupon.Audit", "coupon.AuditAt", "coupon.New",
-	"coupon.Service.Batch", "coupon.Service.Codes", "coupon.Service.Coupon", "coupon.Service.In", "coupon.Service.Offer",
+	"coupon.Service.Batch", "coupon.Service.Codes", "coupon.Service.Coupon", "coupon.Service.Credit", "coupon.Service.In", "coupon.Service.Offer",
 	"coupon.Service.Quote", "coupon.Service.Redemption", "coupon.Service.Wallet",
 	"ledger.Audit", "ledger.AuditAt", "ledger.Journal", "ledger.New", "ledger.OpenFaults",
 	"ledger.Book.Balance", "ledger.Book.Entry", "ledger.Book.Explain", "ledger.Book.In", "ledger.Book.Statement",

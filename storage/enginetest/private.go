@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -23,7 +24,36 @@ import (
 type Server struct {
 	Process *os.Process
 	DSN     string // of its superuser, as usual's engine of the same name takes it
+	again   func() *os.Process
 }
+
+// Crash kills it, with all processes it has started, as kill -9 does.
+func (s *Server) Crash(t testing.TB) {
+	t.Helper()
+	all := []int{s.Process.Pid}
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", s.Process.Pid))
+	require.NoError(t, err)
+	for _, child := range strings.Fields(string(children)) {
+		pid, err := strconv.Atoi(child)
+		require.NoError(t, err)
+		all = append(all, pid)
+	}
+	for _, pid := range all {
+		_ = syscall.Kill(pid, syscall.SIGKILL) // a child may have ended by itself
+	}
+	for pause := time.Tick(10 * time.Millisecond); slices.ContainsFunc(all, alive); {
+		<-pause
+	}
+}
+
+// alive: a process that has ended may wait for its parent to hear of it.
+func alive(pid int) bool {
+	state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && !strings.Contains(string(state), ") Z ")
+}
+
+// Start starts it again on the same data, and waits until it answers.
+func (s *Server) Start() { s.Process = s.again() }
 
 // PrivatePostgres starts PostgreSQL with settings like "fsync=off". It calls
 // Absent where it is not installed.
@@ -37,7 +67,9 @@ func PrivatePostgres(t testing.TB, settings ...string) Server {
 		args = append(args, "-c", s)
 	}
 	dsn := "postgres://postgres@127.0.0.1:" + port + "/postgres?sslmode=disable"
-	return Server{startServer(t, owner, "pgx", dsn, installed(t, "postgres", "/usr/lib/postgresql/*/bin/postgres"), args...), dsn}
+	return newServer(dsn, func() *os.Process {
+		return startServer(t, owner, "pgx", dsn, installed(t, "postgres", "/usr/lib/postgresql/*/bin/postgres"), args...)
+	})
 }
 
 // PrivateMariaDB starts MariaDB with settings like "sync-binlog=0". It calls Absent
@@ -56,8 +88,12 @@ func PrivateMariaDB(t testing.TB, settings ...string) Server {
 		args = append(args, "--"+s)
 	}
 	dsn := "root@tcp(127.0.0.1:" + port + ")/mysql"
-	return Server{startServer(t, owner, "mysql", dsn, installed(t, "mariadbd", "/usr/sbin/mariadbd"), args...), dsn}
+	return newServer(dsn, func() *os.Process {
+		return startServer(t, owner, "mysql", dsn, installed(t, "mariadbd", "/usr/sbin/mariadbd"), args...)
+	})
 }
+
+func newServer(dsn string, start func() *os.Process) Server { return Server{start(), dsn, start} }
 
 // installed finds a program, among other places where Debian keeps the servers'.
 func installed(t testing.TB, program string, elsewhere ...string) string {

@@ -126,12 +126,12 @@ func (mysql) looksFirst() bool { return true }
 // change of either in the other's way.
 func (mysql) add(ctx context.Context, c conn, t tables, a storage.Add, low, high int64, exists bool) (bool, error) {
 	if !exists && low <= 0 && high >= 0 {
-		if _, err := c.exec(ctx, "INSERT INTO "+t.counters+" (name, value, until, rev) VALUES (?, 0, NULL, 0)"+
+		if _, err := c.exec(ctx, "INSERT INTO "+t.counters+" (name, value, rev) VALUES (?, 0, 0)"+
 			" ON DUPLICATE KEY UPDATE rev = rev + 1", a.Counter); err != nil {
 			return false, err
 		}
 	}
-	return one(c.exec(ctx, "UPDATE "+t.counters+" SET value = value + ?, until = ?, rev = rev + 1"+
+	return one(c.exec(ctx, "UPDATE "+t.counters+" SET value = value + ?, `until` = ?, rev = rev + 1"+
 		" WHERE name = ? AND value BETWEEN ? AND ?", a.Delta, nullable(a.Until), a.Counter, low, high))
 }
 

@@ -178,7 +178,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time) (int, error) {
 	var n int64
 	err := s.retry(ctx, "Prune", func() error {
 		var err error
-		n, err = s.reader().exec(ctx, "DELETE FROM "+s.tables.counters+" WHERE until <= ?", now.UnixMicro())
+		n, err = s.reader().exec(ctx, "DELETE FROM "+s.tables.counters+" WHERE "+s.tables.counters+".until <= ?", now.UnixMicro())
 		if err != nil {
 			return s.fail(ctx, "cannot prune counters", err)
 		}

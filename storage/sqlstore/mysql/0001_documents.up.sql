@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS vouch_lists (
 CREATE TABLE IF NOT EXISTS vouch_counters (
     name  VARBINARY(255) NOT NULL PRIMARY KEY,
     value BIGINT         NOT NULL,
-    until BIGINT,                 -- unix microseconds after which it may be discarded; NULL: kept
+    `until` BIGINT,               -- unix microseconds after which it may be discarded; NULL: kept; a keyword of TiDB's
     rev   BIGINT         NOT NULL, -- so that every update changes something
-    KEY vouch_counters_until (until)
+    KEY vouch_counters_until (`until`)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET = utf8mb4;
