@@ -41,6 +41,8 @@ type Revocation struct {
 	Actor  string
 	Reason string
 	At     time.Time
+
+	Reissued string // the id of the coupon that replaces it; empty: none
 }
 
 // open says how many uses are left at an instant for an order, whose own use does
@@ -123,6 +125,8 @@ type revokeBody struct {
 	Actor  string `json:"actor"`
 	Reason string `json:"reason"`
 	At     int64  `json:"at"`
+
+	Reissued string `json:"reissued,omitempty"`
 }
 
 // codeBody leads from a code to its coupon.
@@ -206,7 +210,7 @@ func (b *couponBody) coupon(id string) Coupon {
 		c.Used = append(c.Used, Use{u.Order, instant(u.Until)})
 	}
 	if b.Revoked != nil {
-		c.Revoked = &Revocation{b.Revoked.Actor, b.Revoked.Reason, instant(b.Revoked.At)}
+		c.Revoked = &Revocation{b.Revoked.Actor, b.Revoked.Reason, instant(b.Revoked.At), b.Revoked.Reissued}
 	}
 	return c
 }

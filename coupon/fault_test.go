@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand"
 	"testing"
 	"time"
 
@@ -92,6 +91,20 @@ var operations = map[string]func(s *shop) operation{
 			func(ctx context.Context, s *coupon.Service) (any, error) { return s.Issue(ctx, request, noon) },
 			func(s *coupon.Service) error { return second(s.Issue(ctx, other, noon)) },
 		}
+	},
+	"reissue": func(*shop) operation {
+		request := reissue("held-own-jane/1")
+		other := request
+		other.Reason = "stolen"
+		return operation{
+			func(ctx context.Context, s *coupon.Service) (any, error) { return s.Reissue(ctx, request, noon) },
+			func(s *coupon.Service) error { return second(s.Reissue(ctx, other, noon)) },
+		}
+	},
+	"extend": func(s *shop) operation {
+		return operation{ask: func(ctx context.Context, s *coupon.Service) (any, error) {
+			return s.Extend(ctx, endingCoupon, noon.AddDate(0, 1, 0), "staff", "ill", noon)
+		}}
 	},
 	"revoke": func(s *shop) operation {
 		return operation{ask: func(ctx context.Context, s *coupon.Service) (any, error) {
@@ -224,6 +237,9 @@ func paidByCredit(s *shop) *coupon.Quote {
 	return q
 }
 
+// endingCoupon is jane's coupon of an offer that ends.
+const endingCoupon = "held-ending-jane/1"
+
 func crediting(call func(*coupon.Service, context.Context, coupon.CreditRequest, time.Time) (coupon.CreditChange, error)) operation {
 	request := coupon.CreditRequest{ID: "c", Customer: "jane", Amount: eur("5.00"), Actor: "staff", Reason: "late"}
 	other := request
@@ -248,12 +264,19 @@ func checkout(s *shop, call func(*coupon.Service, context.Context, string, *coup
 	return o
 }
 
+// repeatableCodes makes codes that follow from their coupons' ids.
+func repeatableCodes(fresh time.Duration) coupon.Options {
+	return coupon.Options{CodeKey: make([]byte, 32), Fresh: fresh}
+}
+
 // opened is a shop with the operation ready to be asked for.
 func opened(t *testing.T, prepare func(*shop) operation) (*shop, operation) {
-	s := newShopOn(t, memory.New(), coupon.Options{Random: rand.New(rand.NewSource(1))},
-		limited(freely(percentOff("cap", "10")), coupon.Limit{Uses: 1}), freely(amountOff("own", "2.00")))
+	s := newShopOn(t, memory.New(), repeatableCodes(0),
+		limited(freely(percentOff("cap", "10")), coupon.Limit{Uses: 1}), freely(amountOff("own", "2.00")),
+		changed(amountOff("ending", "1.00"), func(o *coupon.Offer) { o.Schedule.Life = 24 * time.Hour }))
 	s.public("cap", "CAP")
 	s.held("own", "jane", 1)
+	s.held("ending", "jane", 1)
 	return s, prepare(s)
 }
 
@@ -282,7 +305,7 @@ func failsAt(t *testing.T, prepare func(*shop) operation, at int, written bool, 
 	s, o := opened(t, prepare)
 	before := dump(t, s.store)
 	store := &flaky{Store: s.store, at: at, written: written, err: failure}
-	got, err := o.ask(ctx, coupon.New(store, coupon.Options{Fresh: -1}))
+	got, err := o.ask(ctx, coupon.New(store, repeatableCodes(-1)))
 	if err == nil {
 		require.Less(t, store.calls, at)
 		require.Equal(t, want, got)

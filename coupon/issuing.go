@@ -266,11 +266,18 @@ func (w *work) issue(request IssueRequest, fingerprints []string, made []prepare
 
 // makeCoupon writes a coupon and its code.
 func (w *work) makeCoupon(m prepared, holder string, issued time.Time, keys *codeKeys) (Coupon, error) {
+	return w.putNewCoupon(m, newCouponBody(m, holder, issued, keys), keys)
+}
+
+func newCouponBody(m prepared, holder string, issued time.Time, keys *codeKeys) couponBody {
 	offer := &m.version.offer
-	body := couponBody{
+	return couponBody{
 		Code: keys.shown(m.code), Offer: offer.ID, Version: offer.Version, Name: offer.Name, Holder: holder,
 		Issued: issued.UnixMicro(), Expires: micros(m.version.expires(issued)), Uses: m.version.uses(),
 	}
+}
+
+func (w *work) putNewCoupon(m prepared, body couponBody, keys *codeKeys) (Coupon, error) {
 	put, err := putCoupon(storage.Record[couponBody]{Key: couponKey(m.id), Value: body})
 	if err != nil {
 		return Coupon{}, err

@@ -289,6 +289,11 @@ func (s *Service) Resume(ctx context.Context, offer, actor, reason string, now t
 }
 
 func (s *Service) setPaused(ctx context.Context, offer string, paused bool, actor, reason string, now time.Time) error {
+	faults := &Faults{Kind: ErrRequest}
+	faults.id("offer", offer, false)
+	if faults.staff(actor, reason); len(faults.Faults) > 0 {
+		return faults
+	}
 	_, err := do(ctx, s, now, func(ctx context.Context) (storage.Plan[struct{}], error) {
 		return plan(ctx, s, now, []storage.Key{headKey(offer)}, func(w *work) (struct{}, error) {
 			return struct{}{}, w.setPaused(offer, paused, actor, reason)
