@@ -21,7 +21,7 @@ const (
 )
 
 // Kinds are the kinds of documents that hold claims, for [ledger.Audit].
-func Kinds() []string { return []string{kindRedemption} }
+func Kinds() []string { return []string{kindRedemption, kindOpening} }
 
 // Audit checks what is kept of coupons and redemptions against itself and against
 // the book: everything [ledger.Audit] checks, for redemptions; that the lines,

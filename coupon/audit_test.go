@@ -88,7 +88,7 @@ func TestAuditOfACopyFindsNothing(t *testing.T) {
 	require.NoError(t, report.Err())
 	assert.Positive(t, report.Documents)
 	assert.Equal(t, 1, report.Counters)
-	assert.Equal(t, []string{"redemption"}, coupon.Kinds())
+	assert.Equal(t, []string{"redemption", "opening"}, coupon.Kinds())
 }
 
 // moving is a store in which somebody redeems between any two reads.

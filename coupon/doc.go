@@ -32,7 +32,7 @@
 //   - offers: [Service.Publish], [Service.Pause], [Service.Resume], [Service.Offer];
 //     exclusions: [Service.Exclude], [Service.Include].
 //   - coupons: [Service.Issue], [Service.Wallet], [Service.Coupon],
-//     [Service.Revoke]; a million codes: [Service.IssueBatch], [Service.Codes],
+//     [Service.Revoke], [Service.Reissue], [Service.Extend]; a million codes: [Service.IssueBatch], [Service.Codes],
 //     [Service.Batch].
 //   - a checkout: [Service.Quote], then [Service.Redeem] in one step, or
 //     [Service.Reserve] and [Service.Confirm] or [Service.Release] round a
@@ -41,6 +41,7 @@
 //   - credit, money or points that a customer has: [Service.GrantCredit],
 //     [Service.TakeCredit], [Service.Credit]; it stands on [CreditAccount], and pays
 //     for orders by [Quote.Pay].
+//   - what an older system has redeemed: [Service.Import].
 //   - upkeep: [Service.Sweep], [Audit], [Views].
 //   - plans, for joining with other changes in one batch: [Service.PlanConfirm],
 //     [Service.PlanRefund], [Service.PlanRefundAmount], [Service.PlanIssue], [Service.PlanRevoke],
@@ -125,6 +126,10 @@
 //   - The guard of the code space counts the codes of batches that have not expired.
 //     Counting every code that is issued lost: it would be a counter on which all
 //     issuing queues.
+//   - An imported use is a document that holds its claims, as a redemption does, so that
+//     an audit sums them. Raising the counters alone lost: nothing would say why they
+//     stand where they stand. A redemption without lines lost, too: it could not be
+//     returned, and its sums would not add up.
 //   - What the [Limiter] refuses is an error of quoting, not a refusal of each code: so
 //     it can't differ between good and bad ones. A limiter that fails, fails the quote.
 package coupon

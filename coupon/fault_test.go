@@ -92,6 +92,7 @@ var operations = map[string]func(s *shop) operation{
 			func(s *coupon.Service) error { return second(s.Issue(ctx, other, noon)) },
 		}
 	},
+	"import": importing,
 	"reissue": func(*shop) operation {
 		request := reissue("held-own-jane/1")
 		other := request

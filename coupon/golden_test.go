@@ -130,6 +130,25 @@ func TestGoldenTender(t *testing.T) {
 	}
 }
 
+func TestGoldenOpening(t *testing.T) {
+	s := importShop(t)
+	use := used("old", "jane", noon.Add(-time.Hour))
+	use.Coupon = s.public("a", "CODE").ID
+	require.NoError(t, ignore(s.Import(ctx, coupon.ImportRequest{ID: "import", Actor: "ann", Uses: []coupon.OpeningUse{use}}, noon)))
+	for file, key := range map[string]storage.Key{"opening.json": only(t, s.store, "opening"), "entry_of_an_import.json": {Kind: "entry", ID: "imported/import/1/" + only(t, s.store, "opening").ID[:16]}} {
+		requireGolden(t, file, body(t, s.store, key))
+	}
+}
+
+// only is the key of the one document of a kind.
+func only(t *testing.T, store storage.Store, kind string) storage.Key {
+	t.Helper()
+	page, err := store.List(ctx, storage.Query{Kind: kind})
+	require.NoError(t, err)
+	require.Len(t, page.Docs, 1)
+	return page.Docs[0].Key
+}
+
 // A redemption in which every member of its parts says something.
 func TestGoldenRedemption(t *testing.T) {
 	s := newShop(t,

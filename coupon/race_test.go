@@ -131,6 +131,7 @@ var races = map[string]race{
 	"credit taken back twice":           takingRace,
 	"credit spent on several orders":    spendingRace,
 	"goodwill beyond what was paid":     goodwillRace,
+	"uses imported several times":       importRace,
 	"one coupon replaced several times": reissueRace,
 }
 

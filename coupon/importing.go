@@ -1,0 +1,364 @@
+package coupon
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/storage"
+)
+
+// MaxImport is how many uses are imported in one call.
+const MaxImport = 100_000
+
+// importStep is how many uses are written in one Apply: each may touch ten counters.
+const importStep = 80
+
+// OpeningUse is one use of an offer that an older system has recorded: it counts
+// towards the limits here as if it had been redeemed here.
+type OpeningUse struct {
+	Order      string // the old order: one order uses one offer and coupon once
+	Offer      string // published here
+	Version    int    // whose limits count it; 0: the latest
+	Coupon     string // the id here of the coupon that was used, one that anyone may use; empty: none
+	Customer   string // the customer's key; may be empty where no limit asks for it
+	Amount     ledger.Money
+	At         time.Time         // when it was redeemed: it counts in that period
+	Attributes map[string]string // those that limits ask for
+}
+
+// ImportRequest asks to count what an older system has redeemed.
+type ImportRequest struct {
+	ID    string       // the idempotency key; at most 80 bytes
+	Actor string       // who imports
+	Uses  []OpeningUse // at most 100,000; more in several calls, each with an id of its own
+}
+
+// ImportReport says how far an import has got.
+type ImportReport struct {
+	Imported int // uses that count from now on
+	Known    int // uses that were imported before, by this request or another
+}
+
+// openingBody is what is kept of an imported use. Its claims are part of the counters
+// like those of redemptions.
+type openingBody struct {
+	Fingerprint string         `json:"fingerprint"`
+	Order       string         `json:"order"`
+	Offer       string         `json:"offer"`
+	Version     int            `json:"version"`
+	Coupon      string         `json:"coupon"`
+	Customer    string         `json:"customer"`
+	Amount      int64          `json:"amount"`
+	Currency    string         `json:"currency"`
+	At          int64          `json:"at"`
+	Import      string         `json:"import"`
+	Claims      []ledger.Claim `json:"claims"`
+}
+
+const kindOpening = "opening"
+
+var openings = storage.NewCodec[openingBody](1)
+
+// opening is a use that was checked, with the limits that count it.
+type opening struct {
+	use         *OpeningUse
+	version     *Version
+	key         storage.Key
+	fingerprint string
+}
+
+// Import counts what an older system has redeemed towards the limits: uses and money
+// per offer, customer, coupon, campaign and attribute, in the period in which it was.
+// Limits do not refuse it, since it has happened. It writes some uses in each Apply;
+// where it was stopped, by an error, the context or a crash, asking again for the same
+// goes on. A use is counted once, whoever imports it. Each step is an entry in the
+// book, which moves no money: the old system's books have it.
+//
+// Everything is checked before anything is written. It fails with a [*Faults] that
+// lists what is wrong, use by use: one that lacks what a limit counts by, that an
+// offer unknown here is for, or that was imported before with another amount,
+// customer or instant. The report beside an error says what was written before it.
+func (s *Service) Import(ctx context.Context, request ImportRequest, now time.Time) (ImportReport, error) {
+	var report ImportReport
+	if err := request.validate(now); err != nil {
+		return report, err
+	}
+	all, err := s.openings(ctx, &request, now)
+	if err != nil {
+		return report, err
+	}
+	if err := s.knownOpenings(ctx, all); err != nil {
+		return report, err
+	}
+	step := 0
+	for chunk := range slices.Chunk(all, importStep) {
+		step++
+		known, err := do(ctx, s, now, func(ctx context.Context) (storage.Plan[int], error) {
+			return plan(ctx, s, now, openingKeys(chunk), func(w *work) (int, error) { return w.importStep(&request, step, chunk) })
+		})
+		if err != nil {
+			return report, err
+		}
+		report.Known += known
+		report.Imported += len(chunk) - known
+	}
+	return report, nil
+}
+
+func (r *ImportRequest) validate(now time.Time) error {
+	faults := &Faults{Kind: ErrRequest}
+	faults.id("id", r.ID, false)
+	if len(r.ID) > maxIssueID {
+		faults.add("id", "has %d bytes, at most %d are allowed", len(r.ID), maxIssueID)
+	}
+	faults.id("actor", r.Actor, true)
+	faults.instant("now", now)
+	if n := len(r.Uses); n < 1 || n > MaxImport {
+		faults.add("uses", "has %d entries, want 1 to %d in one call", n, MaxImport)
+		return faults
+	}
+	for i := range r.Uses {
+		r.Uses[i].check(fmt.Sprintf("uses[%d]", i), now, faults)
+	}
+	return faults.orNil()
+}
+
+func (u *OpeningUse) check(path string, now time.Time, faults *Faults) {
+	faults.id(path+".order", u.Order, false)
+	faults.id(path+".offer", u.Offer, false)
+	faults.id(path+".coupon", u.Coupon, true)
+	faults.id(path+".customer", u.Customer, true)
+	if u.Version < 0 {
+		faults.add(path+".version", "is %d, want 0 for the latest or a published one", u.Version)
+	}
+	switch m := u.Amount; {
+	case m.Currency().IsZero():
+		faults.add(path+".amount", "is missing: 0 of a currency where nothing was taken off")
+	case m.Minor() < 0 || m.Minor() >= MaxTotal:
+		faults.add(path+".amount", "is %s, want 0 or more and less than 2^53 minor units", m)
+	}
+	faults.instant(path+".at", u.At)
+	if u.At.After(now) {
+		faults.add(path+".at", "is %s, after now", stamp(u.At))
+	}
+}
+
+// openings finds what counts each use, and lists every use that nothing can count.
+func (s *Service) openings(ctx context.Context, request *ImportRequest, now time.Time) ([]opening, error) {
+	faults := &Faults{Kind: ErrRequest}
+	versions, err := s.openingVersions(ctx, request, now, faults)
+	if err != nil {
+		return nil, err
+	}
+	public, err := s.openingCoupons(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]opening, 0, len(request.Uses))
+	seen := make(map[storage.Key]int, len(request.Uses))
+	for i := range request.Uses {
+		o, err := newOpening(&request.Uses[i], versions)
+		if err != nil {
+			return nil, err
+		}
+		path := fmt.Sprintf("uses[%d]", i)
+		if first, twice := seen[o.key]; twice {
+			faults.add(path, "is for the order, offer and coupon of uses[%d]", first)
+			continue
+		}
+		seen[o.key] = i
+		if o.version == nil { // said before
+			continue
+		}
+		if o.use.Coupon != "" && !public[o.use.Coupon] {
+			faults.add(path+".coupon", "there is no coupon %q that anyone may use", o.use.Coupon)
+		}
+		if _, refused := o.claims(now); refused != nil {
+			faults.add(path+"."+missingFor[refused.Reason], "a limit of offer %q can't count the use without it", o.use.Offer)
+		}
+		all = append(all, o)
+	}
+	return all, faults.orNil()
+}
+
+func newOpening(use *OpeningUse, versions map[offerVersion]*Version) (opening, error) {
+	id, err := ledger.Fingerprint([]string{use.Order, use.Offer, use.Coupon})
+	if err != nil {
+		return opening{}, err
+	}
+	asked := *use
+	asked.At, asked.Version = use.At.UTC().Truncate(time.Microsecond), 0
+	fingerprint, err := ledger.Fingerprint(asked)
+	return opening{use, versions[offerVersion{use.Offer, use.Version}], storage.Key{Kind: kindOpening, ID: id}, fingerprint}, err
+}
+
+// openingVersions reads each version that is named, once.
+func (s *Service) openingVersions(ctx context.Context, request *ImportRequest, now time.Time, faults *Faults) (map[offerVersion]*Version, error) {
+	var offers []string
+	for _, u := range request.Uses {
+		offers = append(offers, u.Offer)
+	}
+	slices.Sort(offers)
+	heads, err := s.readHeads(ctx, slices.Compact(offers), now)
+	if err != nil {
+		return nil, err
+	}
+	number := func(u *OpeningUse) offerVersion {
+		if u.Version == 0 {
+			return offerVersion{u.Offer, heads[u.Offer].latest}
+		}
+		return offerVersion{u.Offer, u.Version}
+	}
+	wanted := make(map[offerVersion]bool)
+	for i := range request.Uses {
+		if v := number(&request.Uses[i]); v.version > 0 {
+			wanted[v] = true
+		}
+	}
+	found, err := s.readVersions(ctx, slices.Collect(maps.Keys(wanted)))
+	if err != nil {
+		return nil, err
+	}
+	versions := make(map[offerVersion]*Version)
+	for i := range request.Uses {
+		u := &request.Uses[i]
+		v := found[number(u)]
+		versions[offerVersion{u.Offer, u.Version}] = v
+		if v == nil {
+			faults.add(fmt.Sprintf("uses[%d].offer", i), "%q is not published, or not in version %d", u.Offer, u.Version)
+		}
+	}
+	return versions, nil
+}
+
+// openingCoupons says which of the coupons named anyone may use.
+func (s *Service) openingCoupons(ctx context.Context, request *ImportRequest) (map[string]bool, error) {
+	var ids []string
+	for _, u := range request.Uses {
+		if u.Coupon != "" {
+			ids = append(ids, u.Coupon)
+		}
+	}
+	docs := make(map[storage.Key]*storage.Doc)
+	if err := s.get(ctx, docs, unique(couponKeys(ids))); err != nil {
+		return nil, err
+	}
+	public := make(map[string]bool)
+	for key, doc := range docs {
+		if doc == nil {
+			continue
+		}
+		record, err := coupons.Decode(*doc)
+		if err != nil {
+			return nil, err
+		}
+		public[key.ID] = record.Value.Holder == ""
+	}
+	return public, nil
+}
+
+// claims are what the use takes of the limits that still count. They have no bound.
+func (o *opening) claims(now time.Time) ([]ledger.Claim, *Refusal) {
+	cart := Cart{Currency: o.use.Amount.Currency(), Customer: Customer{Key: o.use.Customer}, Attributes: o.use.Attributes}
+	var coupon *Coupon
+	if o.use.Coupon != "" {
+		coupon = &Coupon{ID: o.use.Coupon}
+	}
+	limits, refused := o.version.claims(&cart, coupon, o.use.At)
+	var claims []ledger.Claim
+	for _, l := range limits {
+		if claim, counted := l.taken(o.use.Amount.Minor()); counted && claim.Open(now) {
+			claim.Max = math.MaxInt64
+			claims = append(claims, claim)
+		}
+	}
+	return claims, refused
+}
+
+// missingFor names what of a use a limit asks for.
+var missingFor = map[Reason]string{ReasonCustomer: "customer", ReasonSale: "attributes", ReasonCurrency: "amount"}
+
+func openingKeys(all []opening) []storage.Key {
+	keys := make([]storage.Key, len(all))
+	for i := range all {
+		keys[i] = all[i].key
+	}
+	return keys
+}
+
+// knownOpenings lists every use that was imported before as something else.
+func (s *Service) knownOpenings(ctx context.Context, all []opening) error {
+	docs := make(map[storage.Key]*storage.Doc)
+	if err := s.get(ctx, docs, openingKeys(all)); err != nil {
+		return err
+	}
+	faults := &Faults{Kind: ErrKeyReused}
+	for i, o := range all {
+		if doc := docs[o.key]; doc != nil {
+			record, err := openings.Decode(*doc)
+			if err != nil {
+				return err
+			}
+			if record.Value.Fingerprint != o.fingerprint {
+				faults.add(fmt.Sprintf("uses[%d]", i), "order %q with offer %q was imported before, by %q, with another amount, customer or instant", o.use.Order, o.use.Offer, record.Value.Import)
+			}
+		}
+	}
+	return faults.orNil()
+}
+
+// importStep writes those of some uses that are not known yet, and gives how many are.
+func (w *work) importStep(request *ImportRequest, step int, chunk []opening) (known int, err error) {
+	var first *opening // of those that are not known
+	for i := range chunk {
+		o := &chunk[i]
+		if doc := w.docs[o.key]; doc != nil {
+			record, err := openings.Decode(*doc)
+			if err != nil {
+				return 0, err
+			}
+			if record.Value.Fingerprint != o.fingerprint {
+				return 0, fmt.Errorf("%w: order %q with offer %q was imported meanwhile as something else", ErrKeyReused, o.use.Order, o.use.Offer)
+			}
+			known++
+			continue
+		}
+		if first == nil {
+			first = o
+		}
+		claims, _ := o.claims(w.now)
+		for _, c := range claims {
+			w.take(c)
+		}
+		put, err := o.put(request.ID, claims)
+		if err != nil {
+			return 0, err
+		}
+		w.puts = append(w.puts, put)
+	}
+	if first != nil {
+		w.entries = append(w.entries, ledger.Entry{
+			ID: fmt.Sprintf("imported/%s/%d/%s", request.ID, step, first.key.ID[:16]), Kind: "imported", At: w.now, Actor: request.Actor, Concerns: request.ID,
+			Details: map[string]string{"uses": fmt.Sprint(len(chunk) - known), "first order": chunk[0].use.Order, "last order": chunk[len(chunk)-1].use.Order},
+		})
+	}
+	return known, nil
+}
+
+func (o *opening) put(request string, claims []ledger.Claim) (storage.Put, error) {
+	u := o.use
+	at := u.At.UnixMicro()
+	lists := []storage.Listing{{List: "offer/" + u.Offer, Place: at}}
+	if u.Customer != "" {
+		lists = append(lists, storage.Listing{List: "customer/" + u.Customer, Place: at})
+	}
+	return openings.Put(storage.Record[openingBody]{Key: o.key, Value: openingBody{
+		Fingerprint: o.fingerprint, Order: u.Order, Offer: u.Offer, Version: o.version.offer.Version, Coupon: u.Coupon, Customer: u.Customer,
+		Amount: u.Amount.Minor(), Currency: u.Amount.Currency().Code(), At: at, Import: request, Claims: claims,
+	}}, 0, lists...)
+}

@@ -1,0 +1,212 @@
+package coupon_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/storage"
+	"github.com/vouch-go/vouch/storage/memory"
+)
+
+// A shop moves to vouch while a campaign runs: what its customers have used already
+// counts on.
+func ExampleService_Import() {
+	coupons := coupon.New(memory.New(), coupon.Options{})
+	_, _ = coupons.Publish(ctx, limited(amountOff("fair", "5.00"), coupon.Limit{Per: coupon.PerCustomer, Uses: 1}), "staff", noon)
+	_, _ = coupons.Issue(ctx, coupon.IssueRequest{ID: "fair", Offers: []coupon.IssueOffer{{Offer: "fair", Code: "FAIR"}}}, noon)
+	report, err := coupons.Import(ctx, coupon.ImportRequest{ID: "old-shop", Actor: "staff/ann", Uses: []coupon.OpeningUse{
+		{Order: "1001", Offer: "fair", Customer: "jane", Amount: eur("5.00"), At: noon.Add(-48 * time.Hour)},
+		{Order: "1002", Offer: "fair", Customer: "jim", Amount: eur("5.00"), At: noon.Add(-24 * time.Hour)},
+	}}, noon)
+	fmt.Println(report.Imported, "imported", err)
+	quote, _ := coupons.Quote(ctx, cartOf(item("20.00", 1)), coupon.Choose("FAIR"), noon)
+	fmt.Println(quote.Refused[0].Reason, quote.Refused[0].FoundUses, "of", quote.Refused[0].NeededUses)
+	// Output:
+	// 2 imported <nil>
+	// limit 1 of 1
+}
+
+func importShop(t *testing.T) *shop {
+	return newShop(t, limited(freely(percentOff("a", "10")),
+		coupon.Limit{Uses: 500}, coupon.Limit{Per: coupon.PerCustomer, Uses: 2}, coupon.Limit{Money: euros("900.00"), Period: ledger.Month},
+		coupon.Limit{Per: coupon.PerCoupon, Uses: 300}))
+}
+
+func used(order, customer string, at time.Time) coupon.OpeningUse {
+	return coupon.OpeningUse{Order: order, Offer: "a", Customer: customer, Amount: eur("1.50"), At: at}
+}
+
+// Uses count per offer, customer, coupon and money, each in its period, and once.
+func TestImport(t *testing.T) {
+	s := importShop(t)
+	public := s.public("a", "CODE")
+	var uses []coupon.OpeningUse
+	for i := range 200 {
+		use := used(fmt.Sprint("old-", i), fmt.Sprint("customer ", i/2), noon.Add(-time.Hour))
+		if i%4 == 0 {
+			use.Coupon = public.ID
+		}
+		uses = append(uses, use)
+	}
+	uses = append(uses, used("before", "jane", noon.AddDate(0, -1, 0)), used("long before", "jim", noon.AddDate(-3, 0, 0)))
+	request := coupon.ImportRequest{ID: "old", Actor: "ann", Uses: uses}
+	report, err := s.Import(ctx, request, noon)
+	require.NoError(t, err)
+	require.Equal(t, coupon.ImportReport{Imported: 202}, report)
+	for range 2 {
+		assert.Equal(t, []int64{202, 2, 1, 50, 30000, 150}, []int64{
+			s.counter("uses/a"), s.counter("uses/a/customer/customer 7"), s.counter("uses/a/customer/jane"),
+			s.counter("uses/a/coupon/" + public.ID), s.counter("money/EUR/a/2026-11"), s.counter("money/EUR/a/2026-10"),
+		})
+		assert.Zero(t, s.counter("money/EUR/a/2023-11"), "that counter is over")
+		again, err := s.Import(ctx, request, noon.Add(time.Hour))
+		require.NoError(t, err)
+		require.Equal(t, coupon.ImportReport{Known: 202}, again)
+	}
+	cart := cartOf(item("20.00", 1))
+	cart.Customer.Key = "customer 7"
+	assert.Equal(t, coupon.ReasonLimit, s.refuses(cart, coupon.Choose("CODE"), noon).Reason)
+	s.redeem("new", cartOf(item("20.00", 1)), coupon.Choose("CODE"), noon)
+	assert.Equal(t, int64(2), s.counter("uses/a/customer/jane"))
+
+	more := coupon.ImportRequest{ID: "more", Actor: "ann", Uses: append(uses[:3:3], used("another", "jim", noon))}
+	report, err = s.Import(ctx, more, noon)
+	require.NoError(t, err)
+	require.Equal(t, coupon.ImportReport{Imported: 1, Known: 3}, report)
+	page, err := s.store.List(ctx, storage.Query{Kind: "entry", List: "book", Limit: 1000})
+	require.NoError(t, err)
+	imported := 0
+	for _, doc := range page.Docs {
+		entry, _, err := ledger.New(s.store, ledger.Options{}).Entry(ctx, doc.Key.ID)
+		require.NoError(t, err)
+		if entry.Kind == "imported" {
+			imported++
+			assert.Equal(t, "ann", entry.Actor)
+		}
+	}
+	assert.Equal(t, 4, imported, "three steps, and one")
+}
+
+// What has happened counts even beyond a limit, and nobody uses more after it.
+func TestImportBeyondALimit(t *testing.T) {
+	s := newShop(t, limited(amountOff("a", "1.00"), coupon.Limit{Uses: 2}))
+	s.public("a", "CODE")
+	var uses []coupon.OpeningUse
+	for i := range 5 {
+		uses = append(uses, used(fmt.Sprint(i), "", noon))
+	}
+	require.NoError(t, ignore(s.Import(ctx, coupon.ImportRequest{ID: "old", Uses: uses}, noon)))
+	refused := s.refuses(cartOf(item("20.00", 1)), coupon.Choose("CODE"), noon)
+	assert.Equal(t, []any{coupon.ReasonLimit, int64(5), int64(2)}, []any{refused.Reason, refused.FoundUses, refused.NeededUses})
+}
+
+func TestImportFaults(t *testing.T) {
+	s := newShop(t,
+		limited(amountOff("a", "1.00"), coupon.Limit{Per: coupon.PerCustomer, Uses: 2}, coupon.Limit{Money: euros("9.00")}),
+		limited(amountOff("b", "1.00"), coupon.Limit{Per: coupon.PerAttribute, Attribute: "phone", Uses: 2}))
+	s.held("a", "jane", 1)
+	before := dump(t, s.store)
+	ask := func(uses ...coupon.OpeningUse) error {
+		return ignore(s.Import(ctx, coupon.ImportRequest{ID: "old", Uses: uses}, noon))
+	}
+	require.Equal(t, []string{"id", "actor", "uses"}, paths(t, ignore(s.Import(ctx, coupon.ImportRequest{Actor: "\x00"}, noon))))
+	require.Equal(t, []string{"uses"}, paths(t, ask(make([]coupon.OpeningUse, coupon.MaxImport+1)...)))
+	require.Equal(t, []string{"uses[0].order", "uses[0].offer", "uses[0].amount", "uses[0].at", "uses[1].version", "uses[1].amount", "uses[1].at"}, paths(t, ask(
+		coupon.OpeningUse{}, coupon.OpeningUse{Order: "1", Offer: "a", Version: -1, Amount: eur("-1.00"), At: noon.Add(time.Hour)})))
+	bad := func(change func(*coupon.OpeningUse)) coupon.OpeningUse {
+		use := used("x", "jane", noon)
+		change(&use)
+		return use
+	}
+	require.Equal(t, []string{"uses[1].offer", "uses[2].offer", "uses[3].customer", "uses[4].amount", "uses[5].attributes", "uses[6].coupon", "uses[7].coupon", "uses[8]"}, paths(t, ask(
+		used("0", "jane", noon),
+		bad(func(u *coupon.OpeningUse) { u.Offer = "none" }), bad(func(u *coupon.OpeningUse) { u.Order, u.Version = "2", 7 }),
+		bad(func(u *coupon.OpeningUse) { u.Order, u.Customer = "3", "" }), bad(func(u *coupon.OpeningUse) { u.Order, u.Amount = "4", ledger.MustMoney("1.00", usd) }),
+		bad(func(u *coupon.OpeningUse) { u.Order, u.Offer = "5", "b" }), bad(func(u *coupon.OpeningUse) { u.Order, u.Coupon = "6", "none" }),
+		bad(func(u *coupon.OpeningUse) { u.Order, u.Coupon = "7", "held-a-jane/1" }), used("0", "jim", noon))))
+	requireSame(t, before, dump(t, s.store))
+
+	require.NoError(t, ask(used("0", "jane", noon)))
+	before = dump(t, s.store)
+	err := ask(used("1", "jane", noon), used("0", "jim", noon))
+	require.ErrorIs(t, err, coupon.ErrKeyReused)
+	require.Equal(t, []string{"uses[1]"}, paths(t, err))
+	requireSame(t, before, dump(t, s.store))
+}
+
+// Wherever an import of several steps is stopped, asking again ends as if nothing had
+// happened, however the uses are cut into requests.
+func TestImportGoesOn(t *testing.T) {
+	uses := func() (all []coupon.OpeningUse) {
+		for i := range 200 {
+			all = append(all, used(fmt.Sprint(i), fmt.Sprint("customer ", i%150), noon))
+		}
+		return all
+	}()
+	whole := importShop(t)
+	require.NoError(t, ignore(whole.Import(ctx, coupon.ImportRequest{ID: "old", Uses: uses}, noon)))
+	want := documents(t, whole.store, "opening")
+	rapid.Check(t, func(rt *rapid.T) {
+		s := importShop(t) // audited at the end
+		at, written := rapid.IntRange(1, 9).Draw(rt, "call"), rapid.Bool().Draw(rt, "written")
+		store := &flaky{Store: s.store, at: at, written: written, err: errDown}
+		report, err := coupon.New(store, coupon.Options{}).Import(ctx, coupon.ImportRequest{ID: "old", Uses: uses}, noon)
+		if err != nil {
+			require.ErrorIs(rt, err, errDown)
+			require.LessOrEqual(rt, report.Imported, documents(rt, s.store, "opening"))
+		}
+		cut := rapid.IntRange(1, 199).Draw(rt, "cut")
+		for i, part := range [][]coupon.OpeningUse{uses[cut:], uses[:cut]} {
+			id := fmt.Sprint("part ", i)
+			if rapid.Bool().Draw(rt, "whole") {
+				part, id = uses, "old"
+			}
+			require.NoError(rt, ignore(s.Import(ctx, coupon.ImportRequest{ID: id, Uses: part}, noon)))
+		}
+		require.Equal(rt, want, documents(rt, s.store, "opening"))
+		require.Equal(rt, whole.counter("uses/a"), s.counter("uses/a"))
+		require.Equal(rt, whole.counter("money/EUR/a/2026-11"), s.counter("money/EUR/a/2026-11"))
+	})
+}
+
+// importRace imports 100 uses in overlapping requests; it counts what was counted.
+func importRace(t *testing.T, store storage.Store) (counted, allowed int) {
+	s := raceService(t, store, limited(amountOff("a", "5.00"), coupon.Limit{Uses: 1000}))
+	var calls []func() error
+	for i := range 16 {
+		var uses []coupon.OpeningUse
+		for n := range 100 {
+			uses = append(uses, used(fmt.Sprint((n+i*10)%100), "", noon))
+		}
+		calls = append(calls, func() error {
+			return ignore(s.Import(ctx, coupon.ImportRequest{ID: fmt.Sprint("import ", i), Uses: uses}, noon))
+		})
+	}
+	assert.Equal(t, 16, eachOf(t, 8, calls))
+	_, values, err := store.Get(ctx, nil, "uses/a")
+	require.NoError(t, err)
+	return int(values["uses/a"]), 100
+}
+
+func importing(*shop) operation {
+	request := coupon.ImportRequest{ID: "i", Actor: "ann", Uses: []coupon.OpeningUse{{Order: "old", Offer: "cap", Amount: eur("1.00"), At: noon}}}
+	return operation{
+		func(ctx context.Context, s *coupon.Service) (any, error) {
+			_, err := s.Import(ctx, request, noon)
+			return nil, err
+		},
+		func(s *coupon.Service) error {
+			other := request
+			other.Uses = []coupon.OpeningUse{{Order: "old", Offer: "cap", Amount: eur("2.00"), At: noon}}
+			return ignore(s.Import(ctx, other, noon))
+		},
+	}
+}
