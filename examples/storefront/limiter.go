@@ -11,6 +11,8 @@ import (
 // limiter slows down whoever guesses codes or passwords. It counts failures in memory,
 // for one process; a shop of several keeps the counts where its sessions are.
 type limiter struct {
+	ofVisit, ofAddress int // failures allowed within triesReset
+
 	mu    sync.Mutex
 	tries map[string]tries
 }
@@ -27,7 +29,9 @@ const (
 	triesReset    = 10 * time.Minute
 )
 
-func newLimiter() *limiter { return &limiter{tries: make(map[string]tries)} }
+func newLimiter() *limiter {
+	return &limiter{ofVisit: mostOfVisit, ofAddress: mostOfAddress, tries: make(map[string]tries)}
+}
 
 // guesser is who tries: a visit, from an address.
 type guesser struct{ visit, address string }
@@ -55,7 +59,7 @@ func (l *limiter) wait(ctx context.Context, now time.Time) time.Duration {
 	g, _ := ctx.Value(guesserKey{}).(guesser)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return max(l.left(g.visit, mostOfVisit, now), l.left(g.address, mostOfAddress, now))
+	return max(l.left(g.visit, l.ofVisit, now), l.left(g.address, l.ofAddress, now))
 }
 
 func (l *limiter) left(who string, most int, now time.Time) time.Duration {

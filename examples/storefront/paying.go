@@ -79,6 +79,9 @@ func (t *site) payPost(q *request) error {
 		return t.back(q, "/pay/"+id, "Your bank has declined the payment. Nothing was charged, and your coupons are still held.")
 	case "cancel":
 		if err = t.cancel(ctx, who, id); err == nil {
+			if err := t.renewCart(ctx, q.visit, "k-"+strings.TrimPrefix(id, "o-")); err != nil {
+				return err
+			}
 			return t.back(q, "/cart", "The order is canceled, and your coupons are yours again.")
 		}
 	default:

@@ -120,6 +120,18 @@ func (t *site) leaveCart(ctx context.Context, v *session, cart string) error {
 	return err
 }
 
+// renewCart puts what a canceled order was made of into a new cart: the old one has
+// become that order.
+func (t *site) renewCart(ctx context.Context, v *session, old string) error {
+	cart, err := t.newCart(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = t.db.ExecContext(ctx, t.q(`UPDATE shop_cart_lines SET cart = ? WHERE cart = ?`), cart, old)
+	_, err2 := t.db.ExecContext(ctx, t.q(`UPDATE shop_sessions SET cart = ? WHERE id = ? AND cart = ?`), cart, hashed(v.token), old)
+	return errors.Join(err, err2)
+}
+
 // say keeps something for the next page.
 func (t *site) say(ctx context.Context, v *session, text string) error {
 	if err := t.keep(ctx, v); err != nil {

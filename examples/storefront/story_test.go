@@ -211,6 +211,9 @@ func TestBrowserUnhappyWays(t *testing.T) {
 		ben.buys("cup")
 		ben.press(`form[action="/checkout"] button`)
 		ben.press(`button[value=cancel]`)
-		ben.sees("The order is canceled")
+		ben.sees("The order is canceled", "Cup, handmade")
+		ben.press(`form[action="/checkout"] button`)
+		ben.press(`button[value=pay]`)
+		ben.sees("Your order", "paid")
 	})
 }
