@@ -62,6 +62,9 @@ type striker struct {
 	step  Step // where it struck
 }
 
+// calledAt is a striker about to strike at a place.
+func calledAt(at place, do func() error) striker { return striker{armed: true, at: at, do: do} }
+
 func (s *striker) watch(step Step) error {
 	if !s.armed || step.Statement == "ROLLBACK" { // which comes by itself, or from a goroutine of database/sql's
 		return nil
