@@ -112,6 +112,24 @@ func referralOperations() map[string]operation {
 		"referral.Service.OrderReturned":               {paidFor("28.00", bound), returning(back("28.00"), back("1.00"))},
 		"referral.Service.OrderReturned, some":         {paidFor("28.00", bound), returning(back("1.00"), back("28.00"))},
 		"referral.Service.OrderReturned, with coupons": {paidFor("28.00", boundAndReserved), returning(everything, oneUnit)},
+		"referral.Service.Record": {
+			func(ctx context.Context, s services) error {
+				program := referral.AliExpress("invite", 8, []coupon.IssueOffer{{Offer: "own"}}, coupon.IssueOffer{Offer: "own"})
+				program.Qualify = referral.Qualification{On: referral.OnFact, Fact: "installed"}
+				if _, err := s.referrals.Publish(ctx, program, "staff", noon); err != nil {
+					return err
+				}
+				return bound(ctx, s)
+			},
+			always(asking{
+				ask: func(ctx context.Context, s services, at time.Time) (any, error) {
+					return s.referrals.Record(ctx, referral.Recorded{ID: "f", Customer: "mia", Name: "installed"}, at)
+				},
+				other: func(ctx context.Context, s services) error {
+					return only(s.referrals.Record(ctx, referral.Recorded{ID: "f", Customer: "mia", Name: "opened"}, noon))
+				},
+			}),
+		},
 		"referral.Service.Settle": {
 			func(ctx context.Context, s services) error {
 				program := referral.AliExpress("invite", 8, []coupon.IssueOffer{{Offer: "own"}}, coupon.IssueOffer{Offer: "own"})

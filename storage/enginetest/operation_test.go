@@ -102,7 +102,7 @@ func only[A any](_ A, err error) error { return err }
 // what it does.
 func operations() map[string]operation {
 	all := make(map[string]operation)
-	for _, some := range []map[string]operation{couponOperations(), creditOperations(), referralOperations(), ledgerOperations()} {
+	for _, some := range []map[string]operation{couponOperations(), creditOperations(), staffOperations(), referralOperations(), ledgerOperations()} {
 		maps.Copy(all, some)
 	}
 	return all
