@@ -81,7 +81,7 @@ func appendCode(to, random []byte) []byte {
 }
 
 // ParseCode brings what a shopper typed into the normal form: compatibility
-// forms are unified (NFKC), blanks and hyphens dropped, letters made capital. In
+// forms are unified (NFKC), blanks, hyphens and underscores dropped, letters made capital. In
 // codes of the shape that NewCode makes, O, I and L are read as 0, 1 and 1.
 //
 // It fails with [ErrCode] on anything that is not ASCII letters and digits, or
@@ -99,7 +99,7 @@ func ParseCode(typed string) (Code, error) {
 			b.WriteByte(byte(r - 'a' + 'A'))
 		case r >= 'A' && r <= 'Z' || r >= '0' && r <= '9':
 			b.WriteByte(byte(r))
-		case r == ' ' || r == '-':
+		case r == ' ' || r == '-' || r == '_':
 		default:
 			return "", fmt.Errorf("%w: it has a character %q", ErrCode, r)
 		}

@@ -75,6 +75,7 @@ func TestParseCode(t *testing.T) {
 	}{
 		"letters and digits":           {"Summer24", "SUMMER24", nil},
 		"blanks and hyphens":           {" su-mm er -24 ", "SUMMER24", nil},
+		"underscores":                  {"_SUMMER__24", "SUMMER24", nil},
 		"full-width":                   {"ＳＵＭＭＥＲ２４", "SUMMER24", nil},
 		"no-break blank":               {"SUMMER\u00a024", "SUMMER24", nil},
 		"superscript digits":           {"SUMMER²⁴", "SUMMER24", nil},
@@ -99,7 +100,7 @@ func TestParseCode(t *testing.T) {
 		"not UTF-8":                    {"SUMMER\xff", "", coupon.ErrCode},
 		"NUL":                          {"SUMMER\x00", "", coupon.ErrCode},
 		"slash":                        {"A/B/C", "", coupon.ErrCode},
-		"underscore":                   {"SUMMER_24", "", coupon.ErrCode},
+		"dot":                          {"SUMMER.24", "", coupon.ErrCode},
 		"a made code's shape":          {"ABCDEFGHJKMNPQ", "", coupon.ErrMistyped},
 		"a made code's shape with a U": {"UUUUUUUUUUUUUU", "", coupon.ErrMistyped},
 		"all zero checks out":          {"OOOOO-00000-0000", "00000000000000", nil},

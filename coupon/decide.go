@@ -166,7 +166,7 @@ func (d *decision) add(candidates []Candidate) {
 // sort brings the entries in order, and lets each count once.
 func (d *decision) sort() {
 	for i := 1; i < len(d.entries); i++ {
-		if d.entries[i-1].compareTwins(d.entries[i]) >= 0 || d.entries[i-1].Version == nil {
+		if before, e := d.entries[i-1], d.entries[i]; before.compareTwins(e) >= 0 || before.Version == nil || e.twin(before) {
 			slices.SortStableFunc(d.entries, (*entry).compareTwins)
 			d.entries = slices.CompactFunc(d.entries, d.repeats)
 			return
@@ -268,10 +268,16 @@ func (e *entry) version() int {
 	return e.Version.offer.Version
 }
 
+// twin says that both are for the same coupon, the same offer without one, or the
+// same unknown code.
+func (e *entry) twin(other *entry) bool {
+	return e.offerID() == other.offerID() && e.couponID() == other.couponID() && (e.offerID()+e.couponID() != "" || e.Code == other.Code)
+}
+
 // repeats says that an entry is for the same coupon, the same offer without one, or
 // the same unknown code as the one kept before it.
 func (d *decision) repeats(e, kept *entry) bool {
-	if kept.offerID() != e.offerID() || kept.couponID() != e.couponID() || kept.offerID()+kept.couponID() == "" && kept.Code != e.Code {
+	if !e.twin(kept) {
 		return false
 	}
 	name := e.Code

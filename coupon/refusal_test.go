@@ -117,6 +117,11 @@ func TestHostileCodesInSentences(t *testing.T) {
 func TestNotices(t *testing.T) {
 	s := newShop(t, amountOff("a", "1.00"))
 	s.public("a", "CODE")
+	for _, codes := range [][]string{{"CODE", "code"}, {"code", "CODE"}, {"CODE", "c-o-d-e", "code"}} {
+		q := s.applies(cartOf(item("10.00", 1)), coupon.Choose(codes...), noon)
+		assert.Equal(t, eur("1.00"), q.Discount, codes)
+		assert.Equal(t, []string{`"a" was given more than once; it counts once`}, q.Notices)
+	}
 	q := s.applies(cartOf(item("10.00", 1)), coupon.Choice{Codes: []string{"CODE", "code", "c-o-d-e"}, Coupons: []string{"public-CODE/1"}}, noon)
 	assert.Equal(t, []string{`"a" was given more than once; it counts once`}, q.Notices)
 	assert.Equal(t, eur("1.00"), q.Discount)
