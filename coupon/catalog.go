@@ -1,194 +1,215 @@
 package coupon
 
 import (
-	"context"
-	"sync"
+	"cmp"
+	"slices"
 	"time"
-
-	"github.com/vouch-go/vouch/storage"
 )
 
-// catalog keeps what was read of offers: versions for ever, since they never
-// change, and their status for as long as Options.Fresh allows. It is shared by
-// the copies that In makes, and safe for concurrent use.
-type catalog struct {
-	mu        sync.RWMutex
-	versions  map[offerVersion]*Version
-	heads     map[string]offerHead
-	automatic automaticOffers
+// Catalog is the offers of a shop, compiled once for pricing many carts: each offer is
+// found by the names of the lines it counts, so that pricing a cart costs as much as
+// the cart has lines and the offers that match it, however many others there are. It is
+// immutable and safe for concurrent use. [Service.Quote] keeps one of the automatic
+// offers; make one with [NewCatalog] to decide without a store.
+type Catalog struct {
+	candidates []Candidate         // the automatic offers, by id
+	anchors    []anchor            // by candidate
+	others     map[*Version]anchor // of offers that are not automatic
+	names      names               // those that scopes ask for
+	named      [][]int32           // candidates by the number of a name; those that end last come first
+	unnamed    []int32             // candidates that ask for no name, in the same order
 }
 
-// automaticOffers are the offers that apply without a code, in their latest
-// versions.
-type automaticOffers struct {
-	versions []*Version
-	paused   map[string]bool
-	read     time.Time
-	known    bool
+// anchor is the list of an offer's scope by which it is found: every line that counts
+// has one of its names.
+type anchor struct {
+	list    nameKind
+	numbers []int32 // of its names; nil: the scope has no list
 }
 
-type offerVersion struct {
-	offer   string
-	version int
-}
-
-// offerHead is an offer's status as it was read; latest is 0 when there is no such
-// offer, which is not kept.
-type offerHead struct {
-	latest int
-	paused bool
-	read   time.Time
-}
-
-func newCatalog() *catalog {
-	return &catalog{versions: make(map[offerVersion]*Version), heads: make(map[string]offerHead)}
-}
-
-func (c *catalog) forget(offer string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.heads, offer)
-	c.automatic = automaticOffers{}
-}
-
-// readHeads gives the status of offers, from memory where it is fresh at the
-// instant. A clock that went backwards makes nothing fresh.
-func (s *Service) readHeads(ctx context.Context, offers []string, now time.Time) (map[string]offerHead, error) {
-	found := make(map[string]offerHead, len(offers))
-	var keys []storage.Key
-	s.catalog.mu.RLock()
-	for _, id := range offers {
-		head, known := s.catalog.heads[id]
-		if age := now.Sub(head.read); known && !s.bound && age >= 0 && age < s.options.Fresh {
-			found[id] = head
-			continue
+// NewCatalog compiles offers. The automatic ones are candidates for every cart, of an
+// offer in several versions the latest; the others are there to be found as fast when
+// a coupon asks for them. Versions that [NewVersion] did not make are left out.
+func NewCatalog(versions ...*Version) *Catalog {
+	var candidates []Candidate
+	for _, v := range versions {
+		if v != nil && v.zone != nil {
+			candidates = append(candidates, Candidate{Version: v})
 		}
-		keys = append(keys, headKey(id))
 	}
-	s.catalog.mu.RUnlock()
-	if len(keys) == 0 {
-		return found, nil
+	return newCatalog(candidates)
+}
+
+func newCatalog(all []Candidate) *Catalog {
+	slices.SortFunc(all, func(a, b Candidate) int {
+		return cmp.Or(cmp.Compare(a.Version.offer.ID, b.Version.offer.ID), b.Version.offer.Version-a.Version.offer.Version)
+	})
+	all = slices.CompactFunc(all, func(a, b Candidate) bool { return a.Version.offer.ID == b.Version.offer.ID })
+	c := &Catalog{others: make(map[*Version]anchor)}
+	asked := make(map[kindName]int) // how many offers ask for a name
+	for i := range all {
+		for k, list := range all[i].Version.offer.Scope.In.each() {
+			for _, name := range list {
+				asked[kindName{name, nameKind(k)}]++
+			}
+		}
 	}
-	docs := make(map[storage.Key]*storage.Doc)
-	if err := s.get(ctx, docs, unique(keys)); err != nil {
+	c.names.empty(len(asked))
+	for i := range all {
+		a := c.anchor(all[i].Version, asked)
+		if all[i].Version.offer.Automatic {
+			c.candidates, c.anchors = append(c.candidates, all[i]), append(c.anchors, a)
+		} else {
+			c.others[all[i].Version] = a
+		}
+	}
+	c.named = make([][]int32, len(c.names.all))
+	byEnd := make([]int32, len(c.candidates))
+	for i := range byEnd {
+		byEnd[i] = int32(i)
+	}
+	slices.SortStableFunc(byEnd, func(a, b int32) int { return compareEnds(c.end(b), c.end(a)) })
+	for _, i := range byEnd {
+		for _, number := range c.anchors[i].numbers {
+			c.named[number] = append(c.named[number], i)
+		}
+		if c.anchors[i].numbers == nil {
+			c.unnamed = append(c.unnamed, i)
+		}
+	}
+	return c
+}
+
+// anchor chooses the list of a scope whose names the fewest offers ask for, and
+// numbers them: a list that names what half of the catalogue names finds too much.
+func (c *Catalog) anchor(v *Version, asked map[kindName]int) anchor {
+	var a anchor
+	least := 0
+	lists := v.offer.Scope.In.each()
+	for k, list := range lists {
+		n := 0
+		for _, name := range list {
+			n += asked[kindName{name, nameKind(k)}]
+		}
+		if n > 0 && (least == 0 || n < least) {
+			a.list, least = nameKind(k), n
+		}
+	}
+	if least == 0 {
+		return a
+	}
+	for _, name := range lists[a.list] {
+		a.numbers = append(a.numbers, c.names.add(a.list, name))
+	}
+	return a
+}
+
+// end is when a candidate can't be used any more; the zero time: never.
+func (c *Catalog) end(candidate int32) time.Time { return c.candidates[candidate].Version.bounds.Until }
+
+// compareEnds compares ends, of which the zero time is the last.
+func compareEnds(a, b time.Time) int {
+	switch {
+	case a.IsZero() && b.IsZero():
+		return 0
+	case a.IsZero():
+		return 1
+	case b.IsZero():
+		return -1
+	}
+	return a.Compare(b)
+}
+
+// Decide prices a cart like the function [Decide]. The candidates are those chosen, and
+// the automatic offers of the catalogue whose scope counts a line of the cart and that
+// have not ended at the instant: a quote says of no others why they do not apply.
+func (c *Catalog) Decide(cart Cart, chosen []Candidate, facts Facts, at time.Time) (*Quote, error) {
+	d := newDecision()
+	defer d.release()
+	if err := d.begin(cart, facts, at); err != nil {
 		return nil, err
 	}
-	for key, doc := range docs {
-		head := offerHead{read: now}
-		if doc != nil {
-			record, err := heads.Decode(*doc)
-			if err != nil {
-				return nil, err
-			}
-			head.latest, head.paused = record.Value.Latest, record.Value.Paused
-		}
-		found[key.ID] = head
+	d.names = &c.names
+	d.lines.build(d.names, d.cart.Lines, d.byID)
+	d.reserve(len(chosen) + c.match(d))
+	for _, i := range d.hits {
+		c.add(d, i)
 	}
-	if !s.bound { // what a transaction sees may be rolled back
-		s.catalog.mu.Lock()
-		for key, doc := range docs {
-			if doc != nil { // an id that does not exist costs no memory
-				s.catalog.heads[key.ID] = found[key.ID]
-			}
-		}
-		s.catalog.mu.Unlock()
+	if len(chosen) > 0 {
+		from := len(d.entries)
+		d.add(chosen)
+		c.find(d.entries[from:])
+		d.sort()
 	}
-	return found, nil
+	return d.decide(), nil
 }
 
-// lastAutomatic gives the automatic offers last read, however long ago.
-func (c *catalog) lastAutomatic() automaticOffers {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return c.automatic
+// Candidates are the automatic offers that Decide takes for a cart; none for a cart
+// that is not valid.
+func (c *Catalog) Candidates(cart *Cart, at time.Time) []Candidate {
+	d := newDecision()
+	defer d.release()
+	if d.at = at; cart.open(d.basket) != nil {
+		return nil
+	}
+	d.names = &c.names
+	d.lines.build(d.names, cart.Lines, d.byID)
+	d.reserve(c.match(d))
+	var all []Candidate
+	for _, i := range d.hits {
+		if c.add(d, i) {
+			all = append(all, c.candidates[i])
+		}
+	}
+	return all
 }
 
-// readAutomatic gives the automatic offers, from memory where they are fresh.
-func (s *Service) readAutomatic(ctx context.Context, now time.Time) (automaticOffers, error) {
-	found := s.catalog.lastAutomatic()
-	if age := now.Sub(found.read); found.known && !s.bound && age >= 0 && age < s.options.Fresh {
-		return found, nil
-	}
-	found = automaticOffers{paused: make(map[string]bool), read: now, known: true}
-	var wanted []offerVersion
-	query := storage.Query{Kind: kindHead, List: listAutomatic, Limit: storage.MaxPage}
-	for {
-		page, err := s.store.List(ctx, query)
-		if err != nil {
-			return found, err
-		}
-		for _, doc := range page.Docs {
-			head, err := heads.Decode(doc)
-			if err != nil {
-				return found, err
+// match finds the candidates that may count a line, in the order of their ids, and
+// gives how many.
+func (c *Catalog) match(d *decision) int {
+	d.hits = d.hits[:0]
+	d.seen = slices.Grow(d.seen[:0], len(c.candidates))[:len(c.candidates)] // all false
+	take := func(candidates []int32) {
+		for _, i := range candidates {
+			if end := c.end(i); !end.IsZero() && !d.at.Before(end) {
+				return // and so have those that follow
 			}
-			wanted = append(wanted, offerVersion{doc.Key.ID, head.Value.Latest})
-			found.paused[doc.Key.ID] = head.Value.Paused
-		}
-		if page.Next == "" {
-			break
-		}
-		query.After = page.Next
-	}
-	versions, err := s.readVersions(ctx, wanted)
-	if err != nil {
-		return found, err
-	}
-	for _, id := range wanted {
-		if v := versions[id]; v != nil {
-			found.versions = append(found.versions, v)
+			if !d.seen[i] {
+				d.seen[i] = true
+				d.hits = append(d.hits, i)
+			}
 		}
 	}
-	if !s.bound {
-		s.catalog.mu.Lock()
-		s.catalog.automatic = found
-		s.catalog.mu.Unlock()
+	for _, m := range d.lines.met {
+		take(c.named[m.number])
 	}
-	return found, nil
+	take(c.unnamed)
+	for _, i := range d.hits {
+		d.seen[i] = false
+	}
+	slices.Sort(d.hits)
+	return len(d.hits)
 }
 
-// readVersions gives versions of offers, from memory where they were read before.
-// A version that does not exist is left out.
-func (s *Service) readVersions(ctx context.Context, wanted []offerVersion) (map[offerVersion]*Version, error) {
-	found := make(map[offerVersion]*Version, len(wanted))
-	var missing []offerVersion
-	var keys []storage.Key
-	s.catalog.mu.RLock()
-	for _, id := range wanted {
-		if v := s.catalog.versions[id]; v != nil {
-			found[id] = v
-			continue
-		}
-		missing = append(missing, id)
-		keys = append(keys, versionKey(id.offer, id.version))
+// add makes an entry of a candidate, and says whether it counts a line; without one it
+// makes none.
+func (c *Catalog) add(d *decision, candidate int32) bool {
+	a := &c.anchors[candidate]
+	e := d.entry(&c.candidates[candidate])
+	e.list, e.numbers, e.everywhere = a.list, a.numbers, a.numbers == nil
+	if lines := d.narrow(e); len(lines) == 0 || !e.Version.single && !slices.ContainsFunc(lines, func(i int) bool { return e.Version.covers(&d.cart.Lines[i]) }) {
+		d.memory = d.memory[:len(d.memory)-1]
+		return false
 	}
-	s.catalog.mu.RUnlock()
-	if len(keys) == 0 {
-		return found, nil
+	d.entries = append(d.entries, e)
+	return true
+}
+
+// find leads chosen candidates to lines as the catalogue leads to them; what it does
+// not know looks at every line.
+func (c *Catalog) find(chosen []*entry) {
+	for _, e := range chosen {
+		a := c.others[e.Version]
+		e.list, e.numbers, e.everywhere = a.list, a.numbers, a.numbers == nil
 	}
-	docs := make(map[storage.Key]*storage.Doc)
-	if err := s.get(ctx, docs, unique(keys)); err != nil {
-		return nil, err
-	}
-	for _, id := range missing {
-		doc := docs[versionKey(id.offer, id.version)]
-		if doc == nil {
-			continue
-		}
-		v, err := readVersion(doc, s.predicates)
-		if err != nil {
-			return nil, err
-		}
-		found[id] = v
-	}
-	if !s.bound {
-		s.catalog.mu.Lock()
-		for _, id := range missing {
-			if v := found[id]; v != nil {
-				s.catalog.versions[id] = v
-			}
-		}
-		s.catalog.mu.Unlock()
-	}
-	return found, nil
 }

@@ -168,8 +168,7 @@ func (d *decision) lose(e *entry, applied []*entry, taken takings) *Refusal {
 // compareWork is the order in which entries are worked out.
 func (e *entry) compareWork(other *entry) int {
 	return cmp.Or(
-		cmp.Compare(e.Version.offer.Benefit.stage(), other.Version.offer.Benefit.stage()),
-		cmp.Compare(other.priority(), e.priority()),
+		cmp.Compare(e.Version.turn, other.Version.turn),
 		e.compareID(other))
 }
 
@@ -231,7 +230,7 @@ func (d *decision) work(e *entry, index int, taken map[string]int64) *Refusal {
 		}
 	}
 	switch {
-	case e.amount > 0 || e.Version.offer.Benefit.stage() == giftStage:
+	case e.amount > 0 || e.Version.stage == giftStage:
 		return nil
 	case p.short != nil:
 		return p.short

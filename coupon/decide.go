@@ -52,6 +52,7 @@ func Decide(cart Cart, candidates []Candidate, facts Facts, at time.Time) (*Quot
 	if err := d.begin(cart, facts, at); err != nil {
 		return nil, err
 	}
+	d.reserve(len(candidates))
 	d.add(candidates)
 	d.sort()
 	d.index()
@@ -82,6 +83,8 @@ type decision struct {
 	own       names  // those of the candidates' scopes
 	names     *names // by which lines are indexed
 	numbers   []int32
+	hits      []int32 // candidates of a catalogue
+	seen      []bool  // by candidate
 	memory    []entry
 	refusals  refusals
 	situation situation
@@ -89,7 +92,9 @@ type decision struct {
 
 // entry is a candidate under judgement.
 type entry struct {
-	Candidate
+	*Candidate
+	Version    *Version // nil: Refused says why there is none
+	Refused    *Refusal
 	list       nameKind     // of the scope: every line that counts has a name of it
 	numbers    []int32      // the names' numbers; nil where they have none
 	everywhere bool         // no such list: every line is looked at
@@ -116,14 +121,14 @@ func newDecision() *decision {
 	return d
 }
 
-// release gives the memory back, without what it refers to.
+// release gives the memory back. What it still refers to goes when it is used again,
+// or with it: a pool keeps nothing for long.
 func (d *decision) release() {
 	d.lines.empty()
-	d.own.empty(0)
-	d.cart, d.pricing.short, d.pricing.gifts = nil, nil, emptied(d.pricing.gifts)
-	d.quote, d.facts, d.exclusions, d.promoted, d.notices, d.names = nil, Facts{}, nil, nil, nil, nil
-	d.entries, d.applied, d.memory = emptied(d.entries), emptied(d.applied), emptied(d.memory)
-	d.picked, d.numbers, d.refusals, d.situation = d.picked[:0], d.numbers[:0], refusals{}, situation{}
+	d.quote, d.cart, d.names, d.facts, d.exclusions = nil, nil, nil, Facts{}, nil
+	d.promoted, d.notices, d.refusals = nil, nil, refusals{}
+	d.entries, d.applied, d.memory = d.entries[:0], d.applied[:0], d.memory[:0]
+	d.picked, d.numbers = d.picked[:0], d.numbers[:0]
 	d.free, d.optimal, d.limited = false, false, false
 	decisions.Put(d)
 }
@@ -147,12 +152,19 @@ func (d *decision) begin(cart Cart, facts Facts, at time.Time) error {
 	return nil
 }
 
+// reserve makes room for entries, once: they are referred to.
+func (d *decision) reserve(n int) { d.memory = slices.Grow(d.memory, n) }
+
+// entry makes one of a candidate, within the room reserved.
+func (d *decision) entry(c *Candidate) *entry {
+	d.memory = append(d.memory, entry{Candidate: c, Version: c.Version, Refused: c.Refused})
+	return &d.memory[len(d.memory)-1]
+}
+
 // add makes entries of candidates.
 func (d *decision) add(candidates []Candidate) {
-	d.memory = slices.Grow(d.memory, len(candidates)) // once: entries are referred to
 	for i := range candidates {
-		d.memory = append(d.memory, entry{Candidate: candidates[i]})
-		e := &d.memory[len(d.memory)-1]
+		e := d.entry(&candidates[i])
 		if e.Version != nil && e.Version.zone == nil {
 			e.Version = nil // NewVersion did not make it
 		}
@@ -178,27 +190,21 @@ func (d *decision) sort() {
 func (d *decision) index() {
 	n := 0
 	for _, e := range d.entries {
-		if e.Version != nil {
-			if list, found := e.Version.shortest(); found {
-				n += len(e.Version.in[list].few)
-			}
+		if e.Version != nil && e.Version.anchored {
+			n += len(e.Version.in[e.Version.anchor].few)
 		}
 	}
 	d.own.empty(n)
 	d.numbers = slices.Grow(d.numbers, n) // once: entries refer to it
 	for _, e := range d.entries {
-		if e.Version == nil {
-			continue
-		}
-		list, found := e.Version.shortest()
-		if e.everywhere = !found; e.everywhere {
+		if e.everywhere = e.Version == nil || !e.Version.anchored; e.everywhere {
 			continue
 		}
 		first := len(d.numbers)
-		for _, name := range e.Version.in[list].few {
-			d.numbers = append(d.numbers, d.own.add(list, name))
+		for _, name := range e.Version.in[e.Version.anchor].few {
+			d.numbers = append(d.numbers, d.own.add(e.Version.anchor, name))
 		}
-		e.list, e.numbers = list, d.numbers[first:]
+		e.list, e.numbers = e.Version.anchor, d.numbers[first:]
 	}
 	d.names = &d.own
 	d.lines.build(d.names, d.cart.Lines, d.byID)
@@ -206,7 +212,7 @@ func (d *decision) index() {
 
 // decide judges the entries, finds which apply, and puts the outcome together.
 func (d *decision) decide() *Quote {
-	d.free = !d.facts.Best && !slices.ContainsFunc(d.entries, (*entry).bound)
+	d.free = !d.facts.Best && !slices.ContainsFunc(d.entries, func(e *entry) bool { return e.Version != nil && e.Version.bound })
 	for _, e := range d.entries {
 		e.Refused = d.judge(e)
 	}
@@ -333,8 +339,7 @@ func (d *decision) writeApplied(q *Quote) (discount int64) {
 	for i, e := range d.applied {
 		offer := &e.Version.offer
 		q.Applied[i] = Applied{offer.ID, offer.Version, offer.Name, e.couponID(), ledger.Minor(e.amount, d.cart.Currency)}
-		e.quoted = e.amount
-		q.candidates[i] = e.Candidate
+		q.candidates[i] = Candidate{Version: e.Version, Coupon: e.Coupon, Code: e.Code, quoted: e.amount}
 		discount += e.amount
 		for _, l := range e.left {
 			q.Lines[l.line].LeftOut = append(q.Lines[l.line].LeftOut, LeftOut{offer.ID, offer.Name, l.reason})

@@ -65,15 +65,6 @@ func (d *decision) judgeOffer(e *entry) *Refusal {
 	return nil
 }
 
-// bound says that whether the entry applies may depend on others.
-func (e *entry) bound() bool {
-	if e.Version == nil {
-		return false
-	}
-	o := e.offer()
-	return !o.Combine.Freely || o.Group.Name != "" || len(o.Limits) > 0
-}
-
 // judgeConditions judges the offer's conditions, before any offer or with those
 // worked out so far.
 func (d *decision) judgeConditions(e *entry, worked bool) *Refusal {
@@ -138,7 +129,7 @@ func (d *decision) full(claims []limitClaim, taken takings) *Refusal {
 // pickLines finds the lines that count for the offer, and refuses it when none do.
 func (d *decision) pickLines(e *entry) *Refusal {
 	offer := &e.Version.offer
-	if offer.Benefit.stage() == shippingStage {
+	if e.Version.stage == shippingStage {
 		e.deliveries = d.pickDeliveries(offer)
 	}
 	e.lines = d.narrow(e)

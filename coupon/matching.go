@@ -153,16 +153,14 @@ func (v *Version) covers(l *Line) bool {
 	return true
 }
 
-// shortest is the kind of the list of the scope that names fewest, if there is one of
-// up to maxFew: every line that counts has one of its names.
-func (v *Version) shortest() (nameKind, bool) {
-	best := nameKinds
+// shortest is the list that names fewest, if there is one of up to maxFew.
+func (s *sets) shortest() (list nameKind, found bool) {
 	for k := range nameKinds {
-		if n := len(v.in[k].few); n > 0 && (best == nameKinds || n < len(v.in[best].few)) {
-			best = k
+		if n := len(s[k].few); n > 0 && (!found || n < len(s[list].few)) {
+			list, found = k, true
 		}
 	}
-	return best, best < nameKinds
+	return list, found
 }
 
 // lineIndex leads from the names that offers ask for to the lines of a cart that have
@@ -252,21 +250,21 @@ func (x *lineIndex) of(slot int32) []int {
 }
 
 // named gives the slots of the names that one list of a version's scope names: by
-// their numbers, or where it has none for them by looking at those that lines have.
-// They are good until it is called again.
+// their numbers, or where these are many by looking at those that lines have. They are
+// good until it is called again.
 func (x *lineIndex) named(v *Version, list nameKind, numbers []int32, n *names) []int32 {
 	x.wanted = x.wanted[:0]
+	if len(numbers) > max(maxFew, len(x.met)) {
+		for slot, m := range x.met {
+			if name := &n.all[m.number]; name.kind == list && v.in[list].has(name.text) {
+				x.wanted = append(x.wanted, int32(slot))
+			}
+		}
+		return x.wanted
+	}
 	for _, number := range numbers {
 		if slot := x.slots[number]; slot > 0 {
 			x.wanted = append(x.wanted, slot-1)
-		}
-	}
-	if numbers != nil {
-		return x.wanted
-	}
-	for slot, m := range x.met {
-		if name := &n.all[m.number]; name.kind == list && v.in[list].has(name.text) {
-			x.wanted = append(x.wanted, int32(slot))
 		}
 	}
 	return x.wanted

@@ -48,7 +48,7 @@ func (x *names) empty(n int) {
 		x.slots = x.slots[:size]
 		clear(x.slots)
 	}
-	x.all, x.kinds = emptied(x.all), [nameKinds]int{}
+	x.all, x.kinds = x.all[:0], [nameKinds]int{}
 }
 
 func (x *names) hash(k nameKind, text string) uint64 {
@@ -93,10 +93,4 @@ func (x *names) add(k nameKind, text string) int32 {
 			}
 		}
 	}
-}
-
-// emptied is a slice without its elements, none of which it keeps alive.
-func emptied[T any](s []T) []T {
-	clear(s)
-	return s[:0]
 }

@@ -91,7 +91,7 @@ func (p *pricing) reset() {
 	for i, s := range p.cart.Shipping {
 		p.deliveries[i] = delivery{now: s.Price.Minor(), off: p.deliveries[i].off[:0]}
 	}
-	p.gifts, p.applied, p.fine = emptied(p.gifts), 0, 0
+	p.gifts, p.applied, p.fine = p.gifts[:0], 0, 0
 }
 
 // eligible gives the indices of the parts whose lines count for an entry, in the

@@ -31,7 +31,9 @@ func (p *pricing) write(q *Quote) {
 		}
 	}
 	p.writeDeliveries(q)
-	q.Gifts = slices.Clone(p.gifts)
+	if len(p.gifts) > 0 {
+		q.Gifts = slices.Clone(p.gifts)
+	}
 }
 
 // writeOff writes what comes off all parts, part after part, and leaves in counts

@@ -61,21 +61,20 @@ func (s *Service) Quote(ctx context.Context, cart Cart, choice Choice, now time.
 	return quote, nil
 }
 
-// automatic are the automatic offers that count a line of the cart: as they are
-// now, or as they were last read.
-func (s *Service) automatic(ctx context.Context, cart *Cart, lastRead bool, now time.Time) (candidates []Candidate, err error) {
+// automatic are the automatic offers that are candidates for the cart ([Catalog]): as
+// they are now, or as they were last read.
+func (s *Service) automatic(ctx context.Context, cart *Cart, lastRead bool, now time.Time) ([]Candidate, error) {
 	found := s.catalog.lastAutomatic()
 	if !lastRead {
+		var err error
 		if found, err = s.readAutomatic(ctx, now); err != nil {
 			return nil, err
 		}
 	}
-	for _, v := range found.versions {
-		if slices.ContainsFunc(cart.Lines, func(l Line) bool { return v.covers(&l) }) {
-			candidates = append(candidates, Candidate{Version: v, Paused: found.paused[v.offer.ID]})
-		}
+	if found.catalog == nil || found.forgotten {
+		return nil, nil
 	}
-	return candidates, nil
+	return found.catalog.Candidates(cart, now), nil
 }
 
 func (c *Choice) validate(now time.Time) error {

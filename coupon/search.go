@@ -116,7 +116,7 @@ func (s *searching) keep(set []*entry) {
 	gifts := 0
 	for _, e := range set {
 		off += e.amount
-		if e.offer().Benefit.stage() == giftStage {
+		if e.Version.stage == giftStage {
 			gifts++
 		}
 	}

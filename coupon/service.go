@@ -62,7 +62,7 @@ type Service struct {
 	store      storage.Store
 	options    Options
 	predicates map[predicateName]*RegisteredPredicate
-	catalog    *catalog
+	catalog    *offerCache
 	codes      codeKeys
 	bound      bool // made by In: what it reads may never be committed
 }
@@ -79,7 +79,7 @@ func New(store storage.Store, options Options) *Service {
 		options.Random = rand.Reader
 	}
 	return &Service{
-		store: store, options: options, predicates: predicatesByName(options.Predicates), catalog: newCatalog(), codes: newCodeKeys(&options),
+		store: store, options: options, predicates: predicatesByName(options.Predicates), catalog: newOfferCache(), codes: newCodeKeys(&options),
 	}
 }
 

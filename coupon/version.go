@@ -13,6 +13,11 @@ type Version struct {
 	bounds     Interval // of the schedule
 	in         sets
 	out        sets
+	anchor     nameKind // the list of In that names fewest, of those of up to maxFew names
+	anchored   bool     // there is one: every line that counts has one of its names
+	stage      stage
+	turn       int    // when it is worked out: by stage, then the higher priority first
+	bound      bool   // whether it applies may depend on others
 	single     bool   // one list names the lines that count, and nothing else is asked of them
 	hashed     hashed // the long lists of its benefit and its conditions
 	after      bool   // a condition is tested after the offers worked out before
@@ -39,6 +44,10 @@ func newVersion(o Offer, predicates map[predicateName]*RegisteredPredicate) (*Ve
 		offer: o, zone: zone, bounds: o.Schedule.bounds(zone), in: newSets(o.Scope.In), out: newSets(o.Scope.Out),
 		hashed: make(hashed), after: testsAfter(o.Conditions), predicates: predicates,
 	}
+	v.anchor, v.anchored = v.in.shortest()
+	v.stage = o.Benefit.stage()
+	v.turn = int(v.stage)<<16 - o.Priority
+	v.bound = !o.Combine.Freely || o.Group.Name != "" || len(o.Limits) > 0
 	v.single = v.in.lists() == 1 && v.out.lists() == 0 && o.Scope.SaleItems == SaleItemsToo
 	v.hashed.benefit(o.Benefit)
 	v.hashed.conditions(o.Conditions)

@@ -1,0 +1,239 @@
+package coupon_test
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/ledger"
+)
+
+func ExampleCatalog() {
+	tea := coupon.Offer{
+		ID: "tea", Name: "10 % off tea", Automatic: true,
+		Benefit: coupon.PercentOff{Rate: ledger.MustRate("10")}, Scope: coupon.Scope{In: coupon.Lists{Categories: []string{"tea"}}},
+	}
+	cups := coupon.Offer{
+		ID: "cups", Name: "5 € off cups", Automatic: true,
+		Benefit: coupon.AmountOff{Amounts: euros("5.00")}, Scope: coupon.Scope{In: coupon.Lists{Categories: []string{"cups"}}},
+	}
+	var versions []*coupon.Version
+	for _, offer := range []coupon.Offer{tea, cups} {
+		version, err := coupon.NewVersion(offer)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		versions = append(versions, version)
+	}
+	catalog := coupon.NewCatalog(versions...) // once
+	cart := coupon.Cart{Currency: euro, Lines: []coupon.Line{
+		{ID: "1", Product: "earl-grey", Categories: []string{"tea"}, Quantity: 2, UnitPrice: eur("12.00")},
+	}}
+	quote, err := catalog.Decide(cart, nil, coupon.Facts{}, noon) // for every cart
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(quote.Applied[0].Name, quote.Total, len(quote.Refused))
+	// Output: 10 % off tea 21.60 EUR 0
+}
+
+// catalogDrawing is a catalogue, and what is chosen besides.
+type catalogDrawing struct {
+	cart     coupon.Cart
+	versions []*coupon.Version
+	chosen   []coupon.Candidate
+	facts    coupon.Facts
+}
+
+func drawCatalog(t *rapid.T) catalogDrawing {
+	d := catalogDrawing{cart: drawCart(t), facts: coupon.Facts{Best: rapid.Bool().Draw(t, "best")}}
+	if rapid.Bool().Draw(t, "large") {
+		d.cart = drawLargeCart(t)
+	}
+	for i := range rapid.IntRange(0, 6).Draw(t, "offers") {
+		offer := drawAnyOffer(t, fmt.Sprint("offer", i))
+		if rapid.Bool().Draw(t, "scope of a large cart") {
+			offer.Scope = drawLargeScope(t)
+		}
+		version, err := coupon.NewVersion(offer, pickup)
+		require.NoError(t, err)
+		d.versions = append(d.versions, version)
+		if !offer.Automatic || rapid.Bool().Draw(t, "chosen too") {
+			c := &coupon.Coupon{ID: fmt.Sprint("coupon", i), Holder: "jane", Uses: 1}
+			d.chosen = append(d.chosen, coupon.Candidate{Version: version, Coupon: c, Code: oneOf(t, "code", "", "C-"+c.ID)})
+		}
+	}
+	return d
+}
+
+// all are the candidates that a catalogue should find, one by one.
+func (d *catalogDrawing) all() []coupon.Candidate {
+	all := slices.Clone(d.chosen)
+	for _, v := range d.versions {
+		offer := v.Offer()
+		q, err := coupon.Decide(d.cart, []coupon.Candidate{{Version: mustVersion(openOffer(offer))}}, coupon.Facts{}, noon)
+		if err != nil {
+			panic(err)
+		}
+		counts := len(q.Refused) == 0
+		ended := !offer.Schedule.Until.IsZero() && !noon.Before(offer.Schedule.Until) || offer.Schedule.Days.Last != "" && offer.Schedule.Days.Last < noon.Format(time.DateOnly)
+		if offer.Automatic && counts && !ended {
+			all = append(all, coupon.Candidate{Version: v})
+		}
+	}
+	return all
+}
+
+// openOffer has the scope of another, and no other reason to be refused.
+func openOffer(o coupon.Offer) coupon.Offer {
+	return coupon.Offer{ID: "open", Name: "open", Scope: o.Scope, ShopPromotions: coupon.AllowPromoted, Benefit: coupon.GiftLine{Product: "mug", Quantity: 1}}
+}
+
+func mustVersion(o coupon.Offer) *coupon.Version {
+	v, err := coupon.NewVersion(o, pickup)
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// A catalogue leaves out what can't apply and nothing else: it decides like Decide that
+// is given every candidate, in whatever order its offers and those chosen are given.
+func TestCatalogDecidesLikeDecide(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := drawCatalog(t)
+		want, err := coupon.Decide(d.cart, d.all(), d.facts, noon)
+		require.NoError(t, err)
+		got, err := coupon.NewCatalog(d.versions...).Decide(d.cart, d.chosen, d.facts, noon)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+		again, err := coupon.NewCatalog(shuffled(t, d.versions)...).Decide(d.cart, shuffled(t, d.chosen), d.facts, noon)
+		require.NoError(t, err)
+		require.Equal(t, want, again)
+		foreign, err := coupon.NewCatalog().Decide(d.cart, d.all(), d.facts, noon)
+		require.NoError(t, err)
+		require.Equal(t, want, foreign, "offers that the catalogue does not know")
+	})
+}
+
+func TestCatalogCandidates(t *testing.T) {
+	of := func(id string, change func(*coupon.Offer)) *coupon.Version {
+		o := automatic(freely(amountOff(id, "1.00")))
+		change(&o)
+		return mustVersion(o)
+	}
+	cart := cartOf(product("tea", "10.00", 1), product("cup", "10.00", 1))
+	cart.Lines[0].Tags = []string{"green"}
+	ends := func(at time.Time) func(*coupon.Offer) {
+		return func(o *coupon.Offer) { o.Schedule.Until, o.Scope.In = at, products("tea") }
+	}
+	catalog := coupon.NewCatalog(
+		nil, &coupon.Version{},
+		of("every-line", func(*coupon.Offer) {}),
+		of("tag", func(o *coupon.Offer) { o.Scope.In.Tags = []string{"red", "green"} }),
+		of("other-tag", func(o *coupon.Offer) { o.Scope.In.Tags = []string{"red", "blue"} }),
+		of("both", func(o *coupon.Offer) { o.Scope.In = coupon.Lists{Products: []string{"tea"}, Tags: []string{"green"}} }),
+		of("not-both", func(o *coupon.Offer) { o.Scope.In = coupon.Lists{Products: []string{"cup"}, Tags: []string{"green"}} }),
+		of("all-but-these", func(o *coupon.Offer) { o.Scope.Out = products("tea", "cup") }),
+		of("by-code", func(o *coupon.Offer) { o.Automatic = false }),
+		of("ended", ends(noon)), of("ends-later", ends(noon.Add(1))), of("ended-before", ends(noon.Add(-1))),
+		of("begins-later", func(o *coupon.Offer) { o.Schedule.From = noon.Add(1) }),
+		of("twice", func(o *coupon.Offer) { o.Version = 1; o.Scope.In = products("tea") }),
+		of("twice", func(o *coupon.Offer) { o.Version = 2; o.Scope.In = products("mug") }),
+	)
+	found := func(cart coupon.Cart, at time.Time) (ids []string) {
+		for _, c := range catalog.Candidates(&cart, at) {
+			ids = append(ids, c.Version.Offer().ID)
+		}
+		return ids
+	}
+	assert.Equal(t, []string{"begins-later", "both", "ends-later", "every-line", "tag"}, found(cart, noon))
+	assert.Equal(t, []string{"begins-later", "both", "every-line", "tag"}, found(cart, noon.Add(1)))
+	assert.Empty(t, found(coupon.Cart{}, noon))
+	_, err := catalog.Decide(coupon.Cart{}, nil, coupon.Facts{}, noon)
+	require.ErrorIs(t, err, coupon.ErrCart)
+	q, err := catalog.Decide(cart, nil, coupon.Facts{}, noon)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"both", "ends-later", "every-line", "tag"}, applied(q))
+	require.Len(t, q.Refused, 1)
+	assert.Equal(t, coupon.ReasonNotYet, q.Refused[0].Reason)
+}
+
+// Memory is used again, and what one decision says never shows in another, however many
+// are made at once.
+func TestDecisionsAtOnceAreAsAlone(t *testing.T) {
+	type work struct {
+		catalogDrawing
+		catalog *coupon.Catalog
+		want    *coupon.Quote
+	}
+	var all []work
+	for seed := range 60 {
+		rapid.Custom(func(t *rapid.T) bool {
+			d := drawCatalog(t)
+			want, err := coupon.Decide(d.cart, d.all(), d.facts, noon)
+			require.NoError(t, err)
+			all = append(all, work{d, coupon.NewCatalog(d.versions...), want})
+			return true
+		}).Example(seed)
+	}
+	var group sync.WaitGroup
+	for worker := range 8 {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			for i := range 3 * len(all) {
+				w := &all[(i*(worker+1)+worker)%len(all)]
+				q, err := w.catalog.Decide(w.cart, w.chosen, w.facts, noon)
+				if assert.NoError(t, err) && !assert.Equal(t, w.want, q) {
+					return
+				}
+			}
+		}()
+	}
+	group.Wait()
+}
+
+// A service's catalogue follows what is published, paused and resumed.
+func TestCatalogOfAService(t *testing.T) {
+	tea := automatic(freely(amountOff("tea", "1.00")))
+	tea.Scope.In = products("tea")
+	s := newShop(t, tea)
+	cart := cartOf(product("tea", "10.00", 1))
+	other := coupon.New(s.store, coupon.Options{}) // another process
+	quoted := func(at time.Time) *coupon.Quote {
+		q, err := other.Quote(ctx, cart, coupon.Choice{}, at)
+		require.NoError(t, err)
+		return q
+	}
+	require.Equal(t, []string{"tea"}, applied(quoted(noon)))
+
+	require.NoError(t, s.Pause(ctx, "tea", "staff", "", noon))
+	require.Equal(t, []string{"tea"}, applied(quoted(noon.Add(time.Second/2))), "as it was read")
+	q := quoted(noon.Add(time.Second))
+	require.Empty(t, applied(q))
+	require.Equal(t, coupon.ReasonPaused, q.Refused[0].Reason)
+
+	require.NoError(t, s.Resume(ctx, "tea", "staff", "", noon))
+	tea.Benefit = coupon.AmountOff{Amounts: euros("2.00")}
+	_, err := s.Publish(ctx, tea, "staff", noon)
+	require.NoError(t, err)
+	cup := automatic(freely(amountOff("cup", "1.00")))
+	_, err = s.Publish(ctx, cup, "staff", noon)
+	require.NoError(t, err)
+	require.Equal(t, eur("3.00"), quoted(noon.Add(time.Minute)).Discount)
+
+	tea.Automatic = false
+	_, err = s.Publish(ctx, tea, "staff", noon)
+	require.NoError(t, err)
+	require.Equal(t, []string{"cup"}, applied(quoted(noon.Add(2*time.Minute))))
+}
