@@ -21,6 +21,12 @@
 //     and addresses for five channels, [Link.Token] an end ([Signer]); examples/qrcode
 //     draws it. [ParseRedirect] is where whoever followed it may be sent.
 //
+// Who people are, with [Options].PersonKeys:
+//   - [Service.Subject] gives the random id that stands for somebody in every other
+//     call, of coupons too; [Person] is what it is known by, [FoldEmail] how.
+//   - [Service.Export], [Service.Erase] and [Service.SweepPeople] are what the law
+//     and rotating keys ask for; [Service.Ban] keeps somebody out.
+//
 // What is shown: [Service.Friends] to the referrer, without anything that says who
 // the friends are; [Service.Referral] and [Service.Rewards] to staff, with every fact
 // and decision; [Service.Caps]. Upkeep: [Audit], [Views], [Service.Pause].
@@ -66,6 +72,17 @@
 //     costs a registration each time.
 //   - A page of friends continues at an instant and a number. The store's cursor lost:
 //     it has the friend's id in it, and pages go to the referrer.
+//   - A shop that has PersonKeys asks for a subject once, keeps it beside the customer,
+//     and passes nothing else in. To map customers' keys inside every call lost: the
+//     holder of a coupon must be the same one, so the shop needs the subject anyway,
+//     and a key that slips in by mistake is refused. Without PersonKeys documents hold
+//     the shop's keys, and ids of coupons follow from them: choose keys that nobody can
+//     guess then.
+//   - Keyed hashes are moved to a new key by hashing them again, since nobody knows
+//     what they are of; so an old key alone is no use once all are moved. Asking for
+//     everybody's address to hash it anew lost: the shop would have to have it.
+//   - What an identifier was kept under is never deleted while anybody may write it;
+//     a sign is left. So a document's versions go on, and two that make it meet.
 //   - A code that looks like another is kept out by a document named after what it
 //     looks like, which only one can make. Comparing with the codes there are lost: two
 //     at once would not see each other.

@@ -17,6 +17,7 @@ var (
 	ErrNoProgram  = errors.New("referral: no such program, or not in that version")
 	ErrNoReferral = errors.New("referral: no such referral")
 	ErrNoLink     = errors.New("referral: no link has this code")
+	ErrNoPerson   = errors.New("referral: nobody is known by this account")
 )
 
 // Errors of links that come back from a browser.

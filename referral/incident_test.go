@@ -38,6 +38,24 @@ func TestIncidentNewAPI75(t *testing.T) {
 	require.Equal(t, []int{jane, mia}, []int{s.wallet("jane"), s.wallet("mia")})
 }
 
+// The same, where the shop asked for the data to be forgotten in between.
+func TestIncidentNewAPI75Erased(t *testing.T) {
+	s, jane, mia := peopled(t, bothSides(100))
+	s.pay(mia.ID, noon)
+	s.settle(noon.Add(time.Hour))
+	earned := s.wallet(jane.ID)
+	_, err := s.Erase(ctx, "mia", "staff", "she asked for it", noon.Add(day))
+	require.NoError(t, err)
+	for _, again := range []referral.Person{{Account: "mia"}, {Account: "mia 2", Email: "Mia+again@example.com"}} {
+		subject, err := s.Subject(ctx, again, noon.Add(30*day))
+		require.NoError(t, err)
+		o := s.register(referral.Registration{Customer: subject.ID, Code: s.link(jane.ID).Code.String()}, noon.Add(30*day))
+		require.Equal(t, referral.ReasonNotNew, o.Reason)
+		require.Zero(t, s.wallet(subject.ID))
+	}
+	require.Equal(t, earned, s.wallet(jane.ID))
+}
+
 // Anybody could bind a customer without being signed in as them, and so took the one
 // binding they could ever have.
 func TestIncidentCovenant275(t *testing.T) {

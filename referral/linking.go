@@ -92,7 +92,7 @@ func visitorList(visitor string) string { return "visitor/" + visitor }
 // [ErrPaused] and a [*Faults].
 func (s *Service) Link(ctx context.Context, program, customer string, now time.Time) (Link, error) {
 	faults := &Faults{Kind: ErrRequest}
-	faults.id("customer", customer, false)
+	s.customer(faults, "customer", customer)
 	checkNow(faults, now)
 	if err := faults.orNil(); err != nil {
 		return Link{}, err

@@ -43,7 +43,7 @@ type Settlement struct {
 func (s *Service) OrderPaid(ctx context.Context, payment Payment, now time.Time) (Settlement, error) {
 	faults := &Faults{Kind: ErrRequest}
 	faults.id("order", payment.Order, false)
-	faults.id("customer", payment.Customer, false)
+	s.customer(faults, "customer", payment.Customer)
 	faults.amount("amount", payment.Amount)
 	if m := payment.Credit; m != (ledger.Money{}) && (m.Currency() != payment.Amount.Currency() || m.Minor() < 0 || m.Minor() > payment.Amount.Minor()) {
 		faults.add("credit", "is %s, want 0 to the amount paid, %s", m, payment.Amount)
@@ -177,7 +177,7 @@ func (s *Service) OrderReturned(ctx context.Context, back Return, now time.Time)
 	faults := &Faults{Kind: ErrRequest}
 	faults.id("id", back.ID, false)
 	faults.id("order", back.Order, false)
-	faults.id("customer", back.Customer, false)
+	s.customer(faults, "customer", back.Customer)
 	if len(back.ID) > 64 {
 		faults.add("id", "has %d bytes, at most 64 are allowed", len(back.ID))
 	}

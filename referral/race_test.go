@@ -117,6 +117,8 @@ var races = map[string]race{
 	"several workers settle":      settleRace,
 	"one order, paid many times":  paidRace,
 	"one return, many times":      returnedRace,
+	"erased while they register":  eraseRace,
+	"one account, seen at once":   subjectRace,
 }
 
 func TestRacesAreWon(t *testing.T) {

@@ -30,6 +30,7 @@ const (
 	ReasonNotNew       Reason = "not_new"       // the customer is known already
 	ReasonPaused       Reason = "paused"        // the program is paused
 	ReasonClosed       Reason = "closed"        // outside the program's schedule
+	ReasonReferrer     Reason = "referrer"      // the referrer is banned, or is no customer any more
 )
 
 // Staff is the reason as a sentence for staff.
@@ -47,6 +48,8 @@ func (r Reason) Staff() string {
 		return "the program is paused"
 	case ReasonClosed:
 		return "the program's schedule does not cover the registration"
+	case ReasonReferrer:
+		return "the referrer is banned, or was erased"
 	}
 	return ""
 }
@@ -55,7 +58,7 @@ func (r Reason) Staff() string {
 // nothing to say.
 func (r Reason) Shopper() string {
 	switch r {
-	case ReasonUnknownCode, ReasonOwnCode:
+	case ReasonUnknownCode, ReasonOwnCode, ReasonReferrer:
 		return "This invitation code can't be used."
 	case ReasonNotNew:
 		return "Invitations are for new customers."
@@ -103,7 +106,7 @@ type registrationBody struct {
 // customer correct it, or register them without a code.
 func (s *Service) Register(ctx context.Context, request Registration, now time.Time) (Outcome, error) {
 	faults := &Faults{Kind: ErrRequest}
-	faults.id("customer", request.Customer, false)
+	s.customer(faults, "customer", request.Customer)
 	faults.id("visitor", request.Visitor, true)
 	if len(request.Code) > MaxKey {
 		faults.add("code", "has %d bytes, at most %d are allowed", len(request.Code), MaxKey)
@@ -131,11 +134,15 @@ func (s *Service) Register(ctx context.Context, request Registration, now time.T
 
 func (s *Service) planRegister(ctx context.Context, request Registration, code coupon.Code, fingerprint string, refused *storage.Failure, now time.Time) (storage.Plan[Outcome], error) {
 	var none storage.Plan[Outcome]
-	docs, err := s.get(ctx, memberKey(request.Customer))
+	docs, err := s.get(ctx, memberKey(request.Customer), subjectKey(request.Customer))
 	if err != nil {
 		return none, err
 	}
 	member, err := record(members, docs, memberKey(request.Customer))
+	if err != nil {
+		return none, err
+	}
+	subject, err := record(subjects, docs, subjectKey(request.Customer))
 	if err != nil {
 		return none, err
 	}
@@ -145,12 +152,20 @@ func (s *Service) planRegister(ctx context.Context, request Registration, code c
 		}
 		return s.recordedOutcome(ctx, request.Customer, r)
 	}
+	if err := subject.Value.gone(); err != nil {
+		return none, err
+	}
 	found, err := s.attribute(ctx, code, request.Visitor, now)
 	if err != nil {
 		return none, err
 	}
+	if found.referrer != "" && found.reason == "" {
+		if err := s.standing(ctx, &found); err != nil {
+			return none, err
+		}
+	}
 	reason := found.reason
-	switch known := member.Version > 0 || request.Known; {
+	switch known := member.Version > 0 || request.Known || subject.Value.Returning; {
 	case known && found.referrer == request.Customer:
 		reason = ReasonOwnCode
 	case known && reason == "":
@@ -195,6 +210,7 @@ type invitation struct {
 	via      Via
 	followed time.Time // the touch it is credited to; zero: a code was typed
 	reason   Reason
+	member   storage.Record[memberBody] // the referrer's
 	terms    *Program
 	head     storage.Record[headBody]
 }
@@ -271,14 +287,7 @@ func (s *Service) open(ctx context.Context, program string, now time.Time) (invi
 // planBind makes the member and the referral, and grants what registration earns.
 func (s *Service) planBind(ctx context.Context, found invitation, member storage.Record[memberBody], answer Outcome, refused *storage.Failure, now time.Time) (storage.Plan[Outcome], error) {
 	var none storage.Plan[Outcome]
-	docs, err := s.get(ctx, memberKey(found.referrer))
-	if err != nil {
-		return none, err
-	}
-	referrer, err := record(members, docs, memberKey(found.referrer))
-	if err != nil {
-		return none, err
-	}
+	referrer := found.member
 	if referrer.Version == 0 {
 		return none, fmt.Errorf("%w: customer %q has a link and is not known: audit the store", storage.ErrCorrupt, found.referrer)
 	}

@@ -37,6 +37,16 @@ type Options struct {
 	// kind without a hook waits.
 	Hooks map[string]Hook
 
+	// PersonKeys are the keys under which people are known, the newest first, at most
+	// 4. With them, customers are named by subjects in every call: random ids, which
+	// [Service.Subject] gives for what the shop knows of somebody, so that no document
+	// says who anybody is, and no id that follows from a customer's can be guessed.
+	// Default: none; documents hold the customers' keys as the shop passes them in.
+	PersonKeys []SigningKey
+	// Tombstone is for how long it is remembered, as a keyed hash, that somebody's
+	// data was erased: so long they are no new customer. Default 2 years.
+	Tombstone time.Duration
+
 	// Random makes codes; it must be safe for concurrent use. Default
 	// crypto/rand.Reader.
 	Random io.Reader
@@ -48,6 +58,7 @@ type Service struct {
 	store   storage.Store
 	coupons *coupon.Service
 	options Options
+	people  personKeys
 	terms   *terms
 	bound   bool // made by In: what it reads may never be committed
 }
@@ -58,13 +69,16 @@ func New(store storage.Store, coupons *coupon.Service, options Options) *Service
 	if options.Retry <= 0 {
 		options.Retry = 10 * time.Minute
 	}
+	if options.Tombstone <= 0 {
+		options.Tombstone = 2 * 365 * 24 * time.Hour
+	}
 	if options.VanityCodes == 0 {
 		options.VanityCodes = defaultVanityCodes
 	}
 	if options.Random == nil {
 		options.Random = rand.Reader
 	}
-	return &Service{store: store, coupons: coupons, options: options, terms: &terms{versions: make(map[programVersion]*Program)}}
+	return &Service{store: store, coupons: coupons, options: options, people: slices.Clone(options.PersonKeys), terms: &terms{versions: make(map[programVersion]*Program)}}
 }
 
 // In is the same service, and the same coupons, on the same data seen through

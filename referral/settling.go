@@ -26,7 +26,7 @@ type Recorded struct {
 func (s *Service) Record(ctx context.Context, fact Recorded, now time.Time) (Settlement, error) {
 	faults := &Faults{Kind: ErrRequest}
 	faults.id("id", fact.ID, false)
-	faults.id("customer", fact.Customer, false)
+	s.customer(faults, "customer", fact.Customer)
 	faults.id("name", fact.Name, false)
 	if fact.Amount != (ledger.Money{}) {
 		faults.amount("amount", fact.Amount)

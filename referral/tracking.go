@@ -41,7 +41,7 @@ type TrackingPage struct {
 // Friends gives a referrer's friends, the newest first, without anything that says
 // who they are. It fails with a [*Faults].
 func (s *Service) Friends(ctx context.Context, program, referrer string, q TrackingQuery) (TrackingPage, error) {
-	faults := checkAsked(program, "referrer", referrer)
+	faults := s.checkAsked(program, "referrer", referrer)
 	at, shown, err := position(q.After)
 	if err != nil {
 		faults.add("after", "is %.80q, which no page has as its Next", q.After)
@@ -185,19 +185,19 @@ func (b *referralBody) tracked(reward *rewardBody) Tracked {
 }
 
 // checkAsked checks what is asked about.
-func checkAsked(program, path, customer string) *Faults {
+func (s *Service) checkAsked(program, path, customer string) *Faults {
 	faults := &Faults{Kind: ErrRequest}
 	if !programID.MatchString(program) {
 		faults.add("program", "is %.80q, want %s", program, programID)
 	}
-	faults.id(path, customer, false)
+	s.customer(faults, path, customer)
 	return faults
 }
 
 // Referral gives a referral for staff, with every fact and decision. It fails with a
 // [*Faults] and with [ErrNoReferral].
 func (s *Service) Referral(ctx context.Context, program, friend string) (Referral, error) {
-	if err := checkAsked(program, "friend", friend).orNil(); err != nil {
+	if err := s.checkAsked(program, "friend", friend).orNil(); err != nil {
 		return Referral{}, err
 	}
 	key := referralKey(program, friend)
@@ -215,7 +215,7 @@ func (s *Service) Referral(ctx context.Context, program, friend string) (Referra
 // Rewards gives all rewards of a referral, for staff, ordered by id; none where there
 // is no referral. It fails with a [*Faults].
 func (s *Service) Rewards(ctx context.Context, program, friend string) ([]Reward, error) {
-	if err := checkAsked(program, "friend", friend).orNil(); err != nil {
+	if err := s.checkAsked(program, "friend", friend).orNil(); err != nil {
 		return nil, err
 	}
 	return s.readRewards(ctx, program, friend)
@@ -230,7 +230,7 @@ type CapStatus struct {
 // Caps gives how much of each of the program's caps a referrer has used at an
 // instant. It fails with a [*Faults] and with [ErrNoProgram].
 func (s *Service) Caps(ctx context.Context, program, referrer string, now time.Time) ([]CapStatus, error) {
-	faults := checkAsked(program, "referrer", referrer)
+	faults := s.checkAsked(program, "referrer", referrer)
 	checkNow(faults, now)
 	if err := faults.orNil(); err != nil {
 		return nil, err
