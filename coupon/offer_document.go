@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/vouch-go/vouch/internal/strict"
 	"github.com/vouch-go/vouch/ledger"
 )
 
@@ -250,7 +251,7 @@ func newOfferDocument(o *Offer) (offerDocument, error) {
 func (d *offerDocument) offer(r *reading, path string) Offer {
 	o := Offer{
 		ID: d.ID, Version: d.Version, Name: d.Name, Labels: d.Labels, Automatic: d.Automatic, Campaign: d.Campaign,
-		Benefit: d.Benefit.benefit(r, member(path, "benefit")), Conditions: conditions(r, member(path, "conditions"), d.Conditions),
+		Benefit: d.Benefit.benefit(r, strict.Member(path, "benefit")), Conditions: conditions(r, strict.Member(path, "conditions"), d.Conditions),
 		Schedule: d.Schedule.schedule(),
 		Priority: d.Priority, ShopPromotions: d.ShopPromotions, Rounding: d.Rounding, Restore: d.Restore, Below: d.Below,
 	}
@@ -275,7 +276,8 @@ func (d *offerDocument) offer(r *reading, path string) Offer {
 // kept is the offer of a document that was kept, which a later release may have
 // written.
 func (d *offerDocument) kept() (Offer, error) {
-	r := &reading{Faults: &Faults{Kind: ErrOffer}}
+	faults := &Faults{Kind: ErrOffer}
+	r := &reading{faults, strict.New(faultSink{faults})}
 	o := d.offer(r, "")
 	return o, r.orNil()
 }
@@ -385,25 +387,25 @@ var conditionMembers = map[string][]string{
 	"predicate":        {"name", "version", "arguments"},
 }
 
-func (d *benefitDocument) members() (kind, name string, used []string, known bool) {
+func (d *benefitDocument) Members() (kind, name string, used []string, known bool) {
 	used, known = benefitMembers[d.Type]
 	return "benefit", d.Type, used, known
 }
 
-func (d *conditionDocument) members() (kind, name string, used []string, known bool) {
+func (d *conditionDocument) Members() (kind, name string, used []string, known bool) {
 	used, known = conditionMembers[d.Type]
 	return "condition", d.Type, used, known
 }
 
 // unknownType is the fault of a type that this release does not know.
 func (r *reading) unknownType(path, kind, name string, known map[string][]string) {
-	at := member(path, "type")
+	at := strict.Member(path, "type")
 	switch {
-	case r.follows(at):
+	case r.Follows(at):
 	case name == "":
-		r.misread(at, "is missing, want one of %q", slices.Sorted(maps.Keys(known)))
+		r.Misread(at, "is missing, want one of %q", slices.Sorted(maps.Keys(known)))
 	default:
-		r.misread(at, "%.40q is no %s that this release knows, want one of %q", name, kind, slices.Sorted(maps.Keys(known)))
+		r.Misread(at, "%.40q is no %s that this release knows, want one of %q", name, kind, slices.Sorted(maps.Keys(known)))
 	}
 }
 
@@ -461,13 +463,13 @@ func newConditionDocument(condition Condition) (d conditionDocument, err error) 
 func conditions(r *reading, path string, documents []conditionDocument) []Condition {
 	var all []Condition
 	for i := range documents {
-		all = append(all, documents[i].condition(r, item(path, i)))
+		all = append(all, documents[i].condition(r, strict.Item(path, i)))
 	}
 	return all
 }
 
 func (d *conditionDocument) condition(r *reading, path string) Condition {
-	children := conditions(r, member(path, "conditions"), d.Conditions)
+	children := conditions(r, strict.Member(path, "conditions"), d.Conditions)
 	switch d.Type {
 	case "all":
 		return All(children)
@@ -475,7 +477,7 @@ func (d *conditionDocument) condition(r *reading, path string) Condition {
 		return Any(children)
 	case "not":
 		if len(children) != 1 {
-			r.misread(member(path, "conditions"), "has %d entries, want one", len(children))
+			r.Misread(strict.Member(path, "conditions"), "has %d entries, want one", len(children))
 			return nil
 		}
 		return Not{children[0]}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
+	"github.com/vouch-go/vouch/internal/strict"
 	"github.com/vouch-go/vouch/ledger"
 )
 
@@ -66,7 +67,7 @@ type Trial struct {
 func ParseTrial(data []byte, predicates ...RegisteredPredicate) (*Trial, error) {
 	var d trialDocument
 	p := trialParser{trialDocument: &d, reading: readStrictly(data, MaxTrial, ErrRequest, &d)}
-	if p.decoder != nil {
+	if p.HasRead() {
 		p.parse(predicates)
 	}
 	if err := p.orNil(); err != nil {
@@ -271,10 +272,10 @@ func (p *trialParser) parseCart() {
 		c.Customer = Customer(*d.Customer)
 	}
 	for i := range d.Lines {
-		c.Lines = append(c.Lines, p.line(item("cart.lines", i), &d.Lines[i]))
+		c.Lines = append(c.Lines, p.line(strict.Item("cart.lines", i), &d.Lines[i]))
 	}
 	for i, s := range d.Shipping {
-		c.Shipping = append(c.Shipping, Shipping{s.ID, s.Seller, p.money(item("cart.shipping", i)+".price", s.Price)})
+		c.Shipping = append(c.Shipping, Shipping{s.ID, s.Seller, p.money(strict.Item("cart.shipping", i)+".price", s.Price)})
 	}
 	p.merge("cart", c.Validate())
 }
@@ -300,14 +301,14 @@ var unitPrice = regexp.MustCompile(fmt.Sprintf(`^(0|[1-9][0-9]{0,15})\.[0-9]{1,%
 // finePrice is a unit price with more decimals than the currency has. The line's
 // total counts then: as given, or quantity times unit price where that is exact.
 func (p *trialParser) finePrice(path string, d *lineDocument, l *Line) {
-	p.unread = append(p.unread, path+".unit_price")
+	p.Unread = append(p.Unread, path+".unit_price")
 	if d.Total != "" || d.Quantity < 1 || d.Quantity > MaxQuantity {
 		return
 	}
 	exact := decimal.RequireFromString(d.UnitPrice).Mul(decimal.NewFromInt(d.Quantity))
 	total, err := ledger.FromDecimal(exact, p.trial.Cart.Currency)
 	if err != nil {
-		p.misread(path+".total", "is missing: %d times %s is %s, which is no amount in %s", d.Quantity, d.UnitPrice, exact, p.trial.Cart.Currency)
+		p.Misread(path+".total", "is missing: %d times %s is %s, which is no amount in %s", d.Quantity, d.UnitPrice, exact, p.trial.Cart.Currency)
 		return
 	}
 	l.Total = total
@@ -319,12 +320,12 @@ func (p *trialParser) money(path, text string) ledger.Money {
 		return ledger.Money{}
 	}
 	if p.trial.Cart.Currency.IsZero() { // said of the cart
-		p.unread = append(p.unread, path)
+		p.Unread = append(p.Unread, path)
 		return ledger.Money{}
 	}
 	m, err := ledger.ParseMoney(text, p.trial.Cart.Currency)
 	if err != nil {
-		p.misread(path, "%s", err)
+		p.Misread(path, "%s", err)
 	}
 	return m
 }
@@ -333,7 +334,7 @@ func (p *trialParser) parseOffers(predicates []RegisteredPredicate) {
 	registered := slices.Clone(predicates)
 	for i, d := range p.Predicates {
 		if !offerID.MatchString(d.Name) || d.Version < 1 {
-			p.add(item("predicates", i), "is %.80q in version %d, want %s and a version from 1", d.Name, d.Version, offerID)
+			p.add(strict.Item("predicates", i), "is %.80q in version %d, want %s and a version from 1", d.Name, d.Version, offerID)
 		}
 		registered = append(registered, RegisteredPredicate{
 			Name: d.Name, Version: d.Version, Sentence: d.Sentence, Holds: func(_, _ map[string]string) bool { return d.Holds },
@@ -342,7 +343,7 @@ func (p *trialParser) parseOffers(predicates []RegisteredPredicate) {
 	byName := predicatesByName(registered)
 	p.versions = make(map[string][]*Version)
 	for i := range p.Offers {
-		path := item("offers", i)
+		path := strict.Item("offers", i)
 		offer := p.Offers[i].offer(p.reading, path)
 		v, err := newVersion(offer, byName)
 		p.merge(path, err)
@@ -357,7 +358,7 @@ func (p *trialParser) parseOffers(predicates []RegisteredPredicate) {
 	p.paused = make(map[string]bool, len(p.Paused))
 	for i, id := range p.Paused {
 		if p.versions[id] == nil {
-			p.add(item("paused", i), "%.80q is none of the offers", id)
+			p.add(strict.Item("paused", i), "%.80q is none of the offers", id)
 		}
 		p.paused[id] = true
 	}
@@ -380,7 +381,7 @@ func (p *trialParser) parseExclusions() {
 		if e.ID == "" {
 			e.ID = fmt.Sprint(i + 1)
 		}
-		p.merge(item("exclusions", i), e.Validate())
+		p.merge(strict.Item("exclusions", i), e.Validate())
 		p.trial.Facts.Exclusions = append(p.trial.Facts.Exclusions, e)
 	}
 }
@@ -388,7 +389,7 @@ func (p *trialParser) parseExclusions() {
 func (p *trialParser) parseCoupons() {
 	p.coupons, p.codes = make(map[string]*Coupon), make(map[Code]*Coupon)
 	for i := range p.Coupons {
-		p.parseCoupon(item("coupons", i), &p.Coupons[i])
+		p.parseCoupon(strict.Item("coupons", i), &p.Coupons[i])
 	}
 }
 
@@ -402,8 +403,8 @@ func (p *trialParser) parseCoupon(path string, d *couponDocument) {
 	if d.Code != "" {
 		code, err := ParseCode(d.Code)
 		if err != nil {
-			p.misread(path+".code", "%s", err)
-			p.unread = append(p.unread, path+".id")
+			p.Misread(path+".code", "%s", err)
+			p.Unread = append(p.Unread, path+".id")
 		}
 		c.Code = code
 	}
@@ -435,7 +436,7 @@ func (d *couponDocument) checkInstants() error {
 		}
 	}
 	for i, until := range d.Reserved {
-		faults.instant(item("reserved", i), until)
+		faults.instant(strict.Item("reserved", i), until)
 	}
 	return faults.orNil()
 }
@@ -495,11 +496,11 @@ func (p *trialParser) parseUsed() {
 	for _, id := range slices.Sorted(maps.Keys(p.Used)) {
 		v := p.version(id, 0)
 		if v == nil {
-			p.add(named("used", id), "is none of the offers")
+			p.add(strict.Named("used", id), "is none of the offers")
 			continue
 		}
 		for i := range p.Used[id] {
-			path := item(named("used", id), i)
+			path := strict.Item(strict.Named("used", id), i)
 			counter, n := p.used(path, v, &p.Used[id][i])
 			if counter == "" {
 				continue
@@ -582,7 +583,7 @@ func (p *trialParser) choose() {
 	}
 	for i, id := range p.Wallet {
 		faults := &Faults{Kind: ErrRequest}
-		faults.id(item("wallet", i), id, false)
+		faults.id(strict.Item("wallet", i), id, false)
 		p.merge("", faults.orNil())
 		p.candidate(Candidate{Coupon: p.coupons[id], Refused: unknown(p.coupons[id], id)})
 	}

@@ -2,15 +2,78 @@ package referral
 
 import (
 	"bytes"
+	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/internal/strict"
 	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/storage"
 )
+
+// MaxDocument is the size in bytes of the largest document of a program that is read.
+const MaxDocument = 64 << 10
+
+//go:embed program.schema.json
+var programSchema string
+
+// ProgramSchema is the JSON Schema (draft 2020-12) of the documents that [ParseProgram]
+// reads and [Program.MarshalJSON] writes.
+func ProgramSchema() string { return programSchema }
+
+// ParseProgram reads the JSON document of a program, as [ProgramSchema] describes it,
+// and checks the program as [Program.Validate] does. It fails with a [*Faults] that
+// lists everything wrong, each with its path in the document, as [coupon.ParseOffer]
+// does: members that are not known or stand twice, null, values of another type,
+// amounts that would have to be rounded, more than [MaxDocument] bytes or 16 objects
+// inside each other, anything after the document.
+func ParseProgram(data []byte) (Program, error) {
+	p, r := readProgramDocument(data)
+	var found *Faults
+	if err := p.Validate(); errors.As(err, &found) {
+		for _, fault := range found.Faults {
+			if !r.Follows(fault.Path) {
+				r.Add(fault.Path, "%s", fault.Problem)
+			}
+		}
+	}
+	if err := faultsOf(r); err != nil {
+		return Program{}, err
+	}
+	return p, nil
+}
+
+func readProgramDocument(data []byte) (Program, *strict.Reader) {
+	var d programDocument
+	r := strict.Read(data, MaxDocument, faultSink{&Faults{Kind: ErrProgram}}, "", &d)
+	return d.program(), r
+}
+
+// faultSink has a reader add to faults.
+type faultSink struct{ *Faults }
+
+func (s faultSink) Add(path, problem string, args ...any) { s.add(path, problem, args...) }
+func (s faultSink) Full() bool                            { return len(s.Faults.Faults) > maxFaults }
+
+func faultsOf(r *strict.Reader) error { return r.Sink.(faultSink).orNil() }
+
+// MarshalJSON writes the program's document.
+func (p Program) MarshalJSON() ([]byte, error) { return json.Marshal(newProgramDocument(&p)) }
+
+// UnmarshalJSON reads a program's document as strictly as [ParseProgram], but does not
+// check what the program says: [Program.Validate] and publishing do.
+func (p *Program) UnmarshalJSON(data []byte) error {
+	read, r := readProgramDocument(data)
+	if err := faultsOf(r); err != nil {
+		return err
+	}
+	*p = read
+	return nil
+}
 
 // programDocument is the JSON form of a program.
 type programDocument struct {

@@ -53,8 +53,16 @@ type Faults struct {
 	Faults []Fault
 }
 
+// maxFaults keeps a message readable and its making bounded.
+const maxFaults = 50
+
 func (f *Faults) add(path, problem string, args ...any) {
-	f.Faults = append(f.Faults, Fault{path, fmt.Sprintf(problem, args...)})
+	switch {
+	case len(f.Faults) < maxFaults:
+		f.Faults = append(f.Faults, Fault{path, fmt.Sprintf(problem, args...)})
+	case len(f.Faults) == maxFaults:
+		f.Faults = append(f.Faults, Fault{"", "and more faults"})
+	}
 }
 
 // Error lists the faults, one after the other.
