@@ -15,7 +15,6 @@ import (
 	"github.com/vouch-go/vouch/coupon"
 	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/referral"
-	"github.com/vouch-go/vouch/storage"
 	"github.com/vouch-go/vouch/storage/sqlstore"
 )
 
@@ -38,11 +37,7 @@ func openMarket(t testing.TB, e Engine) *market {
 	dsn := e.DSN(t)
 	db := e.Open(t, dsn, 16)
 	store := e.New(t, db, sqlstore.Options{})
-	var views []storage.View
-	for _, more := range [][]storage.View{ledger.Views(), coupon.Views(), referral.Views()} {
-		views = append(views, more...)
-	}
-	require.NoError(t, store.Migrate(t.Context(), views...))
+	require.NoError(t, store.Migrate(t.Context(), views()...))
 	_, err := db.Exec("CREATE TABLE shop_orders (id VARCHAR(100) PRIMARY KEY, total BIGINT NOT NULL)")
 	require.NoError(t, err)
 	coupons := coupon.New(store, coupon.Options{})
