@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"database/sql"
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -158,4 +159,44 @@ func (e Engine) utc(column string) string {
 		return "to_char(" + column + " AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
 	}
 	return column
+}
+
+// TestViewByID: a view asked for one id looks it up in the index on (kind, id).
+func TestViewByID(t *testing.T) {
+	wants := map[sqlstore.Dialect]struct{ explain, plan string }{
+		sqlstore.SQLite:     {"EXPLAIN QUERY PLAN ", "(kind=? AND id=?)"},
+		sqlstore.PostgreSQL: {"EXPLAIN ", "Index Cond: ((kind = 'coupon'::text) AND (id = 'c-7'::text))"},
+		sqlstore.MySQL:      {"EXPLAIN FORMAT=JSON ", `"access_type": "const"`},
+	}
+	for _, e := range usual() {
+		t.Run(e.Name, func(t *testing.T) {
+			db := e.Open(t, e.DSN(t), 1)
+			store := e.Store(t, db, sqlstore.Options{})
+			require.NoError(t, store.Migrate(t.Context(), coupons))
+			for i := range 20 {
+				key := storage.Key{Kind: "coupon", ID: fmt.Sprintf("c-%d", i)}
+				require.NoError(t, store.Apply(t.Context(), storage.Batch{Puts: []storage.Put{{Key: key, Body: []byte(`{}`)}}}))
+			}
+			if e.Dialect == sqlstore.PostgreSQL {
+				_, err := db.Exec("SET enable_seqscan = off") // the table is small
+				require.NoError(t, err)
+			}
+			rows, err := db.Query(wants[e.Dialect].explain + "SELECT id FROM vouch_coupons WHERE id = 'c-7'")
+			require.NoError(t, err)
+			defer rows.Close()
+			columns, err := rows.Columns()
+			require.NoError(t, err)
+			plan := ""
+			for rows.Next() {
+				cells := make([]any, len(columns))
+				for i := range cells {
+					cells[i] = new(sql.NullString)
+				}
+				require.NoError(t, rows.Scan(cells...))
+				plan += cells[len(cells)-1].(*sql.NullString).String + "\n"
+			}
+			require.NoError(t, rows.Err())
+			require.Contains(t, plan, wants[e.Dialect].plan)
+		})
+	}
 }

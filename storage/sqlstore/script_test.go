@@ -15,7 +15,7 @@ func ExampleScript() {
 	offers := storage.View{Name: "offers", Kind: "offer", Columns: []storage.Column{
 		{Name: "offer_id", From: storage.FromID}, {Name: "paused", Path: []string{"paused"}, Type: storage.Boolean},
 	}}
-	script, err := sqlstore.Script(sqlstore.PostgreSQL, "shop_", offers)
+	script, err := sqlstore.Script(sqlstore.SQLite, "shop_", offers)
 	if err != nil {
 		panic(err)
 	}
@@ -25,14 +25,13 @@ func ExampleScript() {
 		}
 	}
 	// Output:
-	// CREATE TABLE IF NOT EXISTS shop_migrations (version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL);
+	// CREATE TABLE IF NOT EXISTS shop_migrations (version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL) STRICT;
 	// CREATE TABLE shop_docs (
 	// CREATE INDEX shop_docs_due ON shop_docs (kind, due, id) WHERE due IS NOT NULL;
 	// CREATE TABLE shop_lists (
 	// CREATE TABLE shop_counters (
 	// CREATE INDEX shop_counters_until ON shop_counters (until) WHERE until IS NOT NULL;
-	// CREATE FUNCTION shop_apply(batch json) RETURNS integer LANGUAGE plpgsql SET enable_seqscan = off AS $$
-	// CREATE VIEW shop_offers AS SELECT id AS "offer_id", (body::json #>> '{paused}')::boolean AS "paused" FROM shop_docs WHERE kind = 'offer';
+	// CREATE VIEW shop_offers AS SELECT id AS "offer_id", CAST(json_extract(body, '$."paused"') AS INTEGER) AS "paused" FROM shop_docs WHERE kind = 'offer';
 }
 
 func TestScript(t *testing.T) {

@@ -203,7 +203,7 @@ func sqliteColumn(c storage.Column) string {
 	var value string
 	switch c.From {
 	case storage.FromID:
-		value = "id"
+		return "id" // as it is, or the index on it would be of no use
 	case storage.FromVersion:
 		value = "version"
 	case storage.FromDue:
