@@ -17,6 +17,7 @@ const (
 	FoundSums   ledger.Finding = "redemption sums" // lines, offers and totals of a redemption do not add up
 	FoundUse    ledger.Finding = "coupon use"      // a coupon and a redemption disagree about a use
 	FoundBooked ledger.Finding = "booked discount" // the book says another discount than the redemption
+	FoundOwed   ledger.Finding = "owed to sellers" // the book owes the sellers of an order something else
 	FoundTender ledger.Finding = "tender"          // the book says that other credit paid for an order
 )
 
@@ -168,7 +169,7 @@ func (a *auditor) redemption(ctx context.Context, doc storage.Doc) ([]ledger.Dis
 			wrong = append(wrong, ledger.Discrepancy{Finding: FoundUse, Where: b.Order, Found: int64(uses), Want: 0, Note: "coupon " + id})
 		}
 	}
-	if len(b.Applied)+len(b.Tender)+len(b.Refunds) == 0 {
+	if !b.Settled && len(b.Applied)+len(b.Tender)+len(b.Refunds) == 0 {
 		return wrong, rests, nil
 	}
 	booked, err := a.booked(ctx, b)
@@ -180,6 +181,7 @@ func (a *auditor) redemption(ctx context.Context, doc storage.Doc) ([]ledger.Dis
 
 // booked is what the book has moved for an order.
 type booked struct {
+	payable    int64                     // owed to sellers
 	promotions int64                     // paid for discounts and goodwill, less what was taken back
 	tender     map[ledger.Currency]int64 // credit that paid for it
 	held       map[ledger.Currency]int64 // credit that waits
@@ -189,6 +191,14 @@ func (a *auditor) booked(ctx context.Context, b *redemptionBody) (booked, error)
 	ids := []string{redeemedEntry(b.Order)}
 	for i := range b.Refunds {
 		ids = append(ids, refundedEntry(b.Order, i+1))
+	}
+	if b.Settled {
+		for step := range (len(b.Lines)+len(b.Deliveries))/settleStep + 1 {
+			ids = append(ids, settledEntry(b.Order, saleStep, step+1))
+			for i := range b.Refunds {
+				ids = append(ids, settledEntry(b.Order, fmt.Sprint(i+1), step+1))
+			}
+		}
 	}
 	for _, id := range b.Holds {
 		ids = append(ids, "hold/"+id, "hold-end/"+id)
@@ -211,11 +221,32 @@ func (s *booked) add(account ledger.Account, in int64, unit ledger.Currency) {
 	switch {
 	case strings.HasPrefix(string(account), promotions):
 		s.promotions -= in
+	case strings.HasPrefix(string(account), payable):
+		s.payable += in
 	case strings.HasPrefix(string(account), "held/"):
 		s.held[unit] += in
 	case account == TenderAccount:
 		s.tender[unit] += in
 	}
+}
+
+// owed is what the order's sellers are owed by now.
+func (b *redemptionBody) owed() int64 {
+	var sum int64
+	for _, p := range b.settledPositions() {
+		sum += p.Price - p.Own
+	}
+	if !b.Settled {
+		return sum
+	}
+	for _, r := range b.Refunds {
+		for _, f := range r.Funded {
+			if strings.HasPrefix(b.Payers[f.Payer], Seller+"/") {
+				sum -= f.Amount
+			}
+		}
+	}
+	return sum
 }
 
 // checkBooked compares what the book has moved with what the redemption says.
@@ -246,6 +277,7 @@ func (b *redemptionBody) checkBooked(found booked) []ledger.Discrepancy {
 		}
 	}
 	compare(FoundBooked, found.promotions, promotions, "")
+	compare(FoundOwed, found.payable, b.owed(), "")
 	for i, t := range b.Tender {
 		unit := t.Unit.Code()
 		compare(FoundTender, t.Back, back[i].Back, unit+" returned")

@@ -267,7 +267,7 @@ func checkout(s *shop, call func(*coupon.Service, context.Context, string, *coup
 
 // repeatableCodes makes codes that follow from their coupons' ids.
 func repeatableCodes(fresh time.Duration) coupon.Options {
-	return coupon.Options{CodeKey: make([]byte, 32), Fresh: fresh}
+	return coupon.Options{CodeKey: make([]byte, 32), Fresh: fresh, Settle: true}
 }
 
 // opened is a shop with the operation ready to be asked for.

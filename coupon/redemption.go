@@ -109,7 +109,8 @@ type redemptionBody struct {
 	Gifts       []giftBody      `json:"gifts"`
 	Refunds     []refundBody    `json:"refunds"`
 	Tender      []tenderBody    `json:"tender"`
-	Holds       []string        `json:"holds"` // of tender: waiting while reserved, posted when paid
+	Settled     bool            `json:"settled"` // what its sellers are owed is booked
+	Holds       []string        `json:"holds"`   // of tender: waiting while reserved, posted when paid
 }
 
 type lineBody struct {
@@ -139,6 +140,7 @@ type offBody struct {
 
 type deliveryBody struct {
 	ID       string    `json:"id"`
+	Seller   string    `json:"seller,omitempty"`
 	Price    int64     `json:"price"`
 	Off      []offBody `json:"off,omitempty"`
 	Returned bool      `json:"returned,omitempty"`
@@ -192,6 +194,7 @@ type refundBody struct {
 	Goodwill    int64            `json:"goodwill,omitempty"` // what Amount was lowered by
 	Funded      []fundedBody     `json:"funded,omitempty"`   // who pays for goodwill, or gets it back
 	Tender      []tenderBack     `json:"tender,omitempty"`
+	Settled     []settledBody    `json:"settled,omitempty"` // what it changes for sellers
 	Actor       string           `json:"actor,omitempty"`
 	Reason      string           `json:"reason,omitempty"`
 }
@@ -238,7 +241,7 @@ func newRedemptionBody(order string, q *Quote, at time.Time) redemptionBody {
 		b.Lines = append(b.Lines, line)
 	}
 	for i, d := range q.Deliveries {
-		b.Deliveries = append(b.Deliveries, deliveryBody{ID: d.ID, Price: d.Price.Minor(), Off: payers.share(d.Off, q.Cart.Shipping[i].Seller)})
+		b.Deliveries = append(b.Deliveries, deliveryBody{ID: d.ID, Seller: q.Cart.Shipping[i].Seller, Price: d.Price.Minor(), Off: payers.share(d.Off, q.Cart.Shipping[i].Seller)})
 	}
 	b.Payers = payers.names
 	for _, g := range q.Gifts {

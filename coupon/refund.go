@@ -95,6 +95,7 @@ func (w *work) refund(r *storage.Record[redemptionBody], request RefundRequest, 
 	}
 	b.Lines, b.Deliveries = cloneLines(b.Lines), slices.Clone(b.Deliveries)
 	b.Applied, b.Claims = slices.Clone(b.Applied), slices.Clone(b.Claims)
+	before, positions := b.State, b.settledPositions()
 	made, back, err := b.giveBack(request)
 	if err != nil {
 		return Refund{}, err
@@ -104,7 +105,6 @@ func (w *work) refund(r *storage.Record[redemptionBody], request RefundRequest, 
 	}
 	made.ID, made.Fingerprint, made.At = request.ID, fingerprint, w.now.UnixMicro()
 	w.changed[r.Key] = true
-	before := b.State
 	b.State = StatePartlyRefunded
 	if b.nothingKept() {
 		b.State = StateRefunded
@@ -118,6 +118,7 @@ func (w *work) refund(r *storage.Record[redemptionBody], request RefundRequest, 
 	for _, amount := range back {
 		made.Discount += amount
 	}
+	made.Settled = changes(positions, b.settledPositions())
 	b.lessGoodwill(&made)
 	return w.payBack(b, made, "refunded", b.transfers(back, true), order), nil
 }
@@ -139,6 +140,9 @@ func (b *redemptionBody) refundedBefore(id, fingerprint string) (past Refund, kn
 func (w *work) payBack(b *redemptionBody, made refundBody, kind string, transfers []ledger.Transfer, order ReturnOrder) Refund {
 	made.Tender = b.returnTender(made.Amount, order)
 	b.Refunded += made.Amount
+	if b.Settled {
+		w.settle(b, fmt.Sprint(len(b.Refunds)+1), kind, made.Settled, made.Funded)
+	}
 	transfers = slices.Concat(transfers, b.goodwillTransfers(made.Funded), b.tenderTransfers(made.Tender))
 	if len(transfers) > 0 {
 		entry := ledger.Entry{

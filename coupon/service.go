@@ -48,6 +48,12 @@ type Options struct {
 	// of payment. Default: to credit first.
 	ReturnOrder ReturnOrder
 
+	// Settle books what each seller is owed with every order that is confirmed, and
+	// what its returns take back, for [Service.Statement]. Default: not booked, since a
+	// shop of one seller does not need it. Orders keep to what was set when they were
+	// confirmed.
+	Settle bool
+
 	// Limiter is asked before codes are looked up. Default: none.
 	Limiter Limiter
 
@@ -123,6 +129,7 @@ func plan[A any](ctx context.Context, s *Service, now time.Time, keys []storage.
 			return storage.Plan[A]{}, err
 		}
 		w := newWork(docs, now)
+		w.settles = s.options.Settle
 		answer, err := decide(w)
 		if missing, ok := needed(err); ok {
 			more = missing

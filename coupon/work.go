@@ -26,6 +26,7 @@ type work struct {
 	entries     []ledger.Entry
 	puts        []storage.Put
 	batches     []storage.Batch // of holds
+	settles     bool            // what sellers are owed is booked
 }
 
 // claimChange is what the operation does to one counter.
@@ -342,6 +343,9 @@ func (w *work) confirm(r *storage.Record[redemptionBody]) error {
 		}
 		c.Value.confirm(b.Order, w.now)
 		w.changed[c.Key] = true
+	}
+	if b.Settled = w.settles; b.Settled {
+		w.settle(b, saleStep, string(StatementSold), b.positions(), nil)
 	}
 	tender, err := w.takeTender(b)
 	if err != nil || len(b.Applied)+len(tender) == 0 {
