@@ -41,6 +41,7 @@
 //   - credit, money or points that a customer has: [Service.GrantCredit],
 //     [Service.TakeCredit], [Service.Credit]; it stands on [CreditAccount], and pays
 //     for orders by [Quote.Pay].
+//   - a marketplace's sellers: [Service.Statement] with [Options].Settle.
 //   - what an older system has redeemed: [Service.Import].
 //   - upkeep: [Service.Sweep], [Audit], [Views].
 //   - plans, for joining with other changes in one batch: [Service.PlanConfirm],
@@ -126,6 +127,10 @@
 //   - The guard of the code space counts the codes of batches that have not expired.
 //     Counting every code that is issued lost: it would be a counter on which all
 //     issuing queues.
+//   - What sellers are owed is booked in the ledger when an order is confirmed, so that a
+//     statement has balances, periods and pages, and the shop's fees and payouts beside
+//     the sales. A list of orders per seller lost: a document stands in eight lists at
+//     most. It is an option, because it costs an entry more for each order.
 //   - An imported use is a document that holds its claims, as a redemption does, so that
 //     an audit sums them. Raising the counters alone lost: nothing would say why they
 //     stand where they stand. A redemption without lines lost, too: it could not be

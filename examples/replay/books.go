@@ -16,6 +16,7 @@ type books struct {
 	store    storage.Store
 	coupons  *coupon.Service
 	currency ledger.Currency
+	payers   []ledger.Account // who fund discounts; nil: the platform alone
 
 	orders []string // those confirmed
 	given  int64    // what offers took off, minor units
@@ -28,10 +29,6 @@ func (b *books) confirmed(r coupon.Redemption) {
 }
 
 func (b *books) refunded(r coupon.Refund) { b.back += r.Discount.Minor() }
-
-// promotions is the account that discounts come out of, and go back into with a
-// refund.
-const promotions ledger.Account = "promotions/platform"
 
 // close compares the sums of quotes, lines and ledger, audits everything and
 // exports the book.
@@ -88,24 +85,40 @@ func (b *books) sumLines(ctx context.Context, p *progress) (int64, error) {
 	return sum, nil
 }
 
-// sumLedger sums what the ledger says went out of promotions, and what came back.
+// sumLedger sums what the ledger says those who fund discounts paid, and what came
+// back to them.
 func (b *books) sumLedger(ctx context.Context) (given, back int64, err error) {
+	payers := b.payers
+	if payers == nil {
+		payers = []ledger.Account{coupon.PlatformAccount}
+	}
+	for _, payer := range payers {
+		paid, returned, err := b.sumAccount(ctx, payer)
+		if err != nil {
+			return 0, 0, err
+		}
+		given, back = given+paid, back+returned
+	}
+	return given, back, nil
+}
+
+func (b *books) sumAccount(ctx context.Context, account ledger.Account) (out, in int64, err error) {
 	book := ledger.New(b.store, ledger.Options{})
 	query := ledger.StatementQuery{Limit: 1000}
 	for {
-		page, err := book.Statement(ctx, promotions, query)
+		page, err := book.Statement(ctx, account, query)
 		if err != nil {
 			return 0, 0, err
 		}
 		for _, line := range page.Lines {
 			if amount := line.Amount.Minor(); amount < 0 {
-				given -= amount
+				out -= amount
 			} else {
-				back += amount
+				in += amount
 			}
 		}
 		if page.Next == "" {
-			return given, back, nil
+			return out, in, nil
 		}
 		query.After = page.Next
 	}

@@ -56,7 +56,7 @@ func replayOlist(ctx context.Context, s *session, src source) (*report, error) {
 		return nil, err
 	}
 	r := &report{title: "olist: a marketplace with many sellers (BRL)"}
-	r.rule("Made up: every shopper enters the code %s: 10 %% off, at most 30.00 BRL, from 60.00 BRL of goods, once per customer.", fairCode)
+	r.rule("Made up: every shopper enters the code %s: 10 %% off, at most 30.00 BRL, from 60.00 BRL of goods, once per customer; each seller funds half of what comes off its goods, the platform the rest.", fairCode)
 	r.rule("Made up: sellers whose id hashes (FNV-1a, 32 bits) to a multiple of 10 take no part.")
 	r.rule("An order reserves when it is made and confirms when its payment is approved. The data has no instant of a cancellation: taken as a day after the payment (a refund), or after the order when there was none (a release).")
 	r.rule("Vouchers are tender: they pay what is left after discounts, so they change none.")
@@ -65,7 +65,7 @@ func replayOlist(ctx context.Context, s *session, src source) (*report, error) {
 		return nil, err
 	}
 	m := &market{
-		books:   books{store: store, coupons: coupon.New(store, coupon.Options{Hold: 7 * 24 * time.Hour}), currency: brl("0").Currency()},
+		books:   books{store: store, coupons: coupon.New(store, coupon.Options{Hold: 7 * 24 * time.Hour, Settle: true}), currency: brl("0").Currency()},
 		refused: make(map[coupon.Reason]int), bySeller: make(map[string]int64),
 	}
 	events := o.events()
@@ -87,6 +87,9 @@ func replayOlist(ctx context.Context, s *session, src source) (*report, error) {
 		return nil, err
 	}
 	m.tell(r, o)
+	if err := m.settle(ctx, s, r, o); err != nil {
+		return nil, err
+	}
 	return r, m.close(ctx, s, "olist", r, func(ctx context.Context, store storage.Store) (ledger.AuditReport, error) {
 		return coupon.Audit(ctx, store)
 	})
@@ -114,6 +117,9 @@ func (m *market) open(ctx context.Context, s *session, o *olist, at time.Time) e
 		Benefit:    coupon.PercentOff{Rate: ledger.MustRate("10"), Max: coupon.Amounts{brl("30.00")}},
 		Conditions: []coupon.Condition{coupon.MinimumSpend{Amounts: coupon.Amounts{brl("60.00")}}},
 		Limits:     []coupon.Limit{{Per: coupon.PerCustomer, Uses: 1}},
+		Funding: []coupon.Share{
+			{Payer: coupon.Seller, Rate: ledger.MustRate("50")}, {Payer: coupon.Platform, Rate: ledger.MustRate("50")},
+		},
 	}, "replay", at)
 	if err != nil {
 		return err
@@ -124,11 +130,13 @@ func (m *market) open(ctx context.Context, s *session, o *olist, at time.Time) e
 	if err != nil {
 		return err
 	}
+	m.payers = []ledger.Account{coupon.PlatformAccount}
 	s.progress.start("olist: sellers", len(o.sellers))
 	defer s.progress.end()
 	for _, seller := range o.sellers {
 		s.progress.step()
 		if !excluded(seller) {
+			m.payers = append(m.payers, coupon.SellerAccount(seller))
 			continue
 		}
 		m.taking++
