@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,7 +23,8 @@ type Step struct {
 // commits says that the step makes the work of an Apply last: a COMMIT, or the
 // statement that is all of it.
 func (s Step) commits() bool {
-	return s.Statement == "COMMIT" || strings.HasPrefix(s.Statement, "SELECT vouch_apply(")
+	return s.Statement == "COMMIT" || slices.ContainsFunc([]string{"SELECT vouch_apply(", "SELECT vouch_write(", "WITH judged "},
+		func(begins string) bool { return strings.HasPrefix(s.Statement, begins) })
 }
 
 // errCut is what a driver says on a connection that was cut.

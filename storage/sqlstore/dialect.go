@@ -71,6 +71,10 @@ type engine interface {
 	// arguments, found through an index on them.
 	among(columns []string, n int) string
 
+	// apart is up to how many rows are better looked up by a SELECT of their own each
+	// than by one for all.
+	apart() int
+
 	// beyond is the condition that the columns (place, id) come after (or, newest
 	// first, before) a position, found through an index on them.
 	beyond(place, id string, newest bool, at int64, afterID string) (condition string, args []any)

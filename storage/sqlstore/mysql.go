@@ -84,6 +84,8 @@ func (mysql) among(columns []string, n int) string {
 }
 
 // beyond spells the tuple out too, as two ranges of the index.
+func (mysql) apart() int { return 0 }
+
 func (mysql) beyond(place, id string, newest bool, at int64, afterID string) (string, []any) {
 	comparison := " > ?"
 	if newest {

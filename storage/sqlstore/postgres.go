@@ -63,6 +63,10 @@ func (postgres) among(columns []string, n int) string {
 	return "(" + strings.Join(columns, ", ") + ") IN (" + tuple + strings.Repeat(", "+tuple, n-1) + ")"
 }
 
+// apart: a prepared statement keeps its plan, and what is made for several rows of a
+// table that was small when it was made reads all of it when it has grown.
+func (postgres) apart() int { return onceOps }
+
 func (postgres) beyond(place, id string, newest bool, at int64, afterID string) (string, []any) {
 	return beyondRow(place, id, newest, at, afterID)
 }

@@ -81,6 +81,8 @@ func (sqlite) among(columns []string, n int) string {
 	return "(" + strings.Join(columns, ", ") + ") IN (VALUES " + tuple + strings.Repeat(", "+tuple, n-1) + ")"
 }
 
+func (sqlite) apart() int { return 0 }
+
 func (sqlite) beyond(place, id string, newest bool, at int64, afterID string) (string, []any) {
 	return beyondRow(place, id, newest, at, afterID)
 }

@@ -155,19 +155,23 @@ func (s *Store) get(ctx context.Context, keys []storage.Key, counters []string) 
 func (s *Store) reading(body string, keys []storage.Key, counters []string) (string, []any) {
 	var parts []string
 	args := make([]any, 0, 2*len(keys)+len(counters))
-	if len(keys) > 0 {
-		parts = append(parts, "SELECT kind, id, version, due, lists, "+body+" FROM "+s.tables.docs+
-			" WHERE "+s.engine.among([]string{"kind", "id"}, len(keys)))
-		for _, k := range keys {
-			args = append(args, k.Kind, k.ID)
+	each := func(selecting string, n int, columns ...string) {
+		if n <= s.engine.apart() {
+			one := selecting + " WHERE " + strings.Join(columns, " = ? AND ") + " = ?"
+			for range n {
+				parts = append(parts, one)
+			}
+		} else if n > 0 {
+			parts = append(parts, selecting+" WHERE "+s.engine.among(columns, n))
 		}
 	}
-	if len(counters) > 0 {
-		parts = append(parts, "SELECT '', name, value, NULL, '', '' FROM "+s.tables.counters+
-			" WHERE "+s.engine.among([]string{"name"}, len(counters)))
-		for _, name := range counters {
-			args = append(args, name)
-		}
+	each("SELECT kind, id, version, due, lists, "+body+" FROM "+s.tables.docs, len(keys), "kind", "id")
+	for _, k := range keys {
+		args = append(args, k.Kind, k.ID)
+	}
+	each("SELECT '', name, value, NULL, '', '' FROM "+s.tables.counters, len(counters), "name")
+	for _, name := range counters {
+		args = append(args, name)
 	}
 	return strings.Join(parts, " UNION ALL "), args
 }

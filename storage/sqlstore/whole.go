@@ -84,10 +84,35 @@ func (s *Store) applyAtOnce(ctx context.Context, ops []storage.Op) error {
 		return s.fail(ctx, "cannot connect", err)
 	}
 	defer handle.Close()
-	err = s.judgeWhole(ctx, s.on(handle), ops)
+	c := s.on(handle)
+	err = errAsk
+	if atOncePossible(ops) {
+		err = s.judgeOnce(ctx, c, ops)
+		if err == errAsk {
+			if refused, err := s.inTheWay(ctx, c, ops); err != nil || refused != nil {
+				if err == nil {
+					err = refused
+				}
+				return err
+			}
+		}
+	}
+	if err == errAsk {
+		err = s.judgeWhole(ctx, c, ops)
+	}
 	var refused *storage.Failure
 	if err == nil || errors.As(err, &refused) {
 		return err
 	}
 	return s.atOnce(err, err)
+}
+
+// inTheWay reads what refuses a batch, if anything does by now.
+func (s *Store) inTheWay(ctx context.Context, c conn, ops []storage.Op) (*storage.Failure, error) {
+	j := newJoint([][]storage.Op{ops}, true)
+	found, err := s.standing(ctx, c, j.keys, j.counters)
+	if err != nil {
+		return nil, s.fail(ctx, "cannot read what refused the batch", err)
+	}
+	return judgeEach(found, j.asked, j.each).refused[0], nil
 }
