@@ -17,6 +17,7 @@ type Registration struct {
 	Visitor  string // as in the touches before; empty: none
 	Code     string // typed at registration; it beats a link; empty: none
 	Known    bool   // the shop had this person as a customer before
+	Country  string // in two capital letters, where programs ask for it; empty: not told
 }
 
 // Reason says why a registration bound nobody. The set is closed.
@@ -31,6 +32,10 @@ const (
 	ReasonPaused       Reason = "paused"        // the program is paused
 	ReasonClosed       Reason = "closed"        // outside the program's schedule
 	ReasonReferrer     Reason = "referrer"      // the referrer is banned, or is no customer any more
+	ReasonCountry      Reason = "country"       // the program is not for the customer's country
+	ReasonSpent        Reason = "spent"         // the program's budget is spent
+	ReasonBound        Reason = "bound"         // a late code: somebody is credited already
+	ReasonTooLate      Reason = "too_late"      // a late code: after its grace, or after the first payment
 )
 
 // Staff is the reason as a sentence for staff.
@@ -50,6 +55,14 @@ func (r Reason) Staff() string {
 		return "the program's schedule does not cover the registration"
 	case ReasonReferrer:
 		return "the referrer is banned, or was erased"
+	case ReasonCountry:
+		return "the program is not for the customer's country"
+	case ReasonSpent:
+		return "the program's budget is spent"
+	case ReasonBound:
+		return "somebody is credited for the customer already"
+	case ReasonTooLate:
+		return "the code was entered after its grace, or after the first payment"
 	}
 	return ""
 }
@@ -60,9 +73,11 @@ func (r Reason) Shopper() string {
 	switch r {
 	case ReasonUnknownCode, ReasonOwnCode, ReasonReferrer:
 		return "This invitation code can't be used."
-	case ReasonNotNew:
+	case ReasonNotNew, ReasonBound, ReasonTooLate:
 		return "Invitations are for new customers."
-	case ReasonPaused, ReasonClosed:
+	case ReasonCountry:
+		return "This invitation is not for your country."
+	case ReasonPaused, ReasonClosed, ReasonSpent:
 		return "Invitations are not open at the moment."
 	}
 	return ""
@@ -77,7 +92,18 @@ type Outcome struct {
 	Program  string
 	Referrer string
 	Via      Via
+	Why      string   // who is credited, and why, for staff; empty: nobody
+	Rivals   []Rival  // who else could have been, at most 10
 	Rewards  []Reward // of registration, for either side
+}
+
+// Rival is somebody who brought a customer too, and is not credited.
+type Rival struct {
+	Program  string
+	Referrer string
+	Via      Via
+	At       time.Time // of the touch
+	Why      string    // for staff
 }
 
 type registrationBody struct {
@@ -88,6 +114,28 @@ type registrationBody struct {
 	Referrer    string `json:"referrer"`
 	Via         Via    `json:"via"`
 	At          int64  `json:"at"`
+
+	Why    string      `json:"why,omitempty"`
+	Rivals []rivalBody `json:"rivals,omitempty"`
+}
+
+type rivalBody struct {
+	Program  string `json:"program"`
+	Referrer string `json:"referrer"`
+	Via      Via    `json:"via"`
+	At       int64  `json:"at"`
+	Why      string `json:"why"`
+}
+
+// outcome is what was recorded of a registration, but for the rewards.
+func (r *registrationBody) outcome(customer string) Outcome {
+	o := Outcome{
+		Customer: customer, Bound: r.Bound, Reason: r.Reason, Program: r.Program, Referrer: r.Referrer, Via: r.Via, Why: r.Why,
+	}
+	for _, rival := range r.Rivals {
+		o.Rivals = append(o.Rivals, Rival{rival.Program, rival.Referrer, rival.Via, instant(rival.At), rival.Why})
+	}
+	return o
 }
 
 // Register records that a customer completed registration, and binds them as a
@@ -108,6 +156,9 @@ func (s *Service) Register(ctx context.Context, request Registration, now time.T
 	faults := &Faults{Kind: ErrRequest}
 	s.customer(faults, "customer", request.Customer)
 	faults.id("visitor", request.Visitor, true)
+	if request.Country != "" && !countryCode.MatchString(request.Country) {
+		faults.add("country", "is %.20q, want two capital letters", request.Country)
+	}
 	if len(request.Code) > MaxKey {
 		faults.add("code", "has %d bytes, at most %d are allowed", len(request.Code), MaxKey)
 	}
@@ -170,16 +221,21 @@ func (s *Service) planRegister(ctx context.Context, request Registration, code c
 		reason = ReasonOwnCode
 	case known && reason == "":
 		reason = ReasonNotNew
+	case reason == "" && !found.terms.welcomes(request.Country):
+		reason = ReasonCountry
 	}
 	if member.Version == 0 {
 		member.Value.Since = micros(now)
 	}
-	answer := Outcome{
-		Customer: request.Customer, Bound: reason == "", Reason: reason, Program: found.program, Referrer: found.referrer, Via: found.via,
+	registered := registrationBody{
+		Fingerprint: fingerprint, Bound: reason == "", Reason: reason, Program: found.program, Referrer: found.referrer, Via: found.via,
+		At: micros(now), Rivals: found.rivals,
 	}
-	member.Value.Registration = &registrationBody{
-		fingerprint, answer.Bound, answer.Reason, answer.Program, answer.Referrer, answer.Via, micros(now),
+	if registered.Bound {
+		registered.Why = found.why()
 	}
+	member.Value.Registration = &registered
+	answer := registered.outcome(request.Customer)
 	if !answer.Bound {
 		put, err := members.Put(member, 0)
 		return storage.Plan[Outcome]{Batch: storage.Batch{Puts: []storage.Put{put}}, Answer: answer}, err
@@ -189,7 +245,7 @@ func (s *Service) planRegister(ctx context.Context, request Registration, code c
 
 // recordedOutcome answers a registration that was made before.
 func (s *Service) recordedOutcome(ctx context.Context, customer string, r *registrationBody) (storage.Plan[Outcome], error) {
-	answer := Outcome{Customer: customer, Bound: r.Bound, Reason: r.Reason, Program: r.Program, Referrer: r.Referrer, Via: r.Via}
+	answer := r.outcome(customer)
 	if !r.Bound {
 		return storage.Plan[Outcome]{Answer: answer}, nil
 	}
@@ -200,88 +256,6 @@ func (s *Service) recordedOutcome(ctx context.Context, customer string, r *regis
 		}
 	}
 	return storage.Plan[Outcome]{Answer: answer}, err
-}
-
-// invitation is who invited a customer, and the program as it was read then: why
-// nobody is bound under it, if so, and otherwise under which terms.
-type invitation struct {
-	program  string
-	referrer string
-	via      Via
-	followed time.Time // the touch it is credited to; zero: a code was typed
-	reason   Reason
-	member   storage.Record[memberBody] // the referrer's
-	terms    *Program
-	head     storage.Record[headBody]
-}
-
-// attribute finds who invited the customer: whose code they typed, or else whose
-// link they followed.
-func (s *Service) attribute(ctx context.Context, code coupon.Code, visitor string, now time.Time) (invitation, error) {
-	if code == "" {
-		return s.attributeTouch(ctx, visitor, now)
-	}
-	docs, err := s.get(ctx, linkKey(code))
-	if err != nil {
-		return invitation{}, err
-	}
-	link, err := record(links, docs, linkKey(code))
-	if err != nil || link.Version == 0 {
-		return invitation{reason: ReasonUnknownCode}, err
-	}
-	found, err := s.open(ctx, link.Value.Program, now)
-	found.referrer, found.via = link.Value.Customer, ViaCode
-	return found, err
-}
-
-// attributeTouch goes through the visitor's touches, from the last on, to one in its
-// program's window; and on to the first of that program's where it says so.
-func (s *Service) attributeTouch(ctx context.Context, visitor string, now time.Time) (invitation, error) {
-	chosen := invitation{reason: ReasonNoInvitation}
-	if visitor == "" {
-		return chosen, nil
-	}
-	programs := make(map[string]invitation)
-	err := s.eachTouch(ctx, visitor, now.Add(-maxWait), func(touch *touchBody) (more bool, err error) {
-		if chosen.terms != nil && touch.Program != chosen.program {
-			return true, nil
-		}
-		found, read := programs[touch.Program]
-		if !read {
-			if found, err = s.open(ctx, touch.Program, now); err != nil {
-				return false, err
-			}
-			programs[touch.Program] = found
-		}
-		at := instant(touch.At)
-		if !now.Before(at.Add(found.terms.window())) {
-			return chosen.terms == nil, nil
-		}
-		found.referrer, found.via, found.followed = touch.Referrer, ViaLink, at
-		chosen = found
-		return chosen.terms.Attribution == FirstTouch, nil
-	})
-	return chosen, err
-}
-
-// open reads a program's latest terms, and why nobody is bound under them now.
-func (s *Service) open(ctx context.Context, program string, now time.Time) (invitation, error) {
-	found := invitation{program: program}
-	head, err := s.head(ctx, program)
-	if err != nil {
-		return found, err
-	}
-	found.head = head
-	found.terms, err = s.program(ctx, programVersion{program, head.Value.Latest})
-	switch {
-	case err != nil:
-		return found, err
-	case head.Value.Paused:
-		found.reason = ReasonPaused
-	case !found.terms.Schedule.Contains(now):
-		found.reason = ReasonClosed
-	}
-	return found, nil
 }
 
 // planBind makes the member and the referral, and grants what registration earns.
@@ -319,15 +293,6 @@ func (s *Service) planBind(ctx context.Context, found invitation, member storage
 		answer.Rewards = append(answer.Rewards, reward.Value.reward(reward.Key.ID))
 	}
 	return storage.Plan[Outcome]{Batch: batch, Answer: answer}, nil
-}
-
-// why is what a registration is credited to, for staff.
-func (i invitation) why() string {
-	if i.via == ViaCode {
-		return "registered as a new customer with the referrer's code"
-	}
-	which := map[Attribution]string{FirstTouch: "first", LastTouch: "last"}[i.terms.Attribution]
-	return fmt.Sprintf("registered as a new customer; the %s link followed in the window was the referrer's, at %s", which, since(i.followed))
 }
 
 func since(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -285,17 +285,58 @@ func (s *Service) Resume(ctx context.Context, program, actor, reason string, now
 }
 
 func (s *Service) setPaused(ctx context.Context, program string, paused bool, actor, reason string, now time.Time) error {
+	kind := map[bool]string{true: "paused", false: "resumed"}[paused]
+	return s.changeHead(ctx, program, kind, actor, reason, now, func(h *headBody) bool {
+		changes := h.Paused != paused
+		h.Paused = paused
+		return changes
+	})
+}
+
+// End ends a program: from an instant on nobody is bound under it. Friends bound before
+// can still qualify for as long as their terms say; where those say no time, for the
+// tail. Ending it again moves the end. It fails with [ErrNoProgram] and a [*Faults].
+func (s *Service) End(ctx context.Context, program string, from time.Time, tail time.Duration, actor, reason string, now time.Time) error {
+	faults := &Faults{Kind: ErrRequest}
+	if !validInstant(from) || from.Before(now) {
+		faults.add("from", "is %s, want now or later", from)
+	}
+	if tail < 0 || tail > maxWait || tail%time.Microsecond != 0 {
+		faults.add("tail", "is %s, want 0 to 10 years in whole microseconds", tail)
+	}
+	if err := faults.orNil(); err != nil {
+		return err
+	}
+	return s.changeHead(ctx, program, "ended", actor, reason, now, func(h *headBody) bool {
+		same := h.Ends == micros(from) && h.Tail == tail.Microseconds()
+		h.Ends, h.Tail = micros(from), tail.Microseconds()
+		return !same
+	})
+}
+
+// Kill stops a program at once and for good: nobody is bound under it any more, and what
+// was promised and not granted yet is canceled when it comes up. It fails with
+// [ErrNoProgram].
+func (s *Service) Kill(ctx context.Context, program, actor, reason string, now time.Time) error {
+	return s.changeHead(ctx, program, "killed", actor, reason, now, func(h *headBody) bool {
+		alive := !h.Killed
+		h.Killed = true
+		return alive
+	})
+}
+
+// changeHead changes a program's status, unless it is that way already.
+func (s *Service) changeHead(ctx context.Context, program, kind, actor, reason string, now time.Time, change func(*headBody) bool) error {
 	if err := checkStaff(actor, reason, now); err != nil {
 		return err
 	}
 	_, err := do(ctx, s, now, func(ctx context.Context, _ *storage.Failure) (storage.Plan[struct{}], error) {
 		var none storage.Plan[struct{}]
 		head, err := s.head(ctx, program)
-		if err != nil || head.Value.Paused == paused {
+		if err != nil || !change(&head.Value) {
 			return none, err
 		}
-		head.Value.Paused, head.Value.Actor, head.Value.Reason, head.Value.At = paused, actor, reason, micros(now)
-		kind := map[bool]string{true: "paused", false: "resumed"}[paused]
+		head.Value.Actor, head.Value.Reason, head.Value.At = actor, reason, micros(now)
 		batch, err := headBatch(head, ledger.Entry{
 			ID: fmt.Sprintf("program/%s/%s/%d", program, kind, head.Version), Kind: kind, At: now, Actor: actor,
 			Concerns: program, Details: map[string]string{"reason": reason},

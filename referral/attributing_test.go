@@ -1,0 +1,149 @@
+package referral_test
+
+import (
+	"crypto/rand"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/referral"
+)
+
+// Two referrers brought one friend: who is credited and why is on record, and who is
+// not and why.
+func TestRivalsAreOnRecord(t *testing.T) {
+	for name, c := range map[string]struct {
+		attribution    referral.Attribution
+		code           string // whose
+		winner, rival  string
+		why, whyNot    string
+		first, between time.Duration // of jane's and of joe's touch, before the registration
+	}{
+		"last touch":        {referral.LastTouch, "", "joe", "jane", "the last link followed in the window", "a later touch is credited", 2 * time.Hour, time.Hour},
+		"first touch":       {referral.FirstTouch, "", "jane", "joe", "the first link followed in the window", "an earlier touch is credited", 2 * time.Hour, time.Hour},
+		"code beats link":   {referral.LastTouch, "mia", "mia", "joe", "with the referrer's code", "a code beats a link", 2 * time.Hour, time.Hour},
+		"before the window": {referral.LastTouch, "", "joe", "jane", "the last link", "the touch lies before the window", 30 * day, time.Hour},
+		"at its last instant": {
+			referral.FirstTouch, "", "jane", "joe", "the first link", "an earlier touch is credited", 30*day - time.Microsecond, time.Hour,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t, changed(program(8), func(p *referral.Program) { p.Attribution = c.attribution }))
+			at := noon.Add(40 * day)
+			s.touch("cookie", s.link("jane"), at.Add(-c.first))
+			s.touch("cookie", s.link("joe"), at.Add(-c.between))
+			request := referral.Registration{Customer: "ida", Visitor: "cookie"}
+			if c.code != "" {
+				request.Code = s.link(c.code).Code.String()
+			}
+			o := s.register(request, at)
+			assert.Equal(t, c.winner, o.Referrer)
+			assert.Contains(t, o.Why, c.why)
+			require.NotEmpty(t, o.Rivals)
+			assert.Equal(t, c.rival, o.Rivals[0].Referrer)
+			assert.Equal(t, c.whyNot, o.Rivals[0].Why)
+			require.Equal(t, o, s.register(request, at.Add(time.Hour)), "what was recorded comes back")
+		})
+	}
+}
+
+// A code can be entered after the registration, within its grace, by somebody nobody is
+// credited for and who has brought nobody.
+func TestLateCodes(t *testing.T) {
+	late := changed(program(8), func(p *referral.Program) { p.LateCode = 7 * day })
+	enter := func(s *shop, customer, code string, paid bool, at time.Time) referral.Outcome {
+		o, err := s.EnterCode(ctx, referral.LateCode{Customer: customer, Code: code, Paid: paid}, at)
+		require.NoError(t, err)
+		return o
+	}
+	t.Run("in time", func(t *testing.T) {
+		s := newShop(t, late)
+		code := s.link("jane").Code.String()
+		require.False(t, s.register(referral.Registration{Customer: "mia"}, noon).Bound)
+		o := enter(s, "mia", code, false, noon.Add(7*day-time.Microsecond))
+		require.True(t, o.Bound)
+		require.Len(t, o.Rewards, 1)
+		require.Equal(t, 2, s.wallet("mia"))
+		require.Equal(t, o, enter(s, "mia", code, false, noon.Add(30*day)), "asked again")
+		require.Equal(t, referral.ReasonBound, enter(s, "mia", s.link("joe").Code.String(), false, noon.Add(day)).Reason)
+		require.Equal(t, referral.StateConfirmed, s.pay("mia", noon.Add(8*day)).State)
+		require.True(t, s.register(referral.Registration{Customer: "mia"}, noon.Add(9*day)).Bound)
+	})
+	t.Run("refused", func(t *testing.T) {
+		s := newShop(t, late)
+		unknown, err := coupon.NewCode(rand.Reader)
+		require.NoError(t, err)
+		code := s.link("jane").Code.String()
+		for _, who := range []string{"mia", "noa"} {
+			s.register(referral.Registration{Customer: who}, noon)
+		}
+		s.register(referral.Registration{Customer: "old", Known: true, Code: code}, noon)
+		require.Equal(t, referral.ReasonTooLate, enter(s, "mia", code, false, noon.Add(7*day)).Reason)
+		require.Equal(t, referral.ReasonTooLate, enter(s, "mia", code, true, noon.Add(day)).Reason)
+		require.Equal(t, referral.ReasonNotNew, enter(s, "old", code, false, noon.Add(day)).Reason)
+		noas := s.link("noa")
+		s.bind("noa", "ida", noon)
+		require.Equal(t, referral.ReasonNotNew, enter(s, "noa", code, false, noon.Add(day)).Reason, "she has friends: it could become a circle")
+		require.Equal(t, referral.ReasonOwnCode, enter(s, "noa", noas.Code.String(), false, noon.Add(day)).Reason)
+		require.Equal(t, referral.ReasonUnknownCode, enter(s, "mia", string(unknown), false, noon.Add(day)).Reason)
+		require.ErrorIs(t, second(s.EnterCode(ctx, referral.LateCode{Customer: "never", Code: code}, noon)), referral.ErrRequest)
+		require.ErrorIs(t, second(s.EnterCode(ctx, referral.LateCode{Customer: "mia", Code: "!!"}, noon)), coupon.ErrCode)
+	})
+	t.Run("not offered", func(t *testing.T) {
+		s := newShop(t, program(8))
+		code := s.link("jane").Code.String()
+		s.register(referral.Registration{Customer: "mia"}, noon)
+		require.Equal(t, referral.ReasonTooLate, enter(s, "mia", code, false, noon).Reason)
+	})
+}
+
+func TestCountries(t *testing.T) {
+	s := newShop(t, changed(program(8), func(p *referral.Program) { p.Countries = []string{"DE", "FR"} }))
+	code := s.link("jane").Code.String()
+	for i, c := range []struct {
+		country string
+		reason  referral.Reason
+	}{{"DE", ""}, {"ES", referral.ReasonCountry}, {"", referral.ReasonCountry}} {
+		o := s.register(referral.Registration{Customer: string(rune('a' + i)), Code: code, Country: c.country}, noon)
+		assert.Equal(t, c.reason, o.Reason)
+	}
+	require.ErrorIs(t, second(s.Register(ctx, referral.Registration{Customer: "x", Country: "de"}, noon)), referral.ErrRequest)
+}
+
+// An end with a tail: nobody new, and those bound before have what their terms say, or
+// the tail. A kill cancels what was not granted.
+func TestEndAndKill(t *testing.T) {
+	t.Run("tail", func(t *testing.T) {
+		s := newShop(t, held(8))
+		s.bind("jane", "mia", noon)
+		s.bind("jane", "ida", noon)
+		require.NoError(t, s.End(ctx, "invite", noon.Add(day), 7*day, "staff", "budget", noon))
+		require.True(t, s.bind("jane", "noa", noon.Add(day-1)).Bound)
+		require.Equal(t, referral.ReasonClosed, s.register(referral.Registration{Customer: "eve", Code: s.link("jane").Code.String()}, noon.Add(day)).Reason)
+		require.Equal(t, referral.StateHeld, s.pay("mia", noon.Add(8*day-1)).State)
+		s.pay("ida", noon.Add(8*day))
+		s.settle(noon.Add(9 * day))
+		require.Equal(t, referral.StateConfirmed, s.referral("mia").State)
+		require.Equal(t, referral.StateExpired, s.referral("ida").State)
+		require.ErrorIs(t, s.End(ctx, "invite", noon, 0, "staff", "", noon.Add(day)), referral.ErrRequest)
+	})
+	t.Run("promised time stays", func(t *testing.T) {
+		s := newShop(t, changed(held(8), func(p *referral.Program) { p.Qualify.Within = 30 * day }))
+		s.bind("jane", "mia", noon)
+		require.NoError(t, s.End(ctx, "invite", noon, 0, "staff", "", noon))
+		require.Equal(t, referral.StateHeld, s.pay("mia", noon.Add(29*day)).State)
+	})
+	t.Run("kill", func(t *testing.T) {
+		s := newShop(t, held(8))
+		s.bind("jane", "mia", noon)
+		s.pay("mia", noon)
+		require.NoError(t, s.Kill(ctx, "invite", "staff", "fraud", noon))
+		require.Equal(t, referral.ReasonClosed, s.register(referral.Registration{Customer: "eve", Code: s.link("jane").Code.String()}, noon).Reason)
+		s.settle(noon.Add(2 * time.Hour))
+		require.Equal(t, referral.RewardCanceled, s.brings("mia").State)
+		require.Equal(t, 0, s.wallet("jane"))
+	})
+}
