@@ -43,10 +43,9 @@
 // can't be combined.
 //
 // Every member is described in the schema ([coupon.TrialSchema], printed by -schema),
-// the offers' in [coupon.OfferSchema] inside it. The directory testdata has documents
-// for everything an offer can say, each with what comes of it: basket.json has a
-// little of all, cases/*.json have one thing each, with figures worked out by hand
-// and the reason why.
+// the offers' in [coupon.OfferSchema] inside it. In testdata, basket.json has a little
+// of everything; in the package coupon, testdata/cases has one thing each for all that
+// an offer can say, with what comes of it, worked out by hand, and the reason why.
 //
 // # What it writes
 //

@@ -58,6 +58,35 @@ func TestExamples(t *testing.T) {
 	}
 }
 
+// The program gives what the library comes to: for JSON Lines as many answers, in
+// order. The cases of the library, each with what must come of it, are the input.
+func TestCases(t *testing.T) {
+	files, err := filepath.Glob("../../coupon/testdata/cases/*.json")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		var all struct {
+			Cases []struct{ Trial json.RawMessage }
+		}
+		require.NoError(t, json.Unmarshal(text, &all))
+		require.NotEmpty(t, all.Cases, file)
+		var input, want strings.Builder
+		for _, c := range all.Cases {
+			input.Write(append(c.Trial, '\n'))
+			quote, err := decide(c.Trial)
+			require.NoError(t, writeJSON(&want, quote, err))
+		}
+		_, out, errs := check(t, strings.NewReader(input.String()))
+		assert.Empty(t, errs)
+		assert.Equal(t, want.String(), out)
+		assert.Equal(t, len(all.Cases), strings.Count(out, "\n"))
+		_, tables, _ := check(t, strings.NewReader(input.String()), "-table")
+		assert.GreaterOrEqual(t, strings.Count(tables, "\n\n"), len(all.Cases))
+	}
+}
+
 // One answer per document, in order, whatever stands between them.
 func TestDocuments(t *testing.T) {
 	const limit = 60
