@@ -46,6 +46,8 @@ var (
 	statementsSeeAll = []string{conflict, conflict, conflict, conflict, limit, applied, conflict, applied}
 	// What writes sees all; what only reads, as a check does, sees the snapshot.
 	writesSeeAll = []string{again, again, again, again, limit, applied, applied, applied}
+	// Nothing can be written once anything has changed since the snapshot.
+	oneWriter = []string{again, again, again, again, again, again, again, again}
 	// What has changed since the snapshot cannot be written.
 	snapshotIsLaw = []string{again, again, again, again, again, again, applied, applied}
 )
@@ -59,14 +61,20 @@ type isolation struct {
 }
 
 // isolations is the table of engine, level and outcome. On SQLite there is one
-// level and one writer: see TestStaleSnapshot.
+// level, and one writer: a transaction that begins with the write lock, as by
+// SQLiteDSN and InTx, lets no other come between.
 var isolations = map[sqlstore.Dialect][]isolation{
+	sqlstore.SQLite: {
+		{"deferred", sql.LevelDefault, "", oneWriter},
+	},
 	sqlstore.PostgreSQL: {
+		{"read uncommitted", sql.LevelReadUncommitted, "", statementsSeeAll},
 		{"read committed", sql.LevelReadCommitted, "", statementsSeeAll},
 		{"repeatable read", sql.LevelRepeatableRead, "", snapshotIsLaw},
 		{"serializable", sql.LevelSerializable, "", snapshotIsLaw},
 	},
 	sqlstore.MySQL: {
+		{"read uncommitted", sql.LevelReadUncommitted, "", statementsSeeAll},
 		{"read committed", sql.LevelReadCommitted, "", statementsSeeAll},
 		{"repeatable read", sql.LevelRepeatableRead, "SET innodb_snapshot_isolation = OFF", writesSeeAll},
 		{"repeatable read, snapshot isolation", sql.LevelRepeatableRead, "SET innodb_snapshot_isolation = ON", snapshotIsLaw},
@@ -142,13 +150,19 @@ func (l isolation) byDefault(t testing.TB, e Engine, dsn string) string {
 	return dsn
 }
 
+// openAtWill opens a shop whose transactions begin without the write lock.
+func openAtWill(t *testing.T, e Engine) shop {
+	dsn := strings.ReplaceAll(e.DSN(t), "_txlock=immediate", "_txlock=deferred")
+	return newShop(t, e, e.Open(t, dsn, 0), dsn)
+}
+
 func TestIsolationLevels(t *testing.T) {
 	for _, e := range usual() {
 		for _, l := range isolations[e.Dialect] {
 			for i, c := range afterSnapshot {
 				t.Run(strings.Join([]string{e.Name, l.name, c.name}, "/"), func(t *testing.T) {
 					t.Run("after a read", func(t *testing.T) {
-						s := openShop(t, e, 0)
+						s := openAtWill(t, e)
 						require.NoError(t, s.store.Apply(t.Context(), puts(0, "old")))
 						tx, bound := l.begin(t, s)
 						var n int
@@ -157,7 +171,7 @@ func TestIsolationLevels(t *testing.T) {
 						require.Equal(t, l.want[i], outcome(bound.Apply(t.Context(), c.mine)))
 					})
 					t.Run("before any read", func(t *testing.T) {
-						s := openShop(t, e, 0)
+						s := openAtWill(t, e)
 						require.NoError(t, s.store.Apply(t.Context(), puts(0, "old")))
 						tx, bound := l.begin(t, s)
 						require.NoError(t, s.store.Apply(t.Context(), c.other))
@@ -176,7 +190,7 @@ func TestNeverOversoldAtAnyLevel(t *testing.T) {
 	for _, e := range usual() {
 		for _, l := range isolations[e.Dialect] {
 			t.Run(e.Name+"/"+l.name, func(t *testing.T) {
-				s := openShop(t, e, 0)
+				s := openAtWill(t, e)
 				once := func(ctx context.Context, b storage.Batch) error {
 					tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: l.level})
 					if err != nil {

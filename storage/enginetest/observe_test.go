@@ -109,7 +109,7 @@ func TestObserveAgain(t *testing.T) {
 			}
 			t.Run(e.Name+"/"+l.name, func(t *testing.T) {
 				var told told
-				s := openShop(t, e, 0)
+				s := openAtWill(t, e)
 				require.NoError(t, s.store.Apply(t.Context(), puts(0, "old")))
 				s.store = e.New(t, s.db, sqlstore.Options{Observe: told.observe})
 				tx, bound := l.begin(t, s)

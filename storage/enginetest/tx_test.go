@@ -162,9 +162,7 @@ func (coded) Error() string { return "database is locked" }
 // TestStaleSnapshot: a transaction that has read cannot write once another has
 // written in between. Inside the caller's transaction that is said, not retried.
 func TestStaleSnapshot(t *testing.T) {
-	e := Engines()[0]
-	dsn := strings.ReplaceAll(e.DSN(t), "_txlock=immediate", "_txlock=deferred")
-	s := newShop(t, e, e.Open(t, dsn, 0), dsn)
+	s := openAtWill(t, Engines()[0])
 	tx, err := s.db.Begin()
 	require.NoError(t, err)
 	defer tx.Rollback()

@@ -8,8 +8,10 @@
 //   - [New] makes a [Store] over a pool for a [Dialect] ([SQLite], [PostgreSQL],
 //     [MySQL]). [SQLiteDSN] is a good data source name.
 //   - [Store.Migrate] creates the tables and the reporting views, at every start.
-//     [Migrations] are its files, for goose, golang-migrate and DBAs;
-//     [Store.CreateViews] is for those who use these.
+//     [Migrations] are its files, for goose and golang-migrate; [Script] is all of it
+//     as SQL, for a DBA; [Store.CreateViews] is for those who use these.
+//   - [Store.Doctor] says what in the database's settings and tables endangers
+//     what the library promises, and what to do about it.
 //
 // At work:
 //   - [Store.Get], [Store.List] and [Store.Apply]: see package storage.
@@ -21,6 +23,8 @@
 //   - [Retryable] says when such a transaction should be done again;
 //     [ErrTxAborted] that it is gone.
 //   - [Store.Prune] discards counters whose time is over.
+//   - Options.Log and Options.Observe tell of retries, conflicts and refusals
+//     ([Event]); [Counts] counts them.
 //
 // # In the shop's transaction
 //
@@ -29,25 +33,50 @@
 // ([storage.Failure]) leaves the transaction as it was; after any other error
 // roll back.
 //
-// No level of isolation has to be set, and every limit holds at each. What a
-// batch meets in a transaction that has read before, when another has changed the
-// same since then:
+// No level of isolation has to be set, and every limit holds at each. What becomes of
+// a batch in a transaction that has read before, when another has changed the same
+// since then:
 //
-//	                                     document    counter     Check of a
-//	                                     changed     at its end  changed document
-//	SQLite                               again       again       again
-//	PostgreSQL  read committed           conflict    limit       conflict
-//	            repeatable read and up   again       again       sees the snapshot
-//	MySQL       read committed           conflict    limit       conflict
-//	MariaDB     repeatable read          again       limit       sees the snapshot
-//	            …, snapshot isolation    again       again       sees the snapshot
-//	            serializable             conflict    limit       conflict
+//	                                     document    counter     Check of a   nothing
+//	                                     changed     at its end  changed doc  in common
+//	SQLite      begun with the lock      cannot happen: others wait
+//	            deferred                 again       again       again        again
+//	PostgreSQL  read (un)committed       conflict    limit       conflict     applied
+//	            repeatable read          again       again       snapshot     applied
+//	            serializable             again       again       snapshot     applied
+//	MySQL       read (un)committed       conflict    limit       conflict     applied
+//	MariaDB     repeatable read          again       limit       snapshot     applied
+//	            …, snapshot isolation    again       again       snapshot     applied
+//	            serializable             conflict    limit       conflict     applied
 //
-// Snapshot isolation is MariaDB's innodb_snapshot_isolation, the default from
-// 11.6. "Again" is [Retryable]: only a new transaction sees the change ([ErrStale], or
-// the database's own error). The snapshot is taken by the first statement that
-// reads, so that what must be seen at the last moment (that an offer was paused)
-// wants read committed, or a transaction that is short.
+// In a transaction that has not read before, each is as under read committed.
+// "Again" is [Retryable]: only a new transaction sees the change ([ErrStale], or
+// the database's own error). "Snapshot": the Check sees what was there when the
+// transaction first read, so that what must be seen at the last moment (that an
+// offer was paused) wants read committed, or a transaction that is short. Snapshot
+// isolation is MariaDB's innodb_snapshot_isolation, the default from 11.6. At read
+// uncommitted a read may show what is never committed: [Store.Doctor] warns of it.
+//
+// # The handles of other libraries
+//
+//	database/sql   store.Within(tx)
+//	sqlx           store.Within(tx)         *sqlx.Tx is as it is
+//	bun            store.Within(btx.Tx)     bun's own would write arguments into the text
+//	ent            store.Within(tx)         of a client made with --feature sql/execquery
+//	GORM           handle, _ := tx.Statement.ConnPool.(sqlstore.Tx)
+//	               store.Within(handle)     tx.DB() is the pool, and does not compile
+//	pgx            sqlstore.WithinPgx(store, tx)
+//
+// A pool, a connection or a client in the place of a transaction does not compile,
+// or is refused with [ErrHandle]: what it wrote would survive the rollback.
+//
+// # Upgrades
+//
+// Migrations only go forward, and only add. While an older release is still
+// running it works on with the newer tables; a document that a newer one has written
+// in another format it leaves alone (storage.ErrNewer). When it is started anew,
+// Migrate tells it of the newer schema with [ErrNewerSchema] and has changed nothing:
+// it may go on, or better wait for its own upgrade.
 //
 // # PostgreSQL
 //
@@ -127,6 +156,12 @@
 //     often, and the unlucky waited ten times as long.
 //   - The prefix is replaced in the text of the migrations, and their checksum is
 //     of the text as shipped. Templates lost: the files would not run as they are.
+//   - Migrate takes a migration for done when all it creates is there. A method to
+//     say so by hand lost: whoever forgot it could not start.
+//   - Doctor compares indexes by their columns and not by name: tables may have been
+//     made by hand.
+//   - Events are one function and one struct. An interface with a method for each
+//     lost: every new event would break it.
 //   - InTx and Within are methods. Functions that take a pool or a transaction
 //     lost: they would have to be told dialect and prefix at every call.
 package sqlstore
