@@ -25,6 +25,7 @@ var roles = map[string]func(e Engine, dsn string) error{
 	"migrate": migrateProcess,
 	"operate": operateProcess,
 	"write":   writeProcess,
+	"deliver": deliverProcess,
 }
 
 func TestMain(m *testing.M) {
