@@ -103,9 +103,9 @@ func (s *shop) furnish(ctx context.Context, password string) (err error) {
 	if err := s.store.Migrate(ctx, slices.Concat(ledger.Views(), coupon.Views(), referral.Views())...); err != nil {
 		return err
 	}
-	s.coupons = coupon.New(s.store, coupon.Options{Hold: hold, Limiter: s.limiter})
+	s.coupons = coupon.New(s.store, coupon.Options{Hold: hold, Limiter: s.limiter, Settle: true})
 	s.referrals = referral.New(s.store, s.coupons, referral.Options{})
-	s.book = ledger.New(s.store, ledger.Options{})
+	s.book = ledger.New(s.store, ledger.Options{Floors: coupon.Floors()})
 	if err := s.createTables(ctx); err != nil {
 		return err
 	}

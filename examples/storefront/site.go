@@ -120,7 +120,8 @@ func (t *site) routes(mux *http.ServeMux) {
 		"GET /staff/offers": t.staffOffers, "GET /staff/offers/{id}": t.staffOffer, "POST /staff/offers/check": t.staffCheck,
 		"POST /staff/offers/publish": t.staffPublish, "POST /staff/offers/{id}/pause": t.staffPause,
 		"GET /staff/program": t.staffProgram, "POST /staff/program/pause": t.staffProgramPause,
-		"GET /staff/books": t.staffBooks, "GET /staff/books/journal": t.staffJournal, "POST /staff/books/audit": t.staffAudit,
+		"POST /staff/program/check": t.staffProgramCheck, "POST /staff/program/publish": t.staffProgramPublish,
+		"GET /staff/books": t.staffBooks, "GET /staff/books/journal": t.staffJournal, "GET /staff/sellers": t.staffSellers, "POST /staff/books/audit": t.staffAudit,
 	}
 	for _, group := range []struct {
 		pages map[string]action

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"html/template"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -165,7 +166,10 @@ func (t *site) staffOffer(q *request) error {
 
 // staffCheck answers the page's script while somebody types.
 func (t *site) staffCheck(q *request) error {
-	answer := t.check(q, q.PostFormValue("document"))
+	return answerJSON(q, t.check(q, q.PostFormValue("document")))
+}
+
+func answerJSON(q *request, answer any) error {
 	q.w.Header().Set("Content-Type", "application/json")
 	return json.NewEncoder(q.w).Encode(answer)
 }
@@ -205,10 +209,12 @@ func reasonOf(q *request) string {
 	return "no reason given"
 }
 
-// programPage is the referral program.
+// programPage is the referral program's document.
 type programPage struct {
-	Program referral.Program
-	Paused  bool
+	Document string
+	Version  int
+	Paused   bool
+	Check    checked
 }
 
 func (t *site) staffProgram(q *request) error {
@@ -216,11 +222,50 @@ func (t *site) staffProgram(q *request) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.referrals.Link(q.Context(), program, q.visit.who.ID, t.now())
-	if err != nil && !isPaused(err) {
+	document, err := json.MarshalIndent(terms, "", "  ")
+	if err != nil {
 		return err
 	}
-	return t.show(q, 200, "program", "The referral program", programPage{terms, isPaused(err)})
+	return t.showProgram(q, 200, string(document))
+}
+
+func (t *site) showProgram(q *request, status int, document string) error {
+	page := programPage{Document: document, Check: t.checkProgram(q, document)}
+	terms, err := t.referrals.Program(q.Context(), program, 0)
+	if err != nil {
+		return err
+	}
+	page.Version = terms.Version
+	_, err = t.referrals.Link(q.Context(), program, q.visit.who.ID, t.now())
+	if page.Paused = isPaused(err); err != nil && !page.Paused {
+		return err
+	}
+	return t.show(q, status, "program", "The referral program", page)
+}
+
+func (t *site) staffProgramCheck(q *request) error {
+	return answerJSON(q, t.checkProgram(q, q.PostFormValue("document")))
+}
+
+// staffProgramPublish publishes the next version. Friends who were bound before stay
+// with theirs.
+func (t *site) staffProgramPublish(q *request) error {
+	document := q.PostFormValue("document")
+	terms, err := referral.ParseProgram([]byte(document))
+	if err == nil && terms.ID != program {
+		return t.back(q, "/staff/program", "The shop runs one program: leave its id as it is.")
+	}
+	if err == nil {
+		terms.Version = 0
+		_, err = t.referrals.Publish(q.Context(), terms, q.visit.who.Email, t.now())
+	}
+	if errors.Is(err, referral.ErrProgram) || errors.Is(err, coupon.ErrNoOffer) {
+		return t.showProgram(q, 422, document)
+	}
+	if err != nil {
+		return err
+	}
+	return t.back(q, "/staff/program", "Published.")
 }
 
 func (t *site) staffProgramPause(q *request) error {
@@ -275,6 +320,25 @@ func (t *site) staffAudit(q *request) error {
 		return err
 	}
 	return t.showBooks(q, &report)
+}
+
+// sellersPage is what a seller is owed.
+type sellersPage struct {
+	Sellers   []string
+	Seller    string
+	Statement coupon.Statement
+}
+
+func (t *site) staffSellers(q *request) (err error) {
+	page := sellersPage{Sellers: slices.Sorted(maps.Keys(sellers)), Seller: q.FormValue("seller")}
+	if _, exists := sellers[page.Seller]; !exists {
+		page.Seller = page.Sellers[0]
+	}
+	page.Statement, err = t.coupons.Statement(q.Context(), page.Seller, ledger.StatementQuery{Limit: 50, After: q.FormValue("after")})
+	if err != nil {
+		return err
+	}
+	return t.show(q, 200, "sellers", "Settlement of sellers", page)
 }
 
 // staffJournal gives the whole book, for hledger.

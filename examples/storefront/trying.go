@@ -8,6 +8,7 @@ import (
 
 	"github.com/vouch-go/vouch/coupon"
 	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/referral"
 )
 
 //go:embed seed/carts.json
@@ -56,6 +57,23 @@ func (t *site) check(q *request, document string) (c checked) {
 	c.Trials, err = t.trials(q, document)
 	if err != nil {
 		c.Faults = []string{err.Error()}
+	}
+	return c
+}
+
+// checkProgram is check for the referral program.
+func (t *site) checkProgram(q *request, document string) (c checked) {
+	terms, err := referral.ParseProgram([]byte(document))
+	var faults *referral.Faults
+	switch {
+	case errors.As(err, &faults):
+		for _, f := range faults.Faults {
+			c.Faults = append(c.Faults, fmt.Sprintf("%s: %s", f.Path, f.Problem))
+		}
+	case err != nil:
+		c.Faults = []string{err.Error()}
+	case terms.ID != program:
+		c.Faults = []string{"id: the shop runs one program: leave its id as it is"}
 	}
 	return c
 }
