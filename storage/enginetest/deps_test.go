@@ -15,7 +15,7 @@ import (
 // with a golden list, so that no driver and no test helper ever gets into it.
 func TestDependencies(t *testing.T) {
 	const module = "github.com/vouch-go/vouch/"
-	products := []string{"storage", "storage/memory", "storage/sqlstore", "ledger", "coupon", "referral"}
+	products := []string{"storage", "storage/memory", "storage/sqlstore", "ledger", "coupon", "coupon/coupontest", "referral"}
 	args := []string{"list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}"}
 	for _, p := range products {
 		args = append(args, module+p)
