@@ -104,7 +104,7 @@ func eachOf(t *testing.T, workers int, calls []func() error) int {
 			for i := next.Add(1) - 1; i < int64(len(calls)); i = next.Add(1) - 1 {
 				err := calls[i]()
 				refused := errors.Is(err, coupon.ErrRefused) || errors.Is(err, coupon.ErrQuoteChanged) || errors.Is(err, coupon.ErrKeyReused) ||
-					errors.Is(err, ledger.ErrInsufficient) || errors.Is(err, coupon.ErrState) || errors.Is(err, coupon.ErrRequest)
+					errors.Is(err, ledger.ErrInsufficient) || errors.Is(err, coupon.ErrState) || errors.Is(err, coupon.ErrRequest) || errors.Is(err, storage.ErrConflict)
 				switch {
 				case err == nil:
 					accepted.Add(1)
@@ -125,6 +125,8 @@ type race func(t *testing.T, store storage.Store) (accepted, allowed int)
 
 var races = map[string]race{
 	"a cap of 50, 400 attempts":         capRace,
+	"a budget of 100.00, 80 attempts":   budgetRace,
+	"one code of one use":               oneCodeRace,
 	"one coupon on several orders":      oneCouponRace,
 	"several coupons on one order":      oneOrderRace,
 	"a customer's limit, several tabs":  customerRace,
@@ -206,6 +208,29 @@ func capRace(t *testing.T, store storage.Store) (accepted, allowed int) {
 	require.NoError(t, err)
 	require.Equal(t, int64(accepted), values["uses/hot"])
 	return accepted, 50
+}
+
+func budgetRace(t *testing.T, store storage.Store) (accepted, allowed int) {
+	s := raceService(t, store, limited(amountOff("hot", "5.00"), coupon.Limit{Money: euros("100.00")}))
+	issued(t, s, coupon.IssueRequest{ID: "hot", Offers: []coupon.IssueOffer{{Offer: "hot", Code: "HOT"}}})
+	var calls []func() error
+	for i := range 80 {
+		calls = append(calls, redeeming(t, s, fmt.Sprint("order ", i), fmt.Sprint("customer ", i), coupon.Choose("hot")))
+	}
+	return eachOf(t, 16, calls), 20
+}
+
+// oneCodeRace redeems each of 20 codes, of one use each, in 8 orders at once.
+func oneCodeRace(t *testing.T, store storage.Store) (accepted, allowed int) {
+	s := raceService(t, store, limited(amountOff("once", "5.00"), coupon.Limit{Per: coupon.PerCoupon, Uses: 1}))
+	made := issued(t, s, coupon.IssueRequest{ID: "once", Offers: []coupon.IssueOffer{{Offer: "once", Count: 20}}})
+	var calls []func() error
+	for _, c := range made {
+		for i := range 8 {
+			calls = append(calls, redeeming(t, s, fmt.Sprint(c.ID, " order ", i), fmt.Sprint("customer ", i), coupon.Choose(string(c.Code))))
+		}
+	}
+	return eachOf(t, 8, calls), len(made)
 }
 
 func oneCouponRace(t *testing.T, store storage.Store) (accepted, allowed int) {
