@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -20,6 +21,8 @@ type invitation struct {
 	followed time.Time // the touch it is credited to; zero: a code was typed
 	reason   Reason
 	rivals   []rivalBody
+	visitor  string
+	address  netip.Addr
 	member   storage.Record[memberBody] // the referrer's
 	terms    *Program
 	head     storage.Record[headBody]

@@ -98,6 +98,8 @@ type programDocument struct {
 	Caps        []capDocument          `json:"caps,omitempty"`
 	Budget      *ledger.Money          `json:"budget,omitempty"`
 	Uplift      bool                   `json:"uplift,omitempty"`
+	Checks      []checkDocument        `json:"checks,omitempty"`
+	Thresholds  []thresholdDocument    `json:"thresholds,omitempty"`
 	Review      *reviewDocument        `json:"review,omitempty"`
 	Zone        string                 `json:"zone,omitempty"`
 }
@@ -180,6 +182,23 @@ type reviewDocument struct {
 	Otherwise Verdict `json:"otherwise,omitempty"`
 }
 
+type checkDocument struct {
+	Kind       CheckKind `json:"kind"`
+	Name       string    `json:"name,omitempty"`
+	Most       int64     `json:"most,omitempty"`
+	Within     span      `json:"within,omitempty"`
+	Action     Action    `json:"action"`
+	Side       Side      `json:"side,omitempty"`
+	Score      int64     `json:"score,omitempty"`
+	Unanswered Action    `json:"unanswered,omitempty"`
+}
+
+type thresholdDocument struct {
+	AtLeast int64  `json:"at_least"`
+	Action  Action `json:"action"`
+	Side    Side   `json:"side,omitempty"`
+}
+
 // versionBody keeps a published version.
 type versionBody struct {
 	Program programDocument `json:"program"`
@@ -213,6 +232,12 @@ func newProgramDocument(p *Program) programDocument {
 	for _, b := range p.Boosts {
 		d.Boosts = append(d.Boosts, boostDocument{b.Name, newIntervalDocument(b.Interval), b.Side, b.Step, b.Percent, newEarningDocument(&b.Earning)})
 	}
+	for _, c := range p.Checks {
+		d.Checks = append(d.Checks, checkDocument{c.Kind, c.Name, c.Most, span(c.Within), c.Action, c.Side, c.Score, c.Unanswered})
+	}
+	for _, t := range p.Thresholds {
+		d.Thresholds = append(d.Thresholds, thresholdDocument(t))
+	}
 	for _, c := range p.Caps {
 		d.Caps = append(d.Caps, capDocument{c.Friends, newMoney(c.Amount), c.Period})
 	}
@@ -244,6 +269,12 @@ func (d *programDocument) program() Program {
 	for i := range d.Boosts {
 		b := &d.Boosts[i]
 		p.Boosts = append(p.Boosts, Boost{b.Name, b.interval(), Rule{Side: b.Side, Step: b.Step, Earning: b.earning()}, b.Percent})
+	}
+	for _, c := range d.Checks {
+		p.Checks = append(p.Checks, Check{c.Kind, c.Name, c.Most, time.Duration(c.Within), c.Action, c.Side, c.Score, c.Unanswered})
+	}
+	for _, t := range d.Thresholds {
+		p.Thresholds = append(p.Thresholds, Threshold(t))
 	}
 	for _, c := range d.Caps {
 		p.Caps = append(p.Caps, Cap{c.Friends, moneyOf(c.Amount), c.Period})

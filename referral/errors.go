@@ -17,6 +17,7 @@ var (
 	ErrNoProgram  = errors.New("referral: no such program, or not in that version")
 	ErrNoReferral = errors.New("referral: no such referral")
 	ErrNoLink     = errors.New("referral: no link has this code")
+	ErrNoCase     = errors.New("referral: no such case")
 	ErrNoPerson   = errors.New("referral: nobody is known by this account")
 )
 
@@ -25,6 +26,12 @@ var (
 	ErrToken        = errors.New("referral: this is no token of this shop for this purpose")
 	ErrTokenExpired = errors.New("referral: the token has expired")
 	ErrRedirect     = errors.New("referral: this is no path of this site")
+)
+
+// Errors of reviews.
+var (
+	ErrCaseClaimed = errors.New("referral: somebody else looks at the case")
+	ErrCaseClosed  = errors.New("referral: the case is closed")
 )
 
 // Errors of codes that a customer chooses.

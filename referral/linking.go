@@ -2,6 +2,7 @@ package referral
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -182,9 +183,15 @@ func (s *Service) Touch(ctx context.Context, request TouchRequest, now time.Time
 	if err != nil {
 		return Link{}, err
 	}
-	return do(ctx, s, now, func(ctx context.Context, _ *storage.Failure) (storage.Plan[Link], error) {
+	link, err := do(ctx, s, now, func(ctx context.Context, _ *storage.Failure) (storage.Plan[Link], error) {
 		return s.planTouch(ctx, request, code, now)
 	})
+	if errors.Is(err, ErrNoLink) {
+		if failed := s.guessed(ctx, request.Visitor, now); failed != nil {
+			return link, failed
+		}
+	}
+	return link, err
 }
 
 func (s *Service) planTouch(ctx context.Context, request TouchRequest, code coupon.Code, now time.Time) (storage.Plan[Link], error) {
@@ -212,7 +219,9 @@ func (s *Service) planTouch(ctx context.Context, request TouchRequest, code coup
 		return storage.Plan[Link]{Answer: answer}, nil
 	}
 	touch.Value = touchBody{request.Visitor, answer.Program, answer.Customer, code, micros(now)}
-	put, err := touches.Put(touch, 0, storage.Listing{List: visitorList(request.Visitor), Place: micros(now)})
+	put, err := touches.Put(touch, 0,
+		storage.Listing{List: visitorList(request.Visitor), Place: micros(now)},
+		storage.Listing{List: referrerList(answer.Program, answer.Customer), Place: micros(now)})
 	return storage.Plan[Link]{Batch: storage.Batch{Puts: []storage.Put{put}}, Answer: answer}, err
 }
 

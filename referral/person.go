@@ -21,9 +21,7 @@ type Person struct {
 	Phone       string   // with the country, as in "+33 1 23 45 67 89"
 	Instruments []string // fingerprints of cards and accounts, from the payment provider; at most 10
 	Devices     []string // of installations or browsers; at most 10
-	// Address is the network address of the request. Many people have the same: it is
-	// only ever counted, for some days, and can reject nobody by itself.
-	Address netip.Addr
+	Sellers     []string // accounts of sellers that the person runs; at most 10
 }
 
 // IdentifierKind is what an identifier of a person is.
@@ -36,11 +34,13 @@ const (
 	IdentifierPhone      IdentifierKind = "phone"
 	IdentifierInstrument IdentifierKind = "instrument"
 	IdentifierDevice     IdentifierKind = "device"
+	IdentifierSeller     IdentifierKind = "seller"
 )
 
 // proves says that two accounts with the same identifier of this kind are taken for
-// one person when one of them was erased. A device is shared and sold.
-func (k IdentifierKind) proves() bool { return k != IdentifierDevice }
+// one person when one of them was erased. A device is shared and sold, a shop is run by
+// several.
+func (k IdentifierKind) proves() bool { return k != IdentifierDevice && k != IdentifierSeller }
 
 // identifier is one thing that tells who somebody is, in its normal form.
 type identifier struct {
@@ -80,7 +80,7 @@ func (p *Person) identifiers(faults *Faults) []identifier {
 		path   string
 		kind   IdentifierKind
 		values []string
-	}{{"instruments", IdentifierInstrument, p.Instruments}, {"devices", IdentifierDevice, p.Devices}} {
+	}{{"instruments", IdentifierInstrument, p.Instruments}, {"devices", IdentifierDevice, p.Devices}, {"sellers", IdentifierSeller, p.Sellers}} {
 		if len(several.values) > maxIdentifiers {
 			faults.add(several.path, "are %d, at most %d are allowed", len(several.values), maxIdentifiers)
 			continue

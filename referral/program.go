@@ -65,6 +65,9 @@ type Program struct {
 	// Uplift has this version raise what friends bound under earlier ones bring,
 	// where it gives more and was not promised yet. It never lowers anything.
 	Uplift bool
+	// Checks are what is looked at against fraud; Thresholds are what their scores do.
+	Checks     []Check
+	Thresholds []Threshold
 	// Review is for how long a case may be open, and what happens then.
 	Review Review
 	// Zone is where the days, weeks, months and years of caps begin, as named by
@@ -159,6 +162,7 @@ func (p *Program) Validate() error {
 	p.checkReturns(faults)
 	p.checkRewards(faults)
 	p.checkCaps(faults)
+	p.checkFraud(faults)
 	return faults.orNil()
 }
 

@@ -119,6 +119,8 @@ var races = map[string]race{
 	"one return, many times":      returnedRace,
 	"erased while they register":  eraseRace,
 	"one account, seen at once":   subjectRace,
+	"cases claimed by many":       claimRace,
+	"cases decided both ways":     decideRace,
 }
 
 func TestRacesAreWon(t *testing.T) {

@@ -127,6 +127,9 @@ type Fact struct {
 	Otherwise Verdict   // how, then
 	Actor     string    // who decided
 	Reason    string
+	Found     int64 // of a check that fired: its figure,
+	Limit     int64 // what that was compared with,
+	Score     int64 // and what it scored
 }
 
 // Part is what some lines of an order have in common, and what was paid for them.
@@ -180,6 +183,9 @@ type factBody struct {
 	Otherwise  Verdict         `json:"otherwise,omitempty"`
 	Actor      string          `json:"actor,omitempty"`
 	Reason     string          `json:"reason,omitempty"`
+	Found      int64           `json:"found,omitempty"`
+	Limit      int64           `json:"limit,omitempty"`
+	Score      int64           `json:"score,omitempty"`
 }
 
 type partBody struct {
@@ -237,6 +243,7 @@ func (f *factBody) fact() Fact {
 		ID: f.ID, Kind: f.Kind, Order: f.Order, Amount: ledger.Minor(f.Amount, f.Currency), Everything: f.Everything, Trial: f.Trial,
 		Name: f.Name, At: instant(f.At), Action: f.Action, Side: f.Side, Verdict: f.Verdict, Until: instant(f.Until),
 		Otherwise: f.Otherwise, Actor: f.Actor, Reason: f.Reason,
+		Found: f.Found, Limit: f.Limit, Score: f.Score,
 	}
 	if f.Credit > 0 {
 		fact.Credit = ledger.Minor(f.Credit, f.Currency)

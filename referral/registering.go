@@ -3,6 +3,7 @@ package referral
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/vouch-go/vouch/coupon"
@@ -18,6 +19,9 @@ type Registration struct {
 	Code     string // typed at registration; it beats a link; empty: none
 	Known    bool   // the shop had this person as a customer before
 	Country  string // in two capital letters, where programs ask for it; empty: not told
+	// Address is the network address the request came from, for [CheckSameNetwork]:
+	// only a keyed hash of its network is counted, for two days. Zero: not told.
+	Address netip.Addr
 }
 
 // Reason says why a registration bound nobody. The set is closed.
@@ -215,6 +219,7 @@ func (s *Service) planRegister(ctx context.Context, request Registration, code c
 			return none, err
 		}
 	}
+	found.visitor, found.address = request.Visitor, request.Address
 	reason := found.reason
 	switch known := member.Version > 0 || request.Known || subject.Value.Returning; {
 	case known && found.referrer == request.Customer:
@@ -279,6 +284,9 @@ func (s *Service) planBind(ctx context.Context, found invitation, member storage
 	w.batches = append(w.batches, storage.Batch{
 		Puts: []storage.Put{put}, Checks: []storage.Check{{Key: referrer.Key, Version: referrer.Version}},
 	})
+	if err := w.suspectRegistration(ctx, &found); err != nil {
+		return none, err
+	}
 	if err := w.promise(ctx, Registered, now, now); err != nil {
 		return none, err
 	}

@@ -18,7 +18,17 @@ func TestProgramSchemaIsTheTypes(t *testing.T) {
 			reflect.TypeFor[Shortfall]():   {string(ShortfallKeeps), string(ShortfallReduces)},
 			reflect.TypeFor[Debt]():        {string(DebtSetOff), string(DebtReviewed)},
 			reflect.TypeFor[Verdict]():     {string(Approve), string(Deny)},
+			reflect.TypeFor[Action]():      {string(ActionAllow), string(ActionScore), string(ActionReview), string(ActionWithhold), string(ActionReject)},
+			reflect.TypeFor[CheckKind]():   checkNames(),
 			reflect.TypeFor[Attribution](): {"last_touch", "first_touch"},
 		},
 	})
+}
+
+func checkNames() []string {
+	var names []string
+	for _, k := range checkKinds {
+		names = append(names, string(k.kind))
+	}
+	return names
 }

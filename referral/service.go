@@ -43,6 +43,13 @@ type Options struct {
 	// says who anybody is, and no id that follows from a customer's can be guessed.
 	// Default: none; documents hold the customers' keys as the shop passes them in.
 	PersonKeys []SigningKey
+	// FraudHooks are checks of the shop's own, by the name that programs call them by.
+	// One that a program names and is not here counts as failed.
+	FraudHooks map[string]FraudHook
+	// FraudHookWait is how long a fraud hook may take before it counts as failed.
+	// Default 2 seconds.
+	FraudHookWait time.Duration
+
 	// Tombstone is for how long it is remembered, as a keyed hash, that somebody's
 	// data was erased: so long they are no new customer. Default 2 years.
 	Tombstone time.Duration
@@ -68,6 +75,9 @@ type Service struct {
 func New(store storage.Store, coupons *coupon.Service, options Options) *Service {
 	if options.Retry <= 0 {
 		options.Retry = 10 * time.Minute
+	}
+	if options.FraudHookWait <= 0 {
+		options.FraudHookWait = 2 * time.Second
 	}
 	if options.Tombstone <= 0 {
 		options.Tombstone = 2 * 365 * 24 * time.Hour
@@ -203,6 +213,11 @@ func (s *Service) Publish(ctx context.Context, program Program, actor string, no
 	}
 	if err := checkStaff(actor, "", now); err != nil {
 		return Program{}, err
+	}
+	if i := slices.IndexFunc(program.Checks, func(c Check) bool { return c.needs().people }); i >= 0 && len(s.people) == 0 {
+		return Program{}, &Faults{ErrProgram, []Fault{{
+			fmt.Sprintf("checks[%d].kind", i), fmt.Sprintf("is %s, which looks at what people are known by: set Options.PersonKeys", program.Checks[i].Kind),
+		}}}
 	}
 	for _, e := range program.earnings() {
 		if err := s.checkOffers(ctx, e, now); err != nil {

@@ -74,6 +74,11 @@ func (s *Service) planFact(ctx context.Context, friend string, fact factBody, an
 		w.decide("noted", fmt.Sprintf("order %q was paid before, at %s, and told after the referral was %s: ends are final", fact.Order, since(instant(fact.At)), b.State), "")
 	}
 	w.refused, w.hopeful = refused, true
+	if fact.Kind == FactPaid {
+		if err := w.suspectPayment(ctx, &fact); err != nil {
+			return none, err
+		}
+	}
 	if err := w.advance(ctx); err != nil {
 		return none, err
 	}
@@ -132,7 +137,11 @@ func (s *Service) Settle(ctx context.Context, now time.Time, limit int) (ledger.
 	second, err := ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindReward, Now: now, Limit: limit}, func(ctx context.Context, doc storage.Doc) (storage.Batch, error) {
 		return s.planReward(ctx, doc, now)
 	})
-	return first.Plus(second), err
+	if err != nil {
+		return first.Plus(second), err
+	}
+	third, err := s.settleCases(ctx, now, limit)
+	return first.Plus(second).Plus(third), err
 }
 
 // planReward does what is due of one reward: it is granted, taken back by a hook, or

@@ -53,6 +53,13 @@ type personBody struct {
 	Kind     string   `json:"kind"`     // of identifier
 	Subjects []string `json:"subjects"` // the first that were seen with it
 	Erased   int64    `json:"erased"`   // until when it is remembered that somebody was erased; 0: nobody was
+	Tainted  []taint  `json:"tainted"`
+}
+
+// taint is a list that an identifier stands in, until an instant.
+type taint struct {
+	List  string `json:"list"`
+	Until int64  `json:"until"`
 }
 
 // maxSeen is how many subjects an identifier remembers. One that has more is no
@@ -342,7 +349,8 @@ func planForget(doc storage.Doc, now time.Time) (storage.Batch, error) {
 	if r.Value.Erased > micros(now) {
 		return storage.Batch{}, fmt.Errorf("referral: the tombstone %s has changed meanwhile", doc.Key)
 	}
-	if len(r.Value.Subjects) == 0 {
+	r.Value.Tainted = slices.DeleteFunc(slices.Clone(r.Value.Tainted), func(t taint) bool { return t.Until <= micros(now) })
+	if len(r.Value.Subjects) == 0 && len(r.Value.Tainted) == 0 {
 		return storage.Batch{Drops: []storage.Drop{{Key: doc.Key, Version: doc.Version}}}, nil
 	}
 	r.Value.Erased = 0
