@@ -27,6 +27,15 @@
 //   - [Service.Export], [Service.Erase] and [Service.SweepPeople] are what the law
 //     and rotating keys ask for; [Service.Ban] keeps somebody out.
 //
+// What is looked at against fraud:
+//   - [Program].Checks say what is looked at ([CheckKind] is the whole set) and what
+//     each does; [Program].Thresholds what their scores do; [FraudHook] is a check of
+//     the shop's own, [Service.Taint] keeps lists. Each check that fired is a fact of its
+//     referral, with its figures.
+//   - [Service.Cases] is the queue of what is to be reviewed, [Service.ClaimCase] takes
+//     one, [Service.NoteCase] and [Service.DecideCase] say what came of it, and
+//     [Service.CaseStats] how it goes.
+//
 // What is shown: [Service.Friends] to the referrer, without anything that says who
 // the friends are; [Service.Referral] and [Service.Rewards] to staff, with every fact
 // and decision; [Service.Caps]. Upkeep: [Audit], [Views], [Service.Pause].
@@ -72,6 +81,17 @@
 //     costs a registration each time.
 //   - A page of friends continues at an instant and a number. The store's cursor lost:
 //     it has the friend's id in it, and pages go to the referrer.
+//   - A check is decided once and recorded as a fact, and its outcome is folded like any
+//     other. Looking again whenever something happens lost: a referral would change with
+//     what others did since.
+//   - A network address can score, and no threshold can be reached by it alone: many
+//     people have one address. That a program says so lost against a program that can't
+//     be published.
+//   - There is no check of a coupon that is the referrer's own: a held coupon can be used
+//     by its holder only, a friend is bound to somebody else, and accounts that turn out
+//     to be one are merged.
+//   - A case's deadline is in the referral's facts and not only in the case, so that
+//     nothing waits for a sweep over cases, and no order of sweeps matters.
 //   - A shop that has PersonKeys asks for a subject once, keeps it beside the customer,
 //     and passes nothing else in. To map customers' keys inside every call lost: the
 //     holder of a coupon must be the same one, so the shop needs the subject anyway,
