@@ -21,6 +21,9 @@ type payers struct {
 func (p *payers) share(off []Off, seller string) []offBody {
 	var shared []offBody
 	for _, o := range off {
+		if o.Applied < 0 || o.Applied >= len(p.offers) {
+			continue // somebody changed the quote
+		}
 		for _, paid := range p.of(p.offers[o.Applied].Version.offer.Funding, o.Amount.Minor(), seller) {
 			shared = append(shared, offBody{o.Applied, paid.payer, paid.amount})
 		}
@@ -54,6 +57,52 @@ func (p *payers) of(funding []Share, amount int64, seller string) []paidBy {
 		}
 	}
 	return paid
+}
+
+// Funding is what one payer pays of what one offer takes off.
+type Funding struct {
+	Applied int    // index in Quote.Applied
+	Payer   string // Platform, "seller/" and the seller, or a brand's name; as the books have it: a name that is long or has a slash by its hash
+	Amount  ledger.Money
+}
+
+// LineFunding says who pays for what comes off a line, by offer, exact to the
+// smallest coin: what its seller pays lowers the price it is taxed for, what others
+// pay does not. The line is its index; beyond the lines there is none.
+func (q *Quote) LineFunding(line int) []Funding {
+	if line < 0 || line >= min(len(q.Lines), len(q.Cart.Lines)) {
+		return nil
+	}
+	p := payers{offers: q.candidates}
+	var shared []offBody // by part, as it is booked
+	for _, part := range q.Lines[line].Parts {
+		shared = append(shared, p.share(part.Off, q.Cart.Lines[line].Seller)...)
+	}
+	return p.sum(shared, q.Cart.Currency)
+}
+
+// DeliveryFunding says who pays for what comes off a delivery, as LineFunding does.
+func (q *Quote) DeliveryFunding(delivery int) []Funding {
+	if delivery < 0 || delivery >= min(len(q.Deliveries), len(q.Cart.Shipping)) {
+		return nil
+	}
+	p := payers{offers: q.candidates}
+	return p.sum(p.share(q.Deliveries[delivery].Off, q.Cart.Shipping[delivery].Seller), q.Cart.Currency)
+}
+
+// sum is what each payer pays of each offer, in the order of offers.
+func (p *payers) sum(shared []offBody, currency ledger.Currency) []Funding {
+	var sums []Funding
+	for _, s := range shared {
+		i := slices.IndexFunc(sums, func(f Funding) bool { return f.Applied == s.Applied && f.Payer == p.names[s.Payer] })
+		if i < 0 {
+			i = len(sums)
+			sums = append(sums, Funding{s.Applied, p.names[s.Payer], ledger.Minor(0, currency)})
+		}
+		sums[i].Amount = ledger.Minor(sums[i].Amount.Minor()+s.Amount, currency)
+	}
+	slices.SortStableFunc(sums, func(a, b Funding) int { return a.Applied - b.Applied })
+	return sums
 }
 
 // rateUnit is 100 % of a rate's smallest step.

@@ -78,6 +78,22 @@ func TestFunding(t *testing.T) {
 
 // Sellers with ids that no account can hold, or that look like another's, pay each
 // their own.
+// Who pays for a line is known from the quote on.
+func TestFundingOfLines(t *testing.T) {
+	shares := funded(freely(percentOff("a", "10")), share(coupon.Platform, "50"), share(coupon.Seller, "50"))
+	cart := cartOf(soldBy(item("10.10", 1), "acme"), soldBy(item("20.00", 2), ""))
+	cart.Shipping = []coupon.Shipping{{ID: "parcel", Seller: "zeta", Price: eur("2.90")}}
+	q := decide(t, cart, shares, funded(freely(giving("b", coupon.ShippingOff{Rate: whole})), share("brand", "10"), share(coupon.Seller, "90")))
+	assert.Equal(t, []coupon.Funding{{Applied: 0, Payer: "platform", Amount: eur("0.51")}, {Applied: 0, Payer: "seller/acme", Amount: eur("0.50")}}, q.LineFunding(0))
+	assert.Equal(t, []coupon.Funding{{Applied: 0, Payer: "platform", Amount: eur("4.00")}}, q.LineFunding(1))
+	assert.Equal(t, []coupon.Funding{{Applied: 1, Payer: "brand", Amount: eur("0.29")}, {Applied: 1, Payer: "seller/zeta", Amount: eur("2.61")}}, q.DeliveryFunding(0))
+	for _, none := range [][]coupon.Funding{q.LineFunding(-1), q.LineFunding(2), q.DeliveryFunding(-1), q.DeliveryFunding(1)} {
+		assert.Empty(t, none)
+	}
+	q.Lines[0].Parts[0].Off[0].Applied = 7
+	assert.Empty(t, q.LineFunding(0))
+}
+
 func TestFundingByHostileSellers(t *testing.T) {
 	s := newShop(t, automatic(funded(percentOff("a", "10"), share(coupon.Seller, "100"))))
 	sellers := []string{"a//b", "a/b", "/", " ", "  ", "x ", "x", strings.Repeat("s", 100), strings.Repeat("s", 99), strings.Repeat("ü", 50), "platform", "seller", "Acme", "acme", "#part2", "~"}

@@ -176,27 +176,20 @@ func newQuoteDocument(q *Quote) quoteDocument {
 	if q.Cart.Net {
 		d.Prices = netPrices
 	}
-	w := quoteWriting{q, payers{offers: q.candidates}, make(map[payment]int64)}
+	w := quoteWriting{Quote: q, paid: make([]fundings, len(q.Applied))}
 	for i := range q.Lines {
 		d.Lines = append(d.Lines, w.line(i))
 	}
 	for i, l := range q.Deliveries {
-		off := w.off(l.Off, w.payers.share(l.Off, q.Cart.Shipping[i].Seller))
-		d.Deliveries = append(d.Deliveries, quoteDeliveryDocument{l.ID, newAmount(l.Price), off, newAmount(l.Total)})
+		d.Deliveries = append(d.Deliveries, quoteDeliveryDocument{l.ID, newAmount(l.Price), w.off(l.Off, q.DeliveryFunding(i)), newAmount(l.Total)})
 	}
 	for _, g := range q.Gifts {
 		d.Gifts = append(d.Gifts, giftDocument{q.Applied[g.Applied].Offer, g.Product, g.Quantity})
 	}
-	all := make(map[int]int64)
 	for i, a := range q.Applied {
-		paid := make(map[int]int64)
-		for payer := range w.payers.names {
-			paid[payer] = w.paid[payment{i, payer}]
-			all[payer] += paid[payer]
-		}
-		d.Applied = append(d.Applied, appliedDocument{a.Offer, a.Version, a.Name, a.Coupon, newAmount(a.Amount), w.funding(paid)})
+		d.Applied = append(d.Applied, appliedDocument{a.Offer, a.Version, a.Name, a.Coupon, newAmount(a.Amount), w.paid[i].documents()})
 	}
-	d.Funding = w.funding(all)
+	d.Funding = w.all.documents()
 	for _, r := range q.Refused {
 		d.Refused = append(d.Refused, newRefusedDocument(r, q.Cart.Currency))
 	}
@@ -209,19 +202,16 @@ func newQuoteDocument(q *Quote) quoteDocument {
 // quoteWriting is the work on one document: who pays, summed up on the way.
 type quoteWriting struct {
 	*Quote
-	payers payers
-	paid   map[payment]int64
+	paid []fundings // of each offer
+	all  fundings
 }
 
 func (w *quoteWriting) line(i int) quoteLineDocument {
 	l := &w.Lines[i]
-	d := quoteLineDocument{ID: l.ID, Quantity: l.Quantity, Price: newAmount(l.Price), Total: newAmount(l.Total)}
-	var shared []offBody // by part, as it is booked
+	d := quoteLineDocument{ID: l.ID, Quantity: l.Quantity, Price: newAmount(l.Price), Off: w.off(l.Off, w.LineFunding(i)), Total: newAmount(l.Total)}
 	for _, p := range l.Parts {
-		shared = append(shared, w.payers.share(p.Off, w.Cart.Lines[i].Seller)...)
 		d.Parts = append(d.Parts, quotePartDocument{p.Units, newAmount(p.Price), w.off(p.Off, nil), newAmount(p.Total), each(&p)})
 	}
-	d.Off = w.off(l.Off, shared)
 	for _, left := range w.PassedOver(i) {
 		d.LeftOut = append(d.LeftOut, leftOutDocument(left))
 	}
@@ -229,29 +219,39 @@ func (w *quoteWriting) line(i int) quoteLineDocument {
 }
 
 // off is what comes off, with who pays how much of it where that is given.
-func (w *quoteWriting) off(off []Off, shared []offBody) []offDocument {
+func (w *quoteWriting) off(off []Off, funding []Funding) []offDocument {
 	var documents []offDocument
 	for _, o := range off {
 		a := w.Applied[o.Applied]
-		paid := make(map[int]int64)
-		for _, s := range shared {
-			if s.Applied == o.Applied {
-				paid[s.Payer] += s.Amount
-				w.paid[payment{s.Applied, s.Payer}] += s.Amount
+		var paid fundings
+		for _, f := range funding {
+			if f.Applied == o.Applied {
+				paid.add(f)
+				w.paid[o.Applied].add(f)
+				w.all.add(f)
 			}
 		}
-		documents = append(documents, offDocument{a.Offer, a.Coupon, newAmount(o.Amount), w.funding(paid)})
+		documents = append(documents, offDocument{a.Offer, a.Coupon, newAmount(o.Amount), paid.documents()})
 	}
 	return documents
 }
 
-// funding names who pays, in the order in which they were found.
-func (w *quoteWriting) funding(paid map[int]int64) []fundingDocument {
+// fundings sums what each payer pays, in the order in which they were found.
+type fundings []Funding
+
+func (all *fundings) add(f Funding) {
+	i := slices.IndexFunc(*all, func(known Funding) bool { return known.Payer == f.Payer })
+	if i < 0 {
+		*all = append(*all, f)
+		return
+	}
+	(*all)[i].Amount = ledger.Minor((*all)[i].Amount.Minor()+f.Amount.Minor(), f.Amount.Currency())
+}
+
+func (all fundings) documents() []fundingDocument {
 	var documents []fundingDocument
-	for payer, name := range w.payers.names {
-		if paid[payer] > 0 {
-			documents = append(documents, fundingDocument{name, newAmount(ledger.Minor(paid[payer], w.Cart.Currency))})
-		}
+	for _, f := range all {
+		documents = append(documents, fundingDocument{f.Payer, newAmount(f.Amount)})
 	}
 	return documents
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -127,8 +129,8 @@ func (t *table) position(q *coupon.Quote, name, units string, price ledger.Money
 }
 
 func (t *table) reasons(q *coupon.Quote) {
-	for _, a := range q.Applied {
-		t.say("applied  %s (%s): %s", plain(a.Name), plain(a.Offer), less(a.Amount))
+	for i, a := range q.Applied {
+		t.say("applied  %s (%s): %s%s", plain(a.Name), plain(a.Offer), less(a.Amount), plain(paid(q, i)))
 	}
 	for _, r := range q.Refused {
 		t.say("refused  %s%s\n         %s", plain(strings.TrimPrefix(r.Error(), coupon.ErrRefused.Error()+": ")), alone(r), plain(r.Shopper()))
@@ -142,6 +144,32 @@ func (t *table) reasons(q *coupon.Quote) {
 	if q.Optimal {
 		t.say("best     no set takes off more")
 	}
+}
+
+// paid says who pays for an offer, where that is not the platform alone.
+func paid(q *coupon.Quote, applied int) string {
+	sums := make(map[string]int64)
+	count := func(funding []coupon.Funding) {
+		for _, f := range funding {
+			if f.Applied == applied {
+				sums[f.Payer] += f.Amount.Minor()
+			}
+		}
+	}
+	for i := range q.Lines {
+		count(q.LineFunding(i))
+	}
+	for i := range q.Deliveries {
+		count(q.DeliveryFunding(i))
+	}
+	payers := slices.Sorted(maps.Keys(sums))
+	if len(payers) == 0 || len(payers) == 1 && payers[0] == coupon.Platform {
+		return ""
+	}
+	for i, payer := range payers {
+		payers[i] = payer + " " + ledger.Minor(sums[payer], q.Cart.Currency).Amount()
+	}
+	return ", paid by " + strings.Join(payers, ", ")
 }
 
 // alone is what a refused offer would take off by itself, where that is known.
