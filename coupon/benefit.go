@@ -157,6 +157,11 @@ func (a Amounts) minor(c ledger.Currency) int64 {
 	return m.Minor()
 }
 
+// lower says that an amount is below that of before, or gone.
+func (a Amounts) lower(before Amounts) bool {
+	return slices.ContainsFunc(before, func(m ledger.Money) bool { return a.minor(m.Currency()) < m.Minor() })
+}
+
 func (a Amounts) has(c ledger.Currency) bool {
 	_, ok := a.In(c)
 	return ok

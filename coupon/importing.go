@@ -178,6 +178,9 @@ func (s *Service) openings(ctx context.Context, request *ImportRequest, now time
 		if o.use.Coupon != "" && !public[o.use.Coupon] {
 			faults.add(path+".coupon", "there is no coupon %q that anyone may use", o.use.Coupon)
 		}
+		if slices.ContainsFunc(o.version.offer.Limits, func(l Limit) bool { return l.Shards > 1 }) {
+			faults.add(path+".offer", "offer %q has a limit in shards, and uses of an older system can't be counted in shards", o.use.Offer)
+		}
 		if _, refused := o.claims(now); refused != nil {
 			faults.add(path+"."+missingFor[refused.Reason], "a limit of offer %q can't count the use without it", o.use.Offer)
 		}

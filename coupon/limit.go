@@ -20,6 +20,13 @@ type Limit struct {
 	// When says what becomes of the use that would exceed Money.
 	When WhenSpent
 
+	// Shards spreads what everybody uses over so many counters, for a sale in which
+	// many buy in the same second: they would queue for one until each order is
+	// committed. It is as exact as one counter. 2 to 64; with PerOffer only, without
+	// AllowLast, and the same in all versions, none of which may lower the limit.
+	// Default: one counter.
+	Shards int
+
 	// Period counts anew each day, week, month or year in the schedule's zone;
 	// the zero value: once and for all.
 	Period ledger.Period
@@ -57,11 +64,39 @@ func (o *Offer) checkLimits(faults *Faults) {
 		path := fmt.Sprintf("limits[%d]", i)
 		l.check(path, o, faults)
 		for j, other := range o.Limits[:i] {
-			if other.Per == l.Per && other.Period == l.Period && other.Attribute == l.Attribute && (other.Uses > 0) == (l.Uses > 0) {
+			if l.countsLike(&other) {
 				faults.add(path, "counts the same as limits[%d]: keep one of them", j)
 			}
 		}
 	}
+}
+
+// countsLike says that two limits count the same, in the same counters.
+func (l *Limit) countsLike(other *Limit) bool {
+	return other.Per == l.Per && other.Period == l.Period && other.Attribute == l.Attribute && (other.Uses > 0) == (l.Uses > 0)
+}
+
+// checkShards holds on to what the limits of the version before say about shards: a
+// use counted elsewhere, or a part of the limit that shrinks, would let more through.
+func (o *Offer) checkShards(before *Offer) error {
+	faults := &Faults{Kind: ErrOffer}
+	for i := range o.Limits {
+		l := &o.Limits[i]
+		for j := range before.Limits {
+			old := &before.Limits[j]
+			if !l.countsLike(old) {
+				continue
+			}
+			path := fmt.Sprintf("limits[%d]", i)
+			if l.Shards != old.Shards {
+				faults.add(path+".shards", "is %d, and in version %d it is %d: it stays as it was first published", l.Shards, before.Version, old.Shards)
+			}
+			if l.Shards > 1 && (l.Uses < old.Uses || l.Money.lower(old.Money)) {
+				faults.add(path, "is lower than in version %d: a limit in shards can only be raised", before.Version)
+			}
+		}
+	}
+	return faults.orNil()
 }
 
 func (l *Limit) check(path string, o *Offer, faults *Faults) {
@@ -76,6 +111,13 @@ func (l *Limit) check(path string, o *Offer, faults *Faults) {
 	l.Money.check(path+".money", 1, faults)
 	if l.When > AllowLast || l.When != RefuseSpent && len(l.Money) == 0 {
 		faults.add(path+".when_spent", "is %d, which is not defined, or not for uses", l.When)
+	}
+	switch {
+	case l.Shards == 0:
+	case l.Shards < 2 || l.Shards > ledger.MaxShards:
+		faults.add(path+".shards", "is %d, want 2 to %d, or 0 for one counter", l.Shards, ledger.MaxShards)
+	case l.Per != PerOffer || l.When == AllowLast:
+		faults.add(path+".shards", "is %d, but only what everybody uses, and not until the last, is counted in shards", l.Shards)
 	}
 	if !l.Period.Valid() {
 		faults.add(path+".period", "is %.40q, which is not defined", l.Period)
@@ -127,7 +169,7 @@ func (v *Version) claims(cart *Cart, c *Coupon, at time.Time) ([]limitClaim, *Re
 		if refused != nil {
 			return nil, refused
 		}
-		claim := limitClaim{ledger.Claim{N: 1, Max: l.Uses}, l}
+		claim := limitClaim{ledger.Claim{N: 1, Max: l.Uses, Shards: l.Shards}, l}
 		kind := "uses/"
 		if len(l.Money) > 0 {
 			most, ok := l.Money.In(cart.Currency)

@@ -198,6 +198,7 @@ type limitDocument struct {
 	Uses      int64         `json:"uses,omitempty"`
 	Money     Amounts       `json:"money,omitempty"`
 	When      WhenSpent     `json:"when_spent,omitempty"`
+	Shards    int           `json:"shards,omitempty"`
 	Period    ledger.Period `json:"period,omitempty"`
 }
 

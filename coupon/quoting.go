@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
+	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/storage"
 )
 
@@ -263,7 +263,10 @@ func (s *Service) used(ctx context.Context, cart *Cart, candidates []Candidate, 
 		}
 		claims, _ := c.Version.claims(cart, c.Coupon, now)
 		for _, claim := range claims {
-			if claim.limit.Per != PerOrder {
+			switch {
+			case claim.Shards > 1:
+				names = append(names, ledger.ShardNames(claim.Counter, claim.Shards)...)
+			case claim.limit.Per != PerOrder:
 				names = append(names, claim.Counter)
 			}
 		}
@@ -275,7 +278,10 @@ func (s *Service) used(ctx context.Context, cart *Cart, candidates []Candidate, 
 		if err != nil {
 			return nil, err
 		}
-		maps.Copy(used, values)
+		for name, value := range values {
+			of, _ := ledger.Unsharded(name)
+			used[of] += value
+		}
 	}
 	if own != nil && own.State.live() {
 		own.giveUp(used)
@@ -286,8 +292,9 @@ func (s *Service) used(ctx context.Context, cart *Cart, candidates []Candidate, 
 // giveUp takes what the redemption holds of counters off them.
 func (b *redemptionBody) giveUp(used map[string]int64) (any bool) {
 	for _, claim := range b.Claims {
-		if _, known := used[claim.Counter]; known && claim.N > 0 {
-			used[claim.Counter] -= claim.N
+		counter, _ := ledger.Unsharded(claim.Counter)
+		if _, known := used[counter]; known && claim.N > 0 {
+			used[counter] -= claim.N
 			any = true
 		}
 	}

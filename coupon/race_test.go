@@ -127,6 +127,7 @@ var races = map[string]race{
 	"a cap of 50, 400 attempts":         capRace,
 	"a budget of 100.00, 80 attempts":   budgetRace,
 	"one code of one use":               oneCodeRace,
+	"a cap of 50 in 16 shards":          shardRace,
 	"one coupon on several orders":      oneCouponRace,
 	"several coupons on one order":      oneOrderRace,
 	"a customer's limit, several tabs":  customerRace,
@@ -194,7 +195,15 @@ func redeeming(t *testing.T, s *coupon.Service, order, customer string, choice c
 }
 
 func capRace(t *testing.T, store storage.Store) (accepted, allowed int) {
-	s := raceService(t, store, limited(amountOff("hot", "5.00"), coupon.Limit{Uses: 50}))
+	return hotRace(t, store, coupon.Limit{Uses: 50}, "uses/hot")
+}
+
+func shardRace(t *testing.T, store storage.Store) (accepted, allowed int) {
+	return hotRace(t, store, coupon.Limit{Uses: 50, Shards: 16}, ledger.ShardNames("uses/hot", 16)...)
+}
+
+func hotRace(t *testing.T, store storage.Store, limit coupon.Limit, counters ...string) (accepted, allowed int) {
+	s := raceService(t, store, limited(amountOff("hot", "5.00"), limit))
 	issued(t, s, coupon.IssueRequest{ID: "hot", Offers: []coupon.IssueOffer{{Offer: "hot", Code: "HOT"}}})
 	var calls []func() error
 	for i := range 400 {
@@ -204,9 +213,13 @@ func capRace(t *testing.T, store storage.Store) (accepted, allowed int) {
 	page, err := store.List(ctx, storage.Query{Kind: "redemption", Limit: storage.MaxPage})
 	require.NoError(t, err)
 	require.Len(t, page.Docs, accepted)
-	_, values, err := store.Get(ctx, nil, "uses/hot")
+	_, values, err := store.Get(ctx, nil, counters...)
 	require.NoError(t, err)
-	require.Equal(t, int64(accepted), values["uses/hot"])
+	var used int64
+	for _, value := range values {
+		used += value
+	}
+	require.Equal(t, int64(accepted), used)
 	return accepted, 50
 }
 

@@ -52,37 +52,97 @@ func (s *Service) claim(ctx context.Context, order string, quote *Quote, until, 
 	if err := faults.orNil(); err != nil {
 		return Redemption{}, err
 	}
-	return s.carryOut(ctx, now, func(ctx context.Context, expire []string) (storage.Plan[Redemption], error) {
-		return s.planClaim(ctx, order, quote, until, now, expire)
+	return s.carryOut(ctx, now, func(ctx context.Context, known another) (storage.Plan[Redemption], error) {
+		return s.planClaim(ctx, order, quote, until, now, known)
 	})
 }
 
-// carryOut applies a plan. When a counter is at its limit it looks for a lapsed
+// another is what another attempt at a plan knows of the one before.
+type another struct {
+	expire []string         // lapsed reservations to be expired in the same batch
+	shards map[string]int64 // what is taken of shards at least
+}
+
+// carryOut applies a plan. When a shard has no room all of them are read, and the
+// plan is made again. When a counter is at its limit it looks for a lapsed
 // reservation that still holds some of it, and plans again with that one expired
 // in the same batch; when there is none, the plan's refusal stands.
 func (s *Service) carryOut(ctx context.Context, now time.Time,
-	plan func(ctx context.Context, expire []string) (storage.Plan[Redemption], error),
+	plan func(ctx context.Context, known another) (storage.Plan[Redemption], error),
 ) (Redemption, error) {
-	var expire []string
+	var known another
 	var last storage.Plan[Redemption]
 	return storage.Do(ctx, s.store, func(ctx context.Context, refused *storage.Failure) (storage.Plan[Redemption], error) {
 		if err := closedMonth(refused, now); err != nil {
 			return storage.Plan[Redemption]{}, err
 		}
 		if refused != nil && refused.Op == storage.OpAdd {
-			order, err := s.lapsedHolder(ctx, refused.Counter, expire, now)
-			if err != nil {
+			if err := s.makeRoom(ctx, refused.Counter, &known, last, now); err != nil {
 				return storage.Plan[Redemption]{}, err
 			}
-			if order == "" {
-				return storage.Plan[Redemption]{}, s.limitReached(ctx, refused.Counter, last)
-			}
-			expire = append(expire, order)
 		}
-		decided, err := plan(ctx, expire)
-		last = decided
+		decided, err := plan(ctx, known)
+		for full := (*errFull)(nil); errors.As(err, &full); full = nil {
+			if err = s.expireHolder(ctx, full.claim.Counter, &known, now); errors.Is(err, errNoHolder) {
+				err = s.shardsFull(ctx, full, last)
+			}
+			if err == nil {
+				decided, err = plan(ctx, known)
+			}
+		}
+		if err == nil {
+			last = decided
+		}
 		return decided, err
 	})
+}
+
+// makeRoom finds out how a plan that a counter refused can be made anew.
+func (s *Service) makeRoom(ctx context.Context, counter string, known *another, last storage.Plan[Redemption], now time.Time) error {
+	if of, sharded := ledger.Unsharded(counter); sharded {
+		return s.readShards(ctx, of, counter, known, last)
+	}
+	err := s.expireHolder(ctx, counter, known, now)
+	if errors.Is(err, errNoHolder) {
+		return s.limitReached(ctx, counter, last)
+	}
+	return err
+}
+
+// readShards reads all shards of a counter. Of the one that refused, too much is taken
+// for what was asked, whatever a transaction may see of it.
+func (s *Service) readShards(ctx context.Context, of, refused string, known *another, last storage.Plan[Redemption]) error {
+	_, values, err := s.store.Get(ctx, nil, ledger.ShardNames(of, ledger.Shards(refused))...)
+	if err != nil {
+		return err
+	}
+	if known.shards == nil {
+		known.shards = make(map[string]int64)
+	}
+	for name, value := range values {
+		known.shards[name] = value
+	}
+	for _, add := range last.Batch.Adds {
+		if add.Counter == refused && add.Delta > 0 {
+			known.shards[refused] = max(known.shards[refused], add.Max-add.Delta+1)
+		}
+	}
+	return nil
+}
+
+// errNoHolder: no lapsed reservation holds any of a counter.
+var errNoHolder = errors.New("coupon: nobody holds any of the counter in vain")
+
+func (s *Service) expireHolder(ctx context.Context, counter string, known *another, now time.Time) error {
+	order, err := s.lapsedHolder(ctx, counter, known.expire, now)
+	switch {
+	case err != nil:
+		return err
+	case order == "":
+		return errNoHolder
+	}
+	known.expire = append(known.expire, order)
+	return nil
 }
 
 // maxHolders bounds among how many lapsed reservations one is chosen.
@@ -94,7 +154,7 @@ const maxHolders = 100
 func (s *Service) lapsedHolder(ctx context.Context, counter string, known []string, now time.Time) (string, error) {
 	var holders []string
 	err := s.lapsed(ctx, now, func(b *redemptionBody) bool {
-		holds := slices.ContainsFunc(b.Claims, func(c ledger.Claim) bool { return c.Counter == counter && c.N > 0 }) || b.creditOf(counter) != nil
+		holds := b.holds(counter) || b.creditOf(counter) != nil
 		if holds && !slices.Contains(known, b.Order) {
 			holders = append(holders, b.Order)
 		}
@@ -124,7 +184,20 @@ func (s *Service) limitReached(ctx context.Context, counter string, refused stor
 			claim.Max = add.Max
 		}
 	}
-	reached := limitReached(claim, values[counter])
+	return s.named(ctx, limitReached(claim, values[counter]), counter, refused)
+}
+
+// shardsFull is the refusal of a claim that all shards together had no room for.
+func (s *Service) shardsFull(ctx context.Context, full *errFull, refused storage.Plan[Redemption]) error {
+	var used int64
+	for _, name := range ledger.ShardNames(full.claim.Counter, full.claim.Shards) {
+		used += full.known[name]
+	}
+	return s.named(ctx, limitReached(full.claim, used), full.claim.Counter, refused)
+}
+
+// named says in a refusal which offer and coupon the counter was claimed for.
+func (s *Service) named(ctx context.Context, reached *Refusal, counter string, refused storage.Plan[Redemption]) error {
 	for _, a := range refused.Answer.Applied {
 		v, err := s.version(ctx, a.Offer, a.Version)
 		if err != nil {
@@ -138,7 +211,7 @@ func (s *Service) limitReached(ctx context.Context, counter string, refused stor
 	return reached
 }
 
-func (s *Service) planClaim(ctx context.Context, order string, quote *Quote, until, now time.Time, expire []string) (storage.Plan[Redemption], error) {
+func (s *Service) planClaim(ctx context.Context, order string, quote *Quote, until, now time.Time, known another) (storage.Plan[Redemption], error) {
 	keys := []storage.Key{redemptionKey(order)}
 	for _, a := range quote.Applied {
 		keys = append(keys, headKey(a.Offer))
@@ -149,10 +222,11 @@ func (s *Service) planClaim(ctx context.Context, order string, quote *Quote, unt
 	for _, seller := range sellersOf(&quote.Cart) {
 		keys = append(keys, exclusionsKey(seller))
 	}
-	for _, other := range expire {
+	for _, other := range known.expire {
 		keys = append(keys, redemptionKey(other))
 	}
 	return plan(ctx, s, now, keys, func(w *work) (Redemption, error) {
+		w.shards = known.shards
 		r, err := w.redemption(order)
 		if err != nil {
 			return Redemption{}, err
@@ -164,7 +238,7 @@ func (s *Service) planClaim(ctx context.Context, order string, quote *Quote, unt
 		if err != nil {
 			return Redemption{}, err
 		}
-		if err := w.lapse(expire); err != nil {
+		if err := w.lapse(known.expire); err != nil {
 			return Redemption{}, err
 		}
 		body, err := w.reserve(order, judged, until)
@@ -220,8 +294,8 @@ func (w *work) judgeAgain(order string, quote *Quote) (*Quote, error) {
 // it fails with [*Lapsed], which says what to charge or to refund. Confirming
 // again answers what was recorded. It fails with [ErrNoRedemption].
 func (s *Service) Confirm(ctx context.Context, order string, now time.Time) (Redemption, error) {
-	redemption, err := s.carryOut(ctx, now, func(ctx context.Context, expire []string) (storage.Plan[Redemption], error) {
-		return s.planConfirm(ctx, order, expire, now)
+	redemption, err := s.carryOut(ctx, now, func(ctx context.Context, known another) (storage.Plan[Redemption], error) {
+		return s.planConfirm(ctx, order, known, now)
 	})
 	if why := gone(err); why != nil {
 		return s.lapsedAnswer(ctx, order, why, err)
@@ -259,18 +333,19 @@ func gone(err error) error {
 // order is paid. A reservation that was swept is claimed again when the plan is
 // applied: then ErrLimit means what a [*Lapsed] says.
 func (s *Service) PlanConfirm(ctx context.Context, order string, now time.Time) (storage.Plan[Redemption], error) {
-	return s.planConfirm(ctx, order, nil, now)
+	return s.planConfirm(ctx, order, another{}, now)
 }
 
-func (s *Service) planConfirm(ctx context.Context, order string, expire []string, now time.Time) (storage.Plan[Redemption], error) {
+func (s *Service) planConfirm(ctx context.Context, order string, known another, now time.Time) (storage.Plan[Redemption], error) {
 	return s.change(ctx, order, now, func(w *work, r *storage.Record[redemptionBody]) error {
+		w.shards = known.shards
 		switch {
 		case r.Value.State == StateReserved:
 			return w.confirm(r)
 		case r.Value.State.paid():
 			return nil
 		}
-		if err := w.lapse(expire); err != nil {
+		if err := w.lapse(known.expire); err != nil {
 			return err
 		}
 		return w.claimAgain(r)
@@ -282,7 +357,7 @@ func (s *Service) planConfirm(ctx context.Context, order string, expire []string
 // [ErrState] when the order is confirmed (refund it instead), and with
 // [ErrNoRedemption].
 func (s *Service) Release(ctx context.Context, order string, now time.Time) (Redemption, error) {
-	return s.carryOut(ctx, now, func(ctx context.Context, _ []string) (storage.Plan[Redemption], error) {
+	return s.carryOut(ctx, now, func(ctx context.Context, _ another) (storage.Plan[Redemption], error) {
 		return s.change(ctx, order, now, func(w *work, r *storage.Record[redemptionBody]) error {
 			switch {
 			case r.Value.State == StateReserved:

@@ -343,6 +343,14 @@ func (b *redemptionBody) taken() []ledger.Claim {
 	return sums
 }
 
+// holds says that some of a counter, or of its shards, is held.
+func (b *redemptionBody) holds(counter string) bool {
+	return slices.ContainsFunc(b.Claims, func(c ledger.Claim) bool {
+		of, _ := ledger.Unsharded(c.Counter)
+		return of == counter && c.N > 0
+	})
+}
+
 // held are the ids of the coupons whose use the redemption keeps in their own
 // documents.
 func (b *redemptionBody) held() []string {

@@ -232,6 +232,13 @@ func (w *work) publish(offer Offer, actor string) (Offer, error) {
 		if err != nil {
 			return Offer{}, err
 		}
+		before, err := latest.kept()
+		if err != nil {
+			return Offer{}, err
+		}
+		if err := offer.checkShards(&before); err != nil {
+			return Offer{}, err
+		}
 		offer.Version = head.Value.Latest
 		if same, err := latest.equal(&offer); same || err != nil {
 			return offer, err

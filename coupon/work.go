@@ -1,8 +1,10 @@
 package coupon
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"math"
 	"slices"
@@ -23,6 +25,7 @@ type work struct {
 	changed     map[storage.Key]bool
 	checks      map[storage.Key]int64
 	claims      map[string]*claimChange
+	shards      map[string]int64 // what is known to be taken of shards
 	entries     []ledger.Entry
 	puts        []storage.Put
 	batches     []storage.Batch // of holds
@@ -103,21 +106,58 @@ func lookup[T any](w *work, records map[string]*storage.Record[T], codec *storag
 // out, so that an order which claims anew never blocks itself.
 func (w *work) take(c ledger.Claim) { w.claim(c, c.N) }
 
-// give gives some of what is held of a counter back, at most all, and says whether
-// it was anything. A claim whose counter is over stays as it is: the store may have
-// discarded it.
-func (w *work) give(b *redemptionBody, counter string, n int64) bool {
-	for i := range b.Claims {
-		c := &b.Claims[i]
-		if c.Counter != counter || !c.Open(w.now) {
+// spread spreads claims over shards where their limits say so, each order beginning
+// at another one. Where there is no room in all of them it fails with errFull.
+func (w *work) spread(order string, claims []ledger.Claim) ([]ledger.Claim, error) {
+	var all []ledger.Claim
+	for _, c := range claims {
+		if c.Shards < 2 {
+			all = append(all, c)
 			continue
 		}
-		n = min(n, c.N)
-		w.claim(*c, -n)
-		c.N -= n
-		return n > 0
+		used := make(map[string]int64, c.Shards)
+		for _, name := range ledger.ShardNames(c.Counter, c.Shards) {
+			used[name] = w.shards[name]
+			if change := w.claims[name]; change != nil {
+				used[name] += change.delta
+			}
+		}
+		spread, ok := c.Spread(int(crc32.ChecksumIEEE([]byte(order))%uint32(c.Shards)), used)
+		if !ok {
+			return nil, &errFull{c, w.shards}
+		}
+		all = append(all, spread...)
 	}
-	return false
+	slices.SortFunc(all, func(a, b ledger.Claim) int { return cmp.Compare(a.Counter, b.Counter) })
+	return all, nil
+}
+
+// errFull: the shards of a counter have no room for a claim, by what is known of them.
+type errFull struct {
+	claim ledger.Claim
+	known map[string]int64
+}
+
+func (e *errFull) Unwrap() error { return storage.ErrLimit }
+
+func (e *errFull) Error() string { return "coupon: no room in the shards of " + e.claim.Counter }
+
+// give gives some of what is held of a counter, or of its shards, back, at most all,
+// and says whether it was anything. A claim whose counter is over stays as it is: the
+// store may have discarded it.
+func (w *work) give(b *redemptionBody, counter string, n int64) (any bool) {
+	for i := range b.Claims {
+		c := &b.Claims[i]
+		if of, _ := ledger.Unsharded(c.Counter); c.Counter != counter && of != counter || !c.Open(w.now) {
+			continue
+		}
+		back := min(n, c.N)
+		w.claim(*c, -back)
+		c.N -= back
+		n -= back
+		any = any || back > 0
+	}
+	return any
 }
 
 func (w *work) claim(c ledger.Claim, delta int64) {
@@ -280,6 +320,10 @@ func (w *work) reserve(order string, q *Quote, until time.Time) (*redemptionBody
 	if err := w.watch(&body); err != nil {
 		return nil, err
 	}
+	if body.Claims, err = w.spread(order, body.Claims); err != nil {
+		return nil, err
+	}
+	r.Value.Claims = body.Claims
 	for _, c := range body.Claims {
 		w.take(c)
 	}
@@ -382,13 +426,24 @@ func (w *work) claimAgain(r *storage.Record[redemptionBody]) error {
 	if err := w.hold(b.Order, b.held(), 0); err != nil {
 		return err
 	}
-	b.Claims = slices.Clone(b.Claims)
-	for i, c := range b.taken() {
-		if b.Claims[i].N == 0 && c.Open(w.now) {
-			w.take(c)
-			b.Claims[i] = c
+	var again []ledger.Claim
+	for _, c := range b.taken() {
+		if c.Open(w.now) && !b.holds(c.Counter) {
+			again = append(again, c)
 		}
 	}
+	again, err := w.spread(b.Order, again)
+	if err != nil {
+		return err
+	}
+	b.Claims = slices.DeleteFunc(slices.Clone(b.Claims), func(c ledger.Claim) bool {
+		return slices.ContainsFunc(again, func(a ledger.Claim) bool { return a.Counter == c.Counter })
+	})
+	for _, c := range again {
+		w.take(c)
+		b.Claims = append(b.Claims, c)
+	}
+	slices.SortFunc(b.Claims, func(x, y ledger.Claim) int { return cmp.Compare(x.Counter, y.Counter) })
 	return w.confirm(r)
 }
 

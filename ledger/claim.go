@@ -19,6 +19,10 @@ type Claim struct {
 	N       int64  `json:"n"`               // what is held now: uses, or minor units of money
 	Max     int64  `json:"max,omitempty"`   // the counter's limit when the claim was taken
 	Until   int64  `json:"until,omitempty"` // unix microseconds after which the counter may be discarded; 0 never
+
+	// Shards, if 2 or more, is over how many counters this claim is to be spread
+	// before it is taken: see [Claim.Spread]. What a document holds is spread already.
+	Shards int `json:"shards,omitempty"`
 }
 
 // Take adds the claim to its counter. It is refused with [storage.ErrLimit] when
