@@ -152,11 +152,16 @@ func (f *Faults) id(path, id string, mayBeEmpty bool) {
 }
 
 func printable(s string) bool {
-	ascii := true
-	for i := range len(s) {
-		ascii = ascii && s[i] >= ' ' && s[i] < 0x7f
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	i, odd := 0, uint64(0) // a top bit for each byte that is no printable ASCII
+	for ; i+8 <= len(s); i += 8 {
+		w := word(s[i:])
+		odd |= w | (w - ones*' ') | (w + ones)
 	}
-	if ascii {
+	for ; i < len(s); i++ {
+		odd |= uint64(s[i]|s[i]-' '|(s[i]+1)) & 0x80
+	}
+	if odd&tops == 0 {
 		return true
 	}
 	if !utf8.ValidString(s) {
@@ -335,6 +340,9 @@ func (c *Cart) checkSale(faults *Faults) {
 
 // open gives the line's price before offers and the least it may cost.
 func (l *Line) open(i int, currency ledger.Currency, faults *Faults) (total, floor int64) {
+	if total, plain := l.plain(currency); plain {
+		return total, 0
+	}
 	path := func(member string) string { return fmt.Sprintf("lines[%d].%s", i, member) }
 	if !wellNamed(l.ID) || !wellNamed(l.Product) {
 		faults.id(path("id"), l.ID, false)
@@ -360,6 +368,19 @@ func (l *Line) open(i int, currency ledger.Currency, faults *Faults) (total, flo
 		return total, total
 	}
 	return total, l.Floor.Minor() * l.Quantity
+}
+
+// plain gives the price of a line that has no total or floor of its own and in which
+// nothing is wrong, as most are.
+func (l *Line) plain(currency ledger.Currency) (total int64, plain bool) {
+	price := l.UnitPrice.Minor()
+	var none ledger.Money
+	if l.Total != none || l.Floor != none || l.Quantity < 1 || l.Quantity > MaxQuantity ||
+		l.UnitPrice.Currency() != currency || currency.IsZero() || price < 0 || price > MaxTotal/MaxQuantity ||
+		!wellNamed(l.ID) || !wellNamed(l.Product) || l.Seller != "" && !wellNamed(l.Seller) {
+		return 0, false
+	}
+	return price * l.Quantity, allWellNamed(l.Categories) && allWellNamed(l.Tags) && allWellNamed(l.Promotions)
 }
 
 // price is what the line costs before offers, in minor units; 0 when that can't

@@ -59,28 +59,6 @@ func TestMostCodes(t *testing.T) {
 	}
 }
 
-// A million codes, beside the time in which the bytes they need come in bulk.
-func BenchmarkMillionCodes(b *testing.B) {
-	const n = 1_000_000
-	b.Run("floor", func(b *testing.B) {
-		raw := make([]byte, 13*n)
-		b.ReportAllocs()
-		for b.Loop() {
-			if _, err := io.ReadFull(rand.Reader, raw); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	b.Run("codes", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			if made, err := coupon.NewCodes(rand.Reader, n); err != nil || len(made) != n {
-				b.Fatal(err)
-			}
-		}
-	})
-}
-
 // The memory a million codes take does not come piece by piece.
 func TestNewCodesAllocatesInBulk(t *testing.T) {
 	allocations := testing.AllocsPerRun(1, func() {

@@ -15,12 +15,12 @@ func (d *decision) group(searching bool) {
 		group := &e.offer().Group
 		return group.Name != "" && (group.First || !searching)
 	}
-	for _, e := range d.open() {
+	for _, e := range d.standing() {
 		if won := winners[e.offer().Group.Name]; grouped(e) && (won == nil || e.leads(won)) {
 			winners[e.offer().Group.Name] = e
 		}
 	}
-	for _, e := range d.open() {
+	for _, e := range d.standing() {
 		if won := winners[e.offer().Group.Name]; grouped(e) && won != e {
 			e.lost, e.Refused = true, d.concern(e, e.beaten(won, ReasonGroup))
 		}
@@ -35,8 +35,8 @@ func (e *entry) leads(other *entry) bool {
 	return cmp.Or(cmp.Compare(other.alone, e.alone), e.compareID(other)) < 0
 }
 
-// open are the entries that are not refused.
-func (d *decision) open() []*entry {
+// standing are the entries that are not refused.
+func (d *decision) standing() []*entry {
 	var open []*entry
 	for _, e := range d.entries {
 		if e.Refused == nil {
@@ -85,8 +85,7 @@ func (d *decision) restoreLost() (any bool) {
 // combineFree applies all that take something off. One that does not may have cut
 // lines into parts in vain: then the others are worked out anew, without it.
 func (d *decision) combineFree() {
-	open := d.open()
-	slices.SortStableFunc(open, (*entry).compareWork)
+	open := d.inTurn()
 	d.pricing.reset()
 	for _, e := range open {
 		if refused := d.work(e, len(d.applied), nil); refused != nil {
@@ -98,6 +97,23 @@ func (d *decision) combineFree() {
 	if len(d.applied) < len(open) && len(d.pricing.parts) > len(d.totals) {
 		d.priceLeft()
 	}
+}
+
+// inTurn are the entries that are not refused, in the order in which they are worked
+// out. They stand in the order of their ids.
+func (d *decision) inTurn() []*entry {
+	d.turns = d.turns[:0]
+	for i, e := range d.entries {
+		if e.Refused == nil {
+			d.turns = append(d.turns, int64(e.Version.turn)<<32|int64(i))
+		}
+	}
+	slices.Sort(d.turns)
+	d.open = slices.Grow(d.open[:0], len(d.turns))
+	for _, turn := range d.turns {
+		d.open = append(d.open, d.entries[turn&(1<<32-1)])
+	}
+	return d.open
 }
 
 // priceLeft works out those that apply, and drops one that does not until all do.
@@ -117,7 +133,7 @@ func (e *entry) restore() { e.Refused, e.rival, e.lost = nil, nil, false }
 
 // ranked are the entries not refused, the strongest first.
 func (d *decision) ranked() []*entry {
-	order := d.open()
+	order := d.standing()
 	slices.SortStableFunc(order, func(a, b *entry) int {
 		return cmp.Or(
 			cmp.Compare(b.priority(), a.priority()),

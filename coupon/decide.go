@@ -85,6 +85,8 @@ type decision struct {
 	numbers   []int32
 	hits      []int32 // candidates of a catalogue
 	seen      []bool  // by candidate
+	turns     []int64
+	open      []*entry
 	memory    []entry
 	refusals  refusals
 	situation situation

@@ -234,7 +234,7 @@ type refusals struct {
 
 func (r *refusals) new(reason Reason) *Refusal {
 	if r.next == len(r.made) {
-		r.made, r.next = make([]Refusal, max(1, min(16, 2*len(r.made)))), 0
+		r.made, r.next = make([]Refusal, max(2, min(16, 2*len(r.made)))), 0
 	}
 	r.next++
 	refused := &r.made[r.next-1]

@@ -1,6 +1,9 @@
 package coupon
 
-import "hash/maphash"
+import (
+	"math/bits"
+	"math/rand/v2"
+)
 
 // nameKind is what a name is a name of.
 type nameKind uint8
@@ -17,7 +20,7 @@ const (
 // addressing, so that a line's names are looked up without a map's cost, and a pooled
 // one is emptied without giving its memory back.
 type names struct {
-	seed  maphash.Seed
+	seed  uint64
 	slots []nameSlot // a power of two of them, at most half of them taken
 	all   []kindName // by number
 	kinds [nameKinds]int
@@ -36,7 +39,7 @@ type kindName struct {
 // empty makes room for n names, and forgets those it has.
 func (x *names) empty(n int) {
 	if x.slots == nil {
-		x.seed = maphash.MakeSeed()
+		x.seed = rand.Uint64() // so that nobody can choose names that collide; numbers do not depend on it
 	}
 	size := 16
 	for size < 2*n {
@@ -51,8 +54,34 @@ func (x *names) empty(n int) {
 	x.all, x.kinds = x.all[:0], [nameKinds]int{}
 }
 
+// hash multiplies and folds the name's bytes, eight at a time, as wyhash does. It is
+// written out because most names are short: then hash/maphash takes three times as long.
 func (x *names) hash(k nameKind, text string) uint64 {
-	return maphash.String(x.seed, text) ^ uint64(k)*0x9e3779b97f4a7c15
+	h := x.seed ^ uint64(k)<<56 ^ uint64(len(text))
+	for ; len(text) > 8; text = text[8:] {
+		h = fold(h ^ word(text))
+	}
+	var last uint64
+	if len(text) == 8 {
+		last = word(text)
+	} else {
+		for i := range len(text) {
+			last = last<<8 | uint64(text[i])
+		}
+	}
+	return fold(h ^ last)
+}
+
+// word is the first eight bytes of a text.
+func word(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+func fold(h uint64) uint64 {
+	high, low := bits.Mul64(h^0x2d358dccaa6c78a5, 0x8bb84b93962eacc9)
+	return high ^ low
 }
 
 // find gives a name's number; -1 when it has none.

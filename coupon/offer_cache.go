@@ -23,9 +23,13 @@ type offerCache struct {
 type automaticOffers struct {
 	catalog *Catalog // nil: they were not read
 	heads   map[string]automaticHead
-	read    time.Time
-	// forgotten says that one of them has been changed since, here.
+	changes int64     // how often offers had been changed: counterAutomatic
+	listed  time.Time // when heads were read
+	read    time.Time // when nothing else was to be read
+	// forgotten says that one of them has been changed since, here; forgets, how often
+	// that was.
 	forgotten bool
+	forgets   int
 }
 
 // automaticHead is what was read of one of them, and at which version of its document.
@@ -57,6 +61,7 @@ func (c *offerCache) forget(offer string) {
 	defer c.mu.Unlock()
 	delete(c.heads, offer)
 	c.automatic.forgotten = true
+	c.automatic.forgets++
 }
 
 // readHeads gives the status of offers, from memory where it is fresh at the
@@ -111,15 +116,55 @@ func (c *offerCache) lastAutomatic() automaticOffers {
 	return c.automatic
 }
 
-// readAutomatic gives the automatic offers, from memory where they are fresh. Of those
-// that were read before, it reads no more than that they are the same, and makes
-// nothing anew when all are.
+// counterAutomatic counts the changes of automatic offers, so that a catalogue which is as it was
+// costs one read.
+const counterAutomatic = "automatic"
+
+// relist is after how long automatic offers are listed even if nothing was counted: an
+// older release may have changed one.
+const relist = time.Minute
+
+// readAutomatic gives the automatic offers, from memory where they are fresh. It lists
+// them when one has changed, and reads no more of those that have not.
 func (s *Service) readAutomatic(ctx context.Context, now time.Time) (automaticOffers, error) {
 	last := s.catalog.lastAutomatic()
-	if age := now.Sub(last.read); last.catalog != nil && !last.forgotten && !s.bound && age >= 0 && age < s.options.Fresh {
+	within := func(since time.Time, limit time.Duration) bool { age := now.Sub(since); return age >= 0 && age < limit }
+	usable := last.catalog != nil && !last.forgotten && !s.bound
+	if usable && within(last.read, s.options.Fresh) {
 		return last, nil
 	}
-	found := automaticOffers{heads: make(map[string]automaticHead, len(last.heads)), read: now}
+	_, counted, err := s.store.Get(ctx, nil, counterAutomatic)
+	if err != nil {
+		return last, err
+	}
+	if usable && counted[counterAutomatic] == last.changes && within(last.listed, relist) {
+		last.read = now
+		s.catalog.keep(last)
+		return last, nil
+	}
+	found, err := s.listAutomatic(ctx, last, now)
+	if err != nil {
+		return found, err
+	}
+	if found.changes = counted[counterAutomatic]; !s.bound {
+		s.catalog.keep(found)
+	}
+	return found, nil
+}
+
+// keep remembers what was read, unless it has been changed meanwhile.
+func (c *offerCache) keep(found automaticOffers) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.automatic.forgets == found.forgets {
+		c.automatic = found
+	}
+}
+
+// listAutomatic lists the automatic offers. It decodes those that changed since they
+// were read last, and compiles them anew when any did.
+func (s *Service) listAutomatic(ctx context.Context, last automaticOffers, now time.Time) (automaticOffers, error) {
+	found := automaticOffers{heads: make(map[string]automaticHead, len(last.heads)), listed: now, read: now, forgets: last.forgets}
 	same := true
 	query := storage.Query{Kind: kindHead, List: listAutomatic, Limit: storage.MaxPage}
 	for {
@@ -149,11 +194,6 @@ func (s *Service) readAutomatic(ctx context.Context, now time.Time) (automaticOf
 		if found.catalog, err = s.compile(ctx, found.heads); err != nil {
 			return found, err
 		}
-	}
-	if !s.bound {
-		s.catalog.mu.Lock()
-		s.catalog.automatic = found
-		s.catalog.mu.Unlock()
 	}
 	return found, nil
 }

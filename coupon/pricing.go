@@ -19,6 +19,7 @@ type part struct {
 	now   int64 // what they cost after the offers so far
 	floor int64 // the least they may cost
 	cut   int32 // its last cut, counted from 1; 0: none
+	by    int32 // the offer that made it, as an index among those applied
 	next  int32 // the part that follows in the line, counted from 1; 0: none
 }
 
@@ -126,13 +127,13 @@ func (p *pricing) take(i int, amount int64) int64 {
 		p.changed = append(p.changed, i)
 	}
 	p.cuts = append(p.cuts, cut{amount, int32(i), int32(p.applied), q.cut})
-	q.cut = int32(len(p.cuts))
+	q.cut, q.by = int32(len(p.cuts)), int32(p.applied)
 	return amount
 }
 
 // own is the part's cut by the offer being worked out, if there is one.
 func (p *pricing) own(q *part) *cut {
-	if q.cut > 0 && int(p.cuts[q.cut-1].applied) == p.applied {
+	if q.cut > 0 && int(q.by) == p.applied {
 		return &p.cuts[q.cut-1]
 	}
 	return nil
@@ -142,6 +143,9 @@ func (p *pricing) own(q *part) *cut {
 // floor refuses going to the others. It gives what was taken: the amount, or all
 // the room there is.
 func (p *pricing) spread(amount int64, parts []int) int64 {
+	if len(parts) == 1 {
+		return p.take(parts[0], amount)
+	}
 	p.weights, p.room = p.weights[:0], p.room[:0]
 	var cost, space int64
 	for _, i := range parts {

@@ -23,7 +23,7 @@ const maxWork = 13 << 15
 // Of sets that take the same off, the one with more gifts wins, then the one that
 // uses fewer offers, then the one found first.
 func (d *decision) search() {
-	s := searching{decision: d, candidates: d.open(), work: maxWork, cost: 16 * (1 + len(d.cart.Lines)/100)}
+	s := searching{decision: d, candidates: d.standing(), work: maxWork, cost: 16 * (1 + len(d.cart.Lines)/100)}
 	d.combine()
 	s.keep(d.applied)
 	for _, e := range s.candidates {
@@ -132,7 +132,7 @@ func (d *decision) settle(set []*entry) {
 		e.rival = nil
 		taken.add(e.claims)
 	}
-	for _, e := range d.open() {
+	for _, e := range d.standing() {
 		if slices.Contains(set, e) {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"time"
 
@@ -244,6 +245,7 @@ func (w *work) publish(offer Offer, actor string) (Offer, error) {
 			return offer, err
 		}
 	}
+	automatic := head.Value.Automatic || offer.Automatic
 	head.Value.Automatic = offer.Automatic
 	head.Value.Latest++
 	offer.Version = head.Value.Latest
@@ -255,7 +257,7 @@ func (w *work) publish(offer Offer, actor string) (Offer, error) {
 	if err != nil {
 		return Offer{}, err
 	}
-	return offer, w.putHead(head, version, ledger.Entry{
+	return offer, w.putHead(head, version, automatic, ledger.Entry{
 		ID: fmt.Sprintf("published/%s@%d", offer.ID, offer.Version), Kind: "published", At: w.now, Actor: actor, Concerns: offer.ID,
 	})
 }
@@ -272,7 +274,9 @@ func (w *work) head(offer string) (storage.Record[headBody], error) {
 	return storage.Record[headBody]{Key: key}, nil
 }
 
-func (w *work) putHead(head storage.Record[headBody], version storage.Put, entry ledger.Entry) error {
+// putHead writes a head, with a version if there is a new one; automatic says that the
+// offer applies without a code, or did.
+func (w *work) putHead(head storage.Record[headBody], version storage.Put, automatic bool, entry ledger.Entry) error {
 	lists := []storage.Listing{{List: "offers", Place: head.Value.At}}
 	if head.Value.Automatic {
 		lists = append(lists, storage.Listing{List: listAutomatic})
@@ -286,6 +290,9 @@ func (w *work) putHead(head storage.Record[headBody], version storage.Put, entry
 		w.puts = append(w.puts, version)
 	}
 	w.entries = append(w.entries, entry)
+	if automatic {
+		w.take(ledger.Claim{Counter: counterAutomatic, N: 1, Max: math.MaxInt64})
+	}
 	return nil
 }
 
@@ -329,7 +336,7 @@ func (w *work) setPaused(offer string, paused bool, actor, reason string) error 
 	}
 	head.Value.Paused, head.Value.Actor, head.Value.Reason, head.Value.At = paused, actor, reason, w.now.UnixMicro()
 	kind := map[bool]string{true: "paused", false: "resumed"}[paused]
-	return w.putHead(head, storage.Put{}, ledger.Entry{
+	return w.putHead(head, storage.Put{}, head.Value.Automatic, ledger.Entry{
 		ID: fmt.Sprintf("%s/%s/%d", kind, offer, head.Version), Kind: kind, At: w.now, Actor: actor,
 		Concerns: offer, Details: map[string]string{"reason": reason},
 	})

@@ -241,71 +241,69 @@ func TestYardsticksDoTheSameWork(t *testing.T) {
 	}
 }
 
-// BenchmarkQuoteAgainstYardsticks prices one cart with the same offers in five ways,
-// taking turns, and states the time of a quote in times that of each yardstick: the
-// median over all turns.
+// BenchmarkQuoteAgainstYardsticks prices one cart with the same offers in four ways,
+// taking turns, and states the time of a quote in times that of each yardstick: quote is
+// that of a compiled catalogue, decide that of the function.
 func BenchmarkQuoteAgainstYardsticks(b *testing.B) {
 	for _, size := range workSizes {
 		b.Run(fmt.Sprintf("%dx%d", size.lines, size.offers), func(b *testing.B) {
 			lines, offers := makeWork(size.lines, size.offers)
 			now, x := make([]int64, size.lines), newWorkIndex(lines)
 			cart, versions := workCart(lines), workVersions(b, offers)
-			candidates := asCandidates(versions)
-			r := newTurns(20_000/(size.lines*size.offers) + 1)
-			r.run(b, map[string]func(){
+			candidates, catalog := asCandidates(versions), coupon.NewCatalog(versions...)
+			t := takeTurns(b, 40_000/(size.lines*size.offers)+5, map[string]func(){
 				"naive":  func() { naiveWork(lines, offers, now) },
 				"limit":  func() { limitWork(lines, offers, now, &x) },
-				"decide": func() { mustDecide(b, cart, candidates) },
+				"quote":  func() { priced(b)(catalog.Decide(cart, nil, coupon.Facts{}, noon)) },
+				"decide": func() { priced(b)(coupon.Decide(cart, candidates, coupon.Facts{}, noon)) },
 			})
-			r.report(b, "decide", "naive")
-			r.report(b, "decide", "limit")
-			r.report(b, "naive", "limit")
+			for _, way := range []string{"quote", "decide"} {
+				t.compare(b, way, "naive")
+				t.compare(b, way, "limit")
+			}
+			b.ReportMetric(testing.AllocsPerRun(5, func() { priced(b)(catalog.Decide(cart, nil, coupon.Facts{}, noon)) }), "allocs/quote")
 		})
 	}
 }
 
-func mustDecide(b *testing.B, cart coupon.Cart, candidates []coupon.Candidate) {
-	if _, err := coupon.Decide(cart, candidates, coupon.Facts{}, noon); err != nil {
-		b.Fatal(err)
+func priced(b *testing.B) func(*coupon.Quote, error) {
+	return func(_ *coupon.Quote, err error) {
+		if err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 
-// turns times several ways to do something in turn, so that what else the machine does
-// meets all of them alike.
-type turns struct {
-	times int // that each way is run in its turn
-	took  map[string][]time.Duration
-}
+// turns is how long several ways to do something took, in turns, so that what else the
+// machine does meets all of them alike.
+type turns map[string][]float64
 
-func newTurns(times int) *turns {
-	return &turns{times: times, took: make(map[string][]time.Duration)}
-}
-
-func (r *turns) run(b *testing.B, ways map[string]func()) {
+// takeTurns runs each way so many times in its turn.
+func takeTurns(b *testing.B, times int, ways map[string]func()) turns {
+	took := make(turns)
 	for b.Loop() {
 		for name, way := range ways {
 			begin := time.Now()
-			for range r.times {
+			for range times {
 				way()
 			}
-			r.took[name] = append(r.took[name], time.Since(begin))
+			took[name] = append(took[name], float64(time.Since(begin).Nanoseconds())/float64(times))
 		}
 	}
 	b.ReportMetric(0, "ns/op") // of all ways together, which says nothing
+	return took
 }
 
-// report states how many times as long one way takes as another: the median of turns.
-func (r *turns) report(b *testing.B, way, than string) {
-	ratios := make([]float64, len(r.took[way]))
-	for i := range ratios {
-		ratios[i] = float64(r.took[way][i]) / float64(r.took[than][i])
-	}
-	b.ReportMetric(median(ratios), way+"-x-"+than)
-	b.ReportMetric(float64(median(r.took[way]).Nanoseconds())/float64(r.times), way+"-ns")
+// typical is what a way takes in the quarter of its turns that the machine disturbed
+// least, at most.
+func (t turns) typical(way string) float64 {
+	all := slices.Sorted(slices.Values(t[way]))
+	return all[len(all)/4]
 }
 
-func median[T time.Duration | float64](all []T) T {
-	all = slices.Clone(all)
-	slices.Sort(all)
-	return all[len(all)/2]
+// compare states how many times as long one way takes as another.
+func (t turns) compare(b *testing.B, way, than string) {
+	b.ReportMetric(t.typical(way)/t.typical(than), way+"-x-"+than)
+	b.ReportMetric(t.typical(way), way+"-ns")
+	b.ReportMetric(t.typical(than), than+"-ns")
 }

@@ -35,53 +35,84 @@ import (
 // which the shares sum to the total (water-filling); it is made whole by
 // Hamilton's method (largest remainder).
 func Split(dst []int64, total int64, weights, ceilings []int64) ([]int64, error) {
-	var few [64]share
-	dst, _, err := split(dst, total, weights, ceilings, few[:0])
+	var few fewParts
+	s := splitting{few.shares[:0], few.open[:0], few.remainders[:0], few.held[:0]}
+	dst, _, err := s.split(dst, total, weights, ceilings)
 	return dst, err
 }
 
 // Splitter splits like [Split], again and again in the same memory. The zero value is
 // ready. It is not safe for concurrent use.
 type Splitter struct {
-	shares []share
+	memory splitting
 }
 
 // Split is the function [Split], with memory of its own.
 func (s *Splitter) Split(dst []int64, total int64, weights, ceilings []int64) (parts []int64, err error) {
-	parts, s.shares, err = split(dst, total, weights, ceilings, s.shares)
+	parts, s.memory, err = s.memory.split(dst, total, weights, ceilings)
 	return parts, err
 }
 
-// split is Split; it also gives the memory it worked in.
-func split(dst []int64, total int64, weights, ceilings []int64, all []share) ([]int64, []share, error) {
+// splitting is the memory that a split works in.
+type splitting struct {
+	shares     []share  // of parts that have a weight, where there are ceilings
+	open       []int64  // the weights of those that do not reach theirs
+	remainders []uint64 // by part, in 1/weight of all
+	held       []int32  // parts among which the last units are drawn
+}
+
+// fewParts is memory for a split of few parts, on the stack.
+type fewParts struct {
+	shares     [64]share
+	open       [64]int64
+	remainders [64]uint64
+	held       [64]int32
+}
+
+// split is Split; it also gives its memory back.
+func (m splitting) split(dst []int64, total int64, weights, ceilings []int64) ([]int64, splitting, error) {
 	weight, err := checkSplit(total, weights, ceilings)
 	if err != nil {
-		return nil, all, err
+		return nil, m, err
 	}
 	dst = slices.Grow(dst[:0], len(weights))[:len(weights)]
-	clear(dst)
 	if total == 0 {
-		return dst, all, nil
+		clear(dst)
+		return dst, m, nil
 	}
-	all = slices.Grow(all[:0], len(weights))
+	rest := pot{total: uint64(total), weight: weight}
+	if ceilings == nil || !rest.fills(weights, ceilings) {
+		return dst, rest.spread(dst, weights, m), nil
+	}
+	m.shares = m.shares[:0]
 	for i, w := range weights {
 		if w > 0 {
-			all = append(all, share{part: i, weight: uint64(w)})
+			m.shares = append(m.shares, share{part: i, weight: uint64(w)})
 		}
 	}
-	rest, shares := pot{total: uint64(total), weight: weight}, all
-	if ceilings != nil {
-		shares = rest.fill(dst, shares, ceilings)
+	shares := rest.fill(m.shares, ceilings)
+	m.open = slices.Grow(m.open[:0], len(weights))[:len(weights)]
+	clear(m.open)
+	for _, s := range shares {
+		m.open[s.part] = int64(s.weight)
 	}
-	rest.spread(dst, shares)
-	return dst, all, nil
+	if rest.total > 0 {
+		m = rest.spread(dst, m.open, m)
+	} else {
+		clear(dst)
+	}
+	for i, w := range weights {
+		if w > 0 && m.open[i] == 0 {
+			dst[i] = ceilings[i]
+		}
+	}
+	return dst, m, nil
 }
 
 // share is a part that has a weight.
 type share struct {
-	part      int // its index
-	weight    uint64
-	remainder uint64 // of its exact share, in 1/pot.weight
+	part   int // its index
+	weight uint64
 }
 
 // pot is what is still to be shared out, and the weight it is shared over.
@@ -89,24 +120,29 @@ type pot struct {
 	total, weight uint64
 }
 
+// fills says that a part would reach its ceiling.
+func (p *pot) fills(weights, ceilings []int64) bool {
+	for i, w := range weights {
+		if w > 0 && compareProducts(uint64(ceilings[i]), p.weight, p.total, uint64(w)) <= 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // fill gives each part that reaches its ceiling just that, and answers the
 // others, none of which reaches its own in the pot that is left. Parts are taken
 // in the order in which a rising level meets their ceilings: each part filled
 // raises the level for the rest, so the first that is not full ends it.
-func (p *pot) fill(dst []int64, shares []share, ceilings []int64) []share {
+func (p *pot) fill(shares []share, ceilings []int64) []share {
 	ceiling := func(s share) uint64 { return uint64(ceilings[s.part]) }
-	full := func(s share) bool { return compareProducts(ceiling(s), p.weight, p.total, s.weight) <= 0 }
-	if !slices.ContainsFunc(shares, full) {
-		return shares
-	}
 	slices.SortFunc(shares, func(a, b share) int {
 		return compareProducts(ceiling(a), b.weight, ceiling(b), a.weight)
 	})
 	for i, s := range shares {
-		if !full(s) {
+		if compareProducts(ceiling(s), p.weight, p.total, s.weight) > 0 {
 			return shares[i:]
 		}
-		dst[s.part] = ceilings[s.part]
 		p.total -= ceiling(s)
 		p.weight -= s.weight
 	}
@@ -115,62 +151,54 @@ func (p *pot) fill(dst []int64, shares []share, ceilings []int64) []share {
 
 // spread gives each part its exact share rounded down, then one unit more to
 // those with the largest remainders until the pot is empty.
-func (p *pot) spread(dst []int64, shares []share) {
+//
+// It looks only for the remainder at which the line is drawn: it counts the parts in
+// equal steps of remainders, and sorts those of the step that holds the line.
+func (p *pot) spread(dst []int64, weights []int64, m splitting) splitting {
+	const steps = 64
+	var counts [steps]int32
+	shift := max(0, bits.Len64(p.weight)-6) // remainders lie below the weight
 	left := p.total
-	for i := range shares {
-		s := &shares[i]
-		high, low := bits.Mul64(p.total, s.weight)
-		quotient, remainder := bits.Div64(high, low, p.weight) // at most total: weight <= p.weight
-		dst[s.part], s.remainder = int64(quotient), remainder
+	m.remainders = slices.Grow(m.remainders[:0], len(weights))[:len(weights)]
+	for i, w := range weights {
+		var quotient, remainder uint64
+		if high, low := bits.Mul64(p.total, uint64(w)); high == 0 {
+			quotient, remainder = low/p.weight, low%p.weight
+		} else {
+			quotient, remainder = bits.Div64(high, low, p.weight) // at most total: w <= p.weight
+		}
+		dst[i], m.remainders[i] = int64(quotient), remainder
+		counts[remainder>>shift%steps]++
 		left -= quotient
 	}
-	if left > 0 { // the remainders sum to left × p.weight, so left < len(shares)
-		for _, s := range largest(shares, int(left), p.weight) {
-			dst[s.part]++
+	if left == 0 {
+		return m
+	}
+	line := steps - 1 // the step that holds the line; the remainders sum to left × p.weight, so more than left are above 0
+	for ; uint64(counts[line]) < left; line-- {
+		left -= uint64(counts[line])
+	}
+	m.held = m.held[:0]
+	for i, remainder := range m.remainders {
+		switch step := int(remainder >> shift); {
+		case step > line:
+			dst[i]++
+		case step == line:
+			m.held = append(m.held, int32(i))
 		}
 	}
-}
-
-// largest brings the n shares of the largest remainders to the front, of equal ones
-// the earlier parts, in any order. All remainders are below a bound.
-//
-// It looks only for the remainder at which the line is drawn: by counting the shares
-// in equal steps of remainders, and sorting those of the step that holds the line.
-func largest(shares []share, n int, bound uint64) []share {
-	const steps = 64
-	if len(shares) <= steps {
-		slices.SortFunc(shares, compareRemainders)
-		return shares[:n]
-	}
-	step := func(s share) int { return int(s.remainder >> max(0, bits.Len64(bound-1)-bits.Len(steps-1))) }
-	var counts [steps]int
-	for _, s := range shares {
-		counts[step(s)]++
-	}
-	line, above := steps-1, 0 // the step of the line, and how many stand above it
-	for ; above+counts[line] < n; line-- {
-		above += counts[line]
-	}
-	front := 0
-	for _, wanted := range []func(int) bool{func(s int) bool { return s > line }, func(s int) bool { return s == line }} {
-		for i := front; i < len(shares); i++ {
-			if wanted(step(shares[i])) {
-				shares[front], shares[i] = shares[i], shares[front]
-				front++
+	if int(left) < len(m.held) {
+		slices.SortFunc(m.held, func(a, b int32) int {
+			if m.remainders[a] == m.remainders[b] {
+				return int(a - b)
 			}
-		}
+			return cmp.Compare(m.remainders[b], m.remainders[a])
+		})
 	}
-	slices.SortFunc(shares[above:front], compareRemainders)
-	return shares[:n]
-}
-
-// compareRemainders brings the larger remainder first, of equal ones the earlier part.
-func compareRemainders(a, b share) int {
-	switch {
-	case a.remainder > b.remainder, a.remainder == b.remainder && a.part < b.part:
-		return -1
+	for _, i := range m.held[:left] {
+		dst[i]++
 	}
-	return 1 // no two are equal: their parts differ
+	return m
 }
 
 // compareProducts compares a × b with c × d.
