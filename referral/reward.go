@@ -83,12 +83,12 @@ type rewardBody struct {
 
 // backBody is what was taken back of a reward, and what is owed.
 type backBody struct {
-	Owed    []string       `json:"owed,omitempty"`
-	Money   coupon.Amounts `json:"money,omitempty"`   // owed of the credit
-	Taken   coupon.Amounts `json:"taken,omitempty"`   // of the credit
-	SetOff  coupon.Amounts `json:"set_off,omitempty"` // of the credit
-	Coupons bool           `json:"coupons,omitempty"` // some of the coupons went to a debt
-	Takings int            `json:"takings,omitempty"` // how often credit was taken back: it names the next
+	Owed    []string         `json:"owed,omitempty"`
+	Money   coupon.Amounts   `json:"money,omitempty"`   // owed of the credit
+	Taken   coupon.Amounts   `json:"taken,omitempty"`   // of the credit
+	SetOff  coupon.Amounts   `json:"set_off,omitempty"` // of the credit
+	Coupons map[string]int64 `json:"coupons,omitempty"` // by offer, that went to a debt in place of being issued
+	Takings int              `json:"takings,omitempty"` // how often credit was taken back: it names the next
 }
 
 const kindReward = "reward"

@@ -68,11 +68,18 @@ func (w *work) clawBackOne(ctx context.Context, r *storage.Record[rewardBody], w
 			}
 		}
 	}
+	for _, offer := range slices.Sorted(maps.Keys(b.Back.Coupons)) { // what paid a debt is owed again
+		for range b.Back.Coupons[offer] {
+			if err := w.oweCoupon(ctx, b.Customer, offer); err != nil {
+				return err
+			}
+		}
+	}
 	if b.Gives.Custom != nil {
 		b.Retry = micros(w.now) // a sweep asks the shop's hook
 	}
 	for _, m := range b.Gives.Credit {
-		w.takings = append(w.takings, taking{r, m.Minor() - minorIn(b.Back.Taken, m.Currency()) - minorIn(b.Back.SetOff, m.Currency()), m.Currency(), true})
+		w.takings = append(w.takings, taking{r, b.earned(m), m.Currency(), true})
 	}
 	if len(b.Gives.Credit) == 0 {
 		w.tookBack(r)
@@ -88,7 +95,7 @@ func (w *work) tookBack(r *storage.Record[rewardBody]) {
 	for _, m := range b.Gives.Credit {
 		why += fmt.Sprintf("; of %s: taken back %s, owed %s", m, ledger.Minor(minorIn(b.Back.Taken, m.Currency()), m.Currency()), ledger.Minor(minorIn(b.Back.Money, m.Currency()), m.Currency()))
 	}
-	if len(b.Back.Owed) == 0 && len(b.Back.Money) == 0 {
+	if len(b.Back.Owed) == 0 && len(b.Back.Money) == 0 && len(b.Back.Coupons) == 0 {
 		w.giveBack(b.Claims)
 	}
 	w.decide("clawed_back", why, r.Key.ID)
@@ -129,8 +136,7 @@ func (w *work) expire(ctx context.Context, r *storage.Record[rewardBody]) error 
 		if err != nil {
 			return err
 		}
-		given := m.Minor() - minorIn(b.Back.Taken, m.Currency()) - minorIn(b.Back.SetOff, m.Currency()) - minorIn(b.Back.Money, m.Currency())
-		left := max(0, min(given, has.Minor()-minorIn(later, m.Currency())))
+		left := max(0, min(b.stands(m), has.Minor()-minorIn(later, m.Currency())))
 		if left > 0 {
 			w.takings = append(w.takings, taking{r, left, m.Currency(), false})
 		}
@@ -159,13 +165,24 @@ func (w *work) laterCredit(ctx context.Context, r *storage.Record[rewardBody]) (
 				continue
 			}
 			for _, m := range o.Gives.Credit {
-				sum = plus(sum, m.Minor()-minorIn(o.Back.Taken, m.Currency())-minorIn(o.Back.SetOff, m.Currency()), m.Currency())
+				sum = plus(sum, o.stands(m), m.Currency())
 			}
 		}
 		if query.After = page.Next; query.After == "" {
 			return sum, nil
 		}
 	}
+}
+
+// earned is how much of an amount of a reward's credit still counts for the customer:
+// it was given to them, or paid a debt of theirs.
+func (b *rewardBody) earned(m ledger.Money) int64 {
+	return m.Minor() - minorIn(b.Back.Taken, m.Currency()) - minorIn(b.Back.Money, m.Currency())
+}
+
+// stands is how much of it was given to the customer.
+func (b *rewardBody) stands(m ledger.Money) int64 {
+	return b.earned(m) - minorIn(b.Back.SetOff, m.Currency())
 }
 
 // taking is credit to be taken back for a reward.
@@ -264,7 +281,7 @@ func (w *work) reduce(ctx context.Context, q *qualified) error {
 // reduceTo leaves no more than a part of a reward's credit.
 func (w *work) reduceTo(r *storage.Record[rewardBody], currency ledger.Currency, target int64) {
 	b := &r.Value
-	has := minorIn(b.Gives.Credit, currency) - minorIn(b.Back.Taken, currency) - minorIn(b.Back.Money, currency)
+	has := b.earned(ledger.Minor(minorIn(b.Gives.Credit, currency), currency))
 	if has <= target {
 		return
 	}
@@ -387,7 +404,11 @@ func (w *work) setOffCoupons(ctx context.Context, r *storage.Record[rewardBody])
 			if d.Value.Coupons[o.Offer] -= off; d.Value.Coupons[o.Offer] == 0 {
 				delete(d.Value.Coupons, o.Offer)
 			}
-			d.changed, r.Value.Back.Coupons = true, true
+			d.changed = true
+			if r.Value.Back.Coupons == nil {
+				r.Value.Back.Coupons = make(map[string]int64)
+			}
+			r.Value.Back.Coupons[o.Offer] += off
 			w.decide("set_off", fmt.Sprintf("%d coupons of offer %q go to what is owed", off, o.Offer), r.Key.ID)
 		}
 		if o.Count -= int(off); o.Count > 0 {

@@ -1,0 +1,413 @@
+package referral_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/referral"
+	"github.com/vouch-go/vouch/storage/memory"
+)
+
+// inCredit gives the referrer 10.00 for a friend's first payment, after an hour's hold.
+func inCredit(changes ...func(*referral.Program)) referral.Program {
+	p := referral.Program{ID: "invite", Name: "Invite", Hold: time.Hour, Rewards: []referral.Rule{
+		{Side: referral.Referrer, Step: referral.Qualified, Earning: referral.Earning{Credit: coupon.Amounts{eur("10.00")}}},
+	}}
+	for _, change := range changes {
+		change(&p)
+	}
+	return p
+}
+
+func (s *shop) credit(customer string) string {
+	s.t.Helper()
+	m, err := s.coupons.Credit(ctx, customer, euro)
+	require.NoError(s.t, err)
+	return m.Amount()
+}
+
+// spend takes credit as an order would.
+func (s *shop) spend(customer, amount string) {
+	s.t.Helper()
+	_, err := s.coupons.TakeCredit(ctx, coupon.CreditRequest{ID: "spent-" + amount, Customer: customer, Amount: eur(amount)}, noon)
+	require.NoError(s.t, err)
+}
+
+// confirmed binds a friend who pays 20.00, and lets the hold pass.
+func (s *shop) confirmed(friend string, at time.Time) referral.Referral {
+	s.t.Helper()
+	s.bind("jane", friend, at)
+	s.paid(paid(friend, friend+"'s order", "20.00"), at)
+	s.settle(at.Add(2 * time.Hour))
+	return s.referral(friend)
+}
+
+// A partial return below the minimum: the terms void, keep or prorate, before the reward
+// and after it; a later return takes more, never less; what is not there is owed.
+func TestShortfall(t *testing.T) {
+	for _, c := range []struct {
+		shortfall   referral.Shortfall
+		back        string // of 20.00, with a minimum of 20.00
+		early, late string // what Jane has, when it comes back in the hold and after it
+		earlyState  referral.State
+		lateState   referral.State
+	}{
+		{referral.ShortfallVoids, "5.00", "0.00", "0.00", referral.StateVoided, referral.StateReversed},
+		{referral.ShortfallKeeps, "5.00", "10.00", "10.00", referral.StateConfirmed, referral.StateConfirmed},
+		{referral.ShortfallReduces, "5.00", "7.50", "7.50", referral.StateConfirmed, referral.StateConfirmed},
+		{referral.ShortfallReduces, "6.67", "6.66", "6.66", referral.StateConfirmed, referral.StateConfirmed},
+		{referral.ShortfallReduces, "20.00", "0.00", "0.00", referral.StateVoided, referral.StateReversed},
+		{referral.ShortfallKeeps, "20.00", "0.00", "0.00", referral.StateVoided, referral.StateReversed},
+	} {
+		p := inCredit(func(p *referral.Program) {
+			p.Shortfall, p.Qualify.MinimumSpend = c.shortfall, coupon.Amounts{eur("20.00")}
+		})
+		s := newShop(t, p)
+		s.bind("jane", "mia", noon)
+		s.paid(paid("mia", "o", "20.00"), noon)
+		s.returned(back("mia", "o", "r", c.back), noon.Add(time.Minute))
+		s.settle(noon.Add(2 * time.Hour))
+		assert.Equal(t, c.earlyState, s.referral("mia").State)
+		assert.Equal(t, c.early, s.credit("jane"), "%q, %s back in the hold", c.shortfall, c.back)
+
+		s = newShop(t, p)
+		s.confirmed("mia", noon)
+		require.Equal(t, "10.00", s.credit("jane"))
+		s.returned(back("mia", "mia's order", "r", c.back), noon.Add(day))
+		assert.Equal(t, c.lateState, s.referral("mia").State)
+		assert.Equal(t, c.late, s.credit("jane"), "%q, %s back after it", c.shortfall, c.back)
+	}
+	t.Run("twice, and spent", func(t *testing.T) {
+		s := newShop(t, inCredit(func(p *referral.Program) {
+			p.Shortfall, p.Qualify.MinimumSpend = referral.ShortfallReduces, coupon.Amounts{eur("20.00")}
+		}))
+		s.confirmed("mia", noon)
+		s.returned(back("mia", "mia's order", "1", "4.00"), noon.Add(day))
+		require.Equal(t, "8.00", s.credit("jane"))
+		s.spend("jane", "7.00")
+		s.returned(back("mia", "mia's order", "2", "6.00"), noon.Add(2*day))
+		require.Equal(t, "0.00", s.credit("jane"), "5.00 are earned, 7.00 were spent")
+		r := s.brings("mia")
+		require.Equal(t, coupon.Amounts{eur("3.00")}, r.TakenBack)
+		require.Equal(t, coupon.Amounts{eur("2.00")}, r.OwedMoney)
+		s.returned(cancelled("mia", "mia's order"), noon.Add(3*day))
+		r = s.brings("mia")
+		require.Equal(t, referral.RewardClawedBack, r.State)
+		require.Equal(t, coupon.Amounts{eur("7.00")}, r.OwedMoney)
+	})
+}
+
+// What was spent before it was taken back is set off against what is earned next.
+func TestDebtIsSetOff(t *testing.T) {
+	s := newShop(t, inCredit(func(p *referral.Program) { p.Debt = referral.DebtSetOff }))
+	s.confirmed("mia", noon)
+	s.spend("jane", "10.00")
+	s.returned(cancelled("mia", "mia's order"), noon.Add(day))
+	require.Equal(t, coupon.Amounts{eur("10.00")}, s.brings("mia").OwedMoney)
+	s.confirmed("ida", noon.Add(2*day))
+	require.Equal(t, "0.00", s.credit("jane"))
+	require.Equal(t, coupon.Amounts{eur("10.00")}, s.brings("ida").SetOff)
+	s.confirmed("noa", noon.Add(3*day))
+	require.Equal(t, "10.00", s.credit("jane"))
+	s.returned(cancelled("ida", "ida's order"), noon.Add(4*day))
+	require.Equal(t, "0.00", s.credit("jane"), "what paid the debt was not earned either")
+
+	s = newShop(t, changed(held(8), func(p *referral.Program) { p.Debt = referral.DebtSetOff }))
+	s.confirmed("mia", noon)
+	s.reserve("jane's", "jane", noon.Add(3*time.Hour))
+	_, err := s.coupons.Confirm(ctx, "jane's", noon.Add(3*time.Hour))
+	require.NoError(t, err)
+	s.returned(cancelled("mia", "mia's order"), noon.Add(day))
+	require.Len(t, s.brings("mia").Owed, 1)
+	s.confirmed("ida", noon.Add(2*day))
+	require.Equal(t, referral.RewardGranted, s.brings("ida").State)
+	require.Empty(t, s.brings("ida").Coupons)
+	require.Equal(t, 0, s.wallet("jane"))
+	s.confirmed("noa", noon.Add(3*day))
+	require.Equal(t, 1, s.wallet("jane"))
+	s.returned(cancelled("ida", "ida's order"), noon.Add(4*day))
+	s.confirmed("eve", noon.Add(5*day))
+	require.Equal(t, 1, s.wallet("jane"), "what paid the debt was not earned either")
+}
+
+// 75 for every 3 friends: a friend taken back takes the milestone that is no longer
+// reached, and it is not given twice for the same three.
+func TestMilestones(t *testing.T) {
+	s := newShop(t, inCredit(func(p *referral.Program) {
+		p.Rewards = nil
+		p.Milestones = []referral.Milestone{
+			{Friends: 3, Repeat: true, Earning: referral.Earning{Credit: coupon.Amounts{eur("75.00")}}},
+			{Friends: 2, Earning: referral.Earning{Credit: coupon.Amounts{eur("1.00")}}},
+		}
+	}))
+	has := []string{"0.00", "1.00", "76.00", "76.00", "76.00", "151.00", "151.00"}
+	for i, want := range has {
+		s.confirmed(string(rune('a'+i)), noon.Add(time.Duration(i)*day))
+		require.Equal(t, want, s.credit("jane"), "after %d friends", i+1)
+	}
+	at := noon.Add(10 * day)
+	s.returned(cancelled("a", "a's order"), at)
+	require.Equal(t, "151.00", s.credit("jane"), "six are left")
+	s.returned(cancelled("b", "b's order"), at)
+	require.Equal(t, "76.00", s.credit("jane"), "five are left")
+	s.confirmed("h", at)
+	require.Equal(t, "151.00", s.credit("jane"))
+	for _, friend := range []string{"c", "d", "e", "f", "g"} {
+		s.returned(cancelled(friend, friend+"'s order"), at.Add(day))
+	}
+	require.Equal(t, "0.00", s.credit("jane"), "one is left")
+}
+
+func TestTiers(t *testing.T) {
+	s := newShop(t, inCredit(func(p *referral.Program) {
+		p.Rewards[0].Tiers = []referral.Tier{
+			{From: 2, Earning: referral.Earning{Credit: coupon.Amounts{eur("15.00")}}},
+			{From: 4, Earning: referral.Earning{Credit: coupon.Amounts{eur("20.00")}}},
+		}
+	}))
+	for i, want := range []string{"10.00", "25.00", "40.00", "60.00", "80.00"} {
+		s.confirmed(string(rune('a'+i)), noon)
+		require.Equal(t, want, s.credit("jane"))
+	}
+	require.Equal(t, int64(5), s.referral("e").Number)
+	s.returned(cancelled("a", "a's order"), noon.Add(day))
+	require.Equal(t, "70.00", s.credit("jane"), "the others keep their tier")
+	s.confirmed("f", noon.Add(2*day))
+	require.Equal(t, "90.00", s.credit("jane"), "the fifth again")
+}
+
+// A boost multiplies or replaces, and never gives less: not even less than a tier.
+func TestBoostsOfCredit(t *testing.T) {
+	boost := func(change func(*referral.Boost)) func(*referral.Program) {
+		return func(p *referral.Program) {
+			b := referral.Boost{Name: "Week of friends", Interval: coupon.Interval{From: noon, Until: noon.Add(7 * day)}}
+			b.Side, b.Step = referral.Referrer, referral.Qualified
+			change(&b)
+			p.Boosts = append(p.Boosts, b)
+		}
+	}
+	double := boost(func(b *referral.Boost) { b.Percent = 250 })
+	better := boost(func(b *referral.Boost) { b.Credit = coupon.Amounts{eur("12.00")} })
+	tiers := func(p *referral.Program) {
+		p.Rewards[0].Tiers = []referral.Tier{{From: 2, Earning: referral.Earning{Credit: coupon.Amounts{eur("15.00")}}}}
+	}
+	for name, c := range map[string]struct {
+		p    referral.Program
+		at   time.Time
+		want []string
+	}{
+		"multiplied":             {inCredit(double), noon, []string{"25.00", "50.00"}},
+		"replaced":               {inCredit(better), noon, []string{"12.00", "24.00"}},
+		"over":                   {inCredit(better), noon.Add(7 * day), []string{"10.00", "20.00"}},
+		"never less than a tier": {inCredit(better, tiers), noon, []string{"12.00", "27.00"}},
+		"a tier multiplied":      {inCredit(double, tiers), noon, []string{"25.00", "62.50"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t, c.p)
+			for i, want := range c.want {
+				s.confirmed(string(rune('a'+i)), c.at)
+				require.Equal(t, want, s.credit("jane"))
+			}
+		})
+	}
+	lower := inCredit(boost(func(b *referral.Boost) { b.Credit = coupon.Amounts{eur("9.99")} }))
+	require.ErrorContains(t, lower.Validate(), "boosts[0]: gives 9.99 EUR, less than 10.00 EUR")
+}
+
+// The budget is never exceeded; what does not fit is withheld, and then nobody new is
+// bound. What is taken back can be given again.
+func TestBudget(t *testing.T) {
+	s := newShop(t, inCredit(func(p *referral.Program) { p.Budget = eur("25.00") }))
+	for i, want := range []referral.RewardState{referral.RewardGranted, referral.RewardGranted} {
+		s.confirmed(string(rune('a'+i)), noon)
+		require.Equal(t, want, s.brings(string(rune('a'+i))).State)
+	}
+	code := s.link("jane").Code.String()
+	o := s.register(referral.Registration{Customer: "c", Code: code}, noon)
+	require.Equal(t, referral.ReasonSpent, o.Reason)
+	s.returned(cancelled("a", "a's order"), noon.Add(day))
+	s.bind("jane", "d", noon.Add(day))
+	s.bind("jane", "e", noon.Add(day))
+	s.pay("d", noon.Add(day))
+	s.pay("e", noon.Add(day))
+	s.settle(noon.Add(2 * day))
+	require.Equal(t, referral.RewardGranted, s.brings("d").State)
+	require.Equal(t, referral.RewardWithheld, s.brings("e").State)
+	require.Equal(t, "the budget of 25.00 EUR is spent: 20.00 EUR are promised or granted, and the reward is worth 10.00 EUR", s.brings("e").Why)
+	require.Equal(t, "20.00", s.credit("jane"))
+}
+
+// Credit that was not spent in its life is taken back; the oldest is taken to be spent
+// first.
+func TestExpiredCredit(t *testing.T) {
+	s := newShop(t, inCredit(func(p *referral.Program) { p.Rewards[0].Life = 30 * day }))
+	s.confirmed("a", noon)
+	s.confirmed("b", noon.Add(10*day))
+	require.Equal(t, "20.00", s.credit("jane"))
+	s.spend("jane", "4.00")
+	s.settle(noon.Add(30*day + 3*time.Hour))
+	require.Equal(t, "10.00", s.credit("jane"))
+	require.Equal(t, referral.RewardExpired, s.brings("a").State)
+	require.Equal(t, coupon.Amounts{eur("6.00")}, s.brings("a").TakenBack)
+	s.returned(cancelled("a", "a's order"), noon.Add(31*day))
+	require.Equal(t, "10.00", s.credit("jane"), "nothing of it is left to take back")
+	s.settle(noon.Add(41 * day))
+	require.Equal(t, "0.00", s.credit("jane"))
+}
+
+// A hook is asked again after any failure, under one id; an empty stock lets the reward
+// wait.
+func TestHooks(t *testing.T) {
+	hook := newCounter()
+	hook.stock = 0
+	s := openShop(t, memory.New(), referral.Options{Hooks: map[string]referral.Hook{"gift": hook}}, inCredit(func(p *referral.Program) {
+		p.Rewards[0].Earning = referral.Earning{Custom: &referral.Custom{Kind: "gift", Details: map[string]string{"what": "mug"}}}
+		p.Hold = 0
+	}))
+	t.Cleanup(func() { requireAudit(t, s.store) })
+	s.bind("jane", "mia", noon)
+	s.pay("mia", noon)
+	require.Equal(t, referral.RewardPending, s.brings("mia").State)
+	s.settle(noon)
+	require.Equal(t, referral.RewardPending, s.brings("mia").State)
+	require.Equal(t, referral.ErrOutOfStock.Error(), s.brings("mia").Why)
+	hook.stock = 5
+	s.settle(noon.Add(time.Hour))
+	s.settle(noon.Add(2 * time.Hour))
+	require.Equal(t, referral.RewardGranted, s.brings("mia").State)
+	require.Len(t, hook.granted, 1)
+	s.returned(cancelled("mia", "mia's order"), noon.Add(3*time.Hour))
+	s.settle(noon.Add(3 * time.Hour))
+	require.Len(t, hook.back, 1)
+	require.Empty(t, s.settle(noon.Add(4*time.Hour)).Left)
+}
+
+// What counts of a payment: goods in scope, less promotional credit, no trials; the nth
+// one, or all together.
+func TestWhatCounts(t *testing.T) {
+	tea := []referral.Part{{Categories: []string{"tea"}, Seller: "acme", Amount: eur("6.00")}, {Categories: []string{"gift card"}, Seller: "shop", Amount: eur("14.00")}}
+	for name, c := range map[string]struct {
+		q        referral.Qualification
+		payments []referral.Payment
+		want     int // which of them qualifies, from 1; 0: none
+	}{
+		"credit does not count":    {referral.Qualification{MinimumSpend: coupon.Amounts{eur("20.00")}}, []referral.Payment{{Amount: eur("20.00"), Credit: eur("0.01")}, {Amount: eur("30.00"), Credit: eur("10.00")}}, 2},
+		"a trial does not count":   {referral.Qualification{}, []referral.Payment{{Amount: eur("1.00"), Trial: true}, {Amount: eur("9.00")}}, 2},
+		"categories out":           {referral.Qualification{MinimumSpend: coupon.Amounts{eur("6.01")}, Out: referral.Goods{Categories: []string{"gift card"}}}, []referral.Payment{{Amount: eur("20.00"), Parts: tea}}, 0},
+		"categories in":            {referral.Qualification{MinimumSpend: coupon.Amounts{eur("6.00")}, In: referral.Goods{Categories: []string{"tea"}}}, []referral.Payment{{Amount: eur("20.00"), Parts: tea}}, 1},
+		"sellers out":              {referral.Qualification{Out: referral.Goods{Sellers: []string{"acme", "shop"}}}, []referral.Payment{{Amount: eur("20.00"), Parts: tea}}, 0},
+		"not told what it was for": {referral.Qualification{In: referral.Goods{Categories: []string{"tea"}}}, []referral.Payment{{Amount: eur("20.00")}}, 0},
+		"the third":                {referral.Qualification{Nth: 3}, []referral.Payment{{Amount: eur("1.00")}, {Amount: eur("1.00")}, {Amount: eur("1.00")}, {Amount: eur("1.00")}}, 3},
+		"the second of enough":     {referral.Qualification{Nth: 2, MinimumSpend: coupon.Amounts{eur("5.00")}}, []referral.Payment{{Amount: eur("5.00")}, {Amount: eur("1.00")}, {Amount: eur("6.00")}}, 3},
+		"together":                 {referral.Qualification{Cumulative: true, MinimumSpend: coupon.Amounts{eur("25.00")}}, []referral.Payment{{Amount: eur("10.00")}, {Amount: eur("14.99")}, {Amount: eur("0.01")}}, 3},
+		"not in two currencies":    {referral.Qualification{Cumulative: true, MinimumSpend: coupon.Amounts{eur("25.00"), money("25.00", "USD")}}, []referral.Payment{{Amount: eur("20.00")}, {Amount: money("20.00", "USD")}}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t, inCredit(func(p *referral.Program) { p.Qualify = c.q }))
+			s.bind("jane", "mia", noon)
+			for i, p := range c.payments {
+				p.Order, p.Customer = string(rune('1'+i)), "mia"
+				s.paid(p, noon.Add(time.Duration(i)*time.Minute))
+			}
+			want := ""
+			if c.want > 0 {
+				want = string(rune('0' + c.want))
+			}
+			assert.Equal(t, want, s.referral("mia").Order)
+		})
+	}
+}
+
+// Net spend: what came back before does not count, and what comes back later takes the
+// reward back.
+func TestNetSpend(t *testing.T) {
+	s := newShop(t, inCredit(func(p *referral.Program) {
+		p.Qualify = referral.Qualification{Cumulative: true, MinimumSpend: coupon.Amounts{eur("25.00")}}
+	}))
+	s.bind("jane", "mia", noon)
+	s.paid(paid("mia", "1", "20.00"), noon)
+	s.returned(back("mia", "1", "r", "15.00"), noon.Add(time.Minute))
+	require.Equal(t, referral.StateBound, s.paid(paid("mia", "2", "19.99"), noon.Add(2*time.Minute)).State)
+	r := s.paid(paid("mia", "3", "0.01"), noon.Add(3*time.Minute))
+	require.Equal(t, referral.StateHeld, r.State)
+	require.Equal(t, "3", r.Order)
+	require.Equal(t, referral.StateVoided, s.returned(back("mia", "2", "r", "0.01"), noon.Add(4*time.Minute)).State)
+}
+
+func TestOverdueAndNextDeadline(t *testing.T) {
+	s := newShop(t, inCredit(func(p *referral.Program) { p.DueWithin = 2 * time.Hour }))
+	next, err := s.NextDeadline(ctx)
+	require.NoError(t, err)
+	require.True(t, next.IsZero())
+	s.bind("jane", "mia", noon)
+	s.pay("mia", noon)
+	next, err = s.NextDeadline(ctx)
+	require.NoError(t, err)
+	require.Equal(t, noon.Add(time.Hour), next)
+	for at, want := range map[time.Time]int{noon.Add(2 * time.Hour): 0, noon.Add(2*time.Hour + time.Microsecond): 1} {
+		page, err := s.Overdue(ctx, "invite", at, referral.RewardQuery{})
+		require.NoError(t, err)
+		require.Len(t, page.Rewards, want)
+	}
+	s.settle(noon.Add(3 * time.Hour))
+	page, err := s.Overdue(ctx, "invite", noon.Add(3*time.Hour), referral.RewardQuery{})
+	require.NoError(t, err)
+	require.Empty(t, page.Rewards, "it was granted")
+}
+
+// The most a program can give, before it starts.
+func TestMaxExposure(t *testing.T) {
+	all := presets()
+	for name, c := range map[string]struct {
+		referrers, friends int64
+		worth              coupon.Amounts
+		bounds             int
+	}{
+		"amazon":    {10, 100, coupon.Amounts{money("30000.00", "INR")}, 0},
+		"dropbox":   {1, 100, coupon.Amounts{money("66000", "MB:0")}, 1},
+		"paypal":    {1_000_000, 1_000_000, coupon.Amounts{money("500000.00", "USD")}, 1},
+		"wise":      {1, 100, coupon.Amounts{money("225.00", "GBP")}, 1},
+		"airbnb":    {1, 1000, coupon.Amounts{money("45000.00", "USD")}, 1},
+		"ebay":      {2, 100, coupon.Amounts{eur("1160.00")}, 0},
+		"robinhood": {1, 100, coupon.Amounts{money("20000.00", "USD")}, 0},
+	} {
+		p := all[name]
+		x, err := p.MaxExposure(c.referrers, c.friends)
+		require.NoError(t, err)
+		assert.Equal(t, c.worth, x.Worth, name)
+		assert.Len(t, x.Bounds, c.bounds, name)
+	}
+	p := all["aliexpress"]
+	x, err := p.MaxExposure(3, 100)
+	require.NoError(t, err)
+	require.Equal(t, []coupon.IssueOffer{{Offer: "thanks", Count: 24}, {Offer: "welcome", Count: 200}}, x.Coupons)
+	p = all["amazon"]
+	_, err = p.MaxExposure(1, 1<<62)
+	require.ErrorIs(t, err, ledger.ErrOverflow)
+}
+
+// An uplift raises what friends bound before bring, and never lowers it.
+func TestUplift(t *testing.T) {
+	gives := func(amount string, uplift bool) referral.Program {
+		return inCredit(func(p *referral.Program) {
+			p.Rewards[0].Credit, p.Uplift = coupon.Amounts{eur(amount)}, uplift
+		})
+	}
+	for _, c := range []struct {
+		next referral.Program
+		want string
+	}{{gives("15.00", true), "15.00"}, {gives("15.00", false), "10.00"}, {gives("5.00", true), "10.00"}} {
+		s := newShop(t, gives("10.00", false))
+		s.bind("jane", "mia", noon)
+		_, err := s.Publish(ctx, c.next, "staff", noon)
+		require.NoError(t, err)
+		s.pay("mia", noon)
+		s.settle(noon.Add(2 * time.Hour))
+		require.Equal(t, c.want, s.credit("jane"))
+	}
+}

@@ -1,0 +1,77 @@
+package referral
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"time"
+
+	"github.com/vouch-go/vouch/storage"
+)
+
+// RewardPage is a page of rewards; Next is empty on the last.
+type RewardPage struct {
+	Rewards []Reward
+	Next    storage.Cursor
+}
+
+// RewardQuery asks for a page of rewards.
+type RewardQuery struct {
+	After storage.Cursor // the Next of the page before
+	Limit int            // default 100, at most 1,000
+}
+
+// Overdue gives the rewards of a program that were promised by an instant and are not
+// granted, withheld or canceled yet: those promised first come first. It fails with a
+// [*Faults].
+func (s *Service) Overdue(ctx context.Context, program string, now time.Time, q RewardQuery) (RewardPage, error) {
+	faults := &Faults{Kind: ErrRequest}
+	if !programID.MatchString(program) {
+		faults.add("program", "is %.80q, want %s", program, programID)
+	}
+	checkNow(faults, now)
+	if q.Limit < 0 || q.Limit > storage.MaxPage {
+		faults.add("limit", "is %d, want 0 (for %d) to %d", q.Limit, storage.PageSize, storage.MaxPage)
+	}
+	if err := faults.orNil(); err != nil {
+		return RewardPage{}, err
+	}
+	return s.listRewards(ctx, storage.Query{
+		Kind: kindReward, List: dueList(program), Until: micros(now), After: q.After, Limit: cmp.Or(q.Limit, storage.PageSize),
+	})
+}
+
+func (s *Service) listRewards(ctx context.Context, query storage.Query) (RewardPage, error) {
+	page, err := s.store.List(ctx, query)
+	if err != nil {
+		return RewardPage{}, err
+	}
+	found := RewardPage{Next: page.Next}
+	for _, doc := range page.Docs {
+		r, err := rewards.Decode(doc)
+		if err != nil {
+			return RewardPage{}, err
+		}
+		found.Rewards = append(found.Rewards, r.Value.reward(r.Key.ID))
+	}
+	return found, nil
+}
+
+// NextDeadline is when [Service.Settle] has something to do next: a hold ends, a time to
+// qualify or a case is over, a reward is tried again. It may lie in the past. The zero
+// time: never, as things are.
+func (s *Service) NextDeadline(ctx context.Context) (time.Time, error) {
+	var next time.Time
+	for _, kind := range []string{kindReferral, kindReward} {
+		page, err := s.store.List(ctx, storage.Query{Kind: kind, DueBefore: math.MaxInt64, Limit: 1})
+		if err != nil {
+			return time.Time{}, err
+		}
+		for _, doc := range page.Docs {
+			if due := instant(doc.Due); next.IsZero() || due.Before(next) {
+				next = due
+			}
+		}
+	}
+	return next, nil
+}
