@@ -221,7 +221,8 @@ func (s *Service) planTouch(ctx context.Context, request TouchRequest, code coup
 	touch.Value = touchBody{request.Visitor, answer.Program, answer.Customer, code, micros(now)}
 	put, err := touches.Put(touch, 0,
 		storage.Listing{List: visitorList(request.Visitor), Place: micros(now)},
-		storage.Listing{List: referrerList(answer.Program, answer.Customer), Place: micros(now)})
+		storage.Listing{List: referrerList(answer.Program, answer.Customer), Place: micros(now)},
+		storage.Listing{List: programList(answer.Program), Place: micros(now)})
 	return storage.Plan[Link]{Batch: storage.Batch{Puts: []storage.Put{put}}, Answer: answer}, err
 }
 

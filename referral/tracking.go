@@ -18,11 +18,20 @@ import (
 type Tracked struct {
 	Joined time.Time
 	State  State
-	Waits  string    // what is waited for, as a sentence; empty: nothing
-	Until  time.Time // until when at the latest; zero: not promised
+	Waits  string        // what is waited for, as a sentence; empty: nothing
+	Until  time.Time     // until when at the latest; zero: not promised
+	Steps  []TrackedStep // the referrer's own rewards, those ahead too
 	// Reward is the referrer's own, of the latest step, with a Why that the
 	// referrer may read; nil: none was promised yet.
 	Reward *Reward
+}
+
+// TrackedStep is one thing that a friend brings the referrer: by and by promised, pending,
+// granted.
+type TrackedStep struct {
+	Step  Step
+	State RewardState
+	Gives Earning // of a promised one: what the terms give now, without boosts
 }
 
 // TrackingQuery asks for a page of a referrer's friends.
@@ -150,27 +159,35 @@ func (s *Service) track(ctx context.Context, bodies []referralBody) ([]Tracked, 
 	all := make([]Tracked, len(bodies))
 	for i := range bodies {
 		var latest *rewardBody
+		made := make(map[Step]*rewardBody)
 		for _, key := range keys[2*i : 2*i+2] {
 			r, err := record(rewards, docs, key)
 			if err != nil {
 				return nil, err
 			}
-			if r.Version > 0 && latest == nil {
-				latest = &r.Value
+			if r.Version > 0 {
+				made[r.Value.Step], latest = &r.Value, cmp.Or(latest, &r.Value)
 			}
 		}
-		all[i] = bodies[i].tracked(latest)
+		terms, err := s.program(ctx, programVersion{bodies[i].Program, bodies[i].Version})
+		if err != nil {
+			return nil, err
+		}
+		all[i] = bodies[i].tracked(terms, latest)
+		all[i].Steps = bodies[i].steps(terms, made)
 	}
 	return all, nil
 }
 
-func (b *referralBody) tracked(reward *rewardBody) Tracked {
+func (b *referralBody) tracked(terms *Program, reward *rewardBody) Tracked {
 	t := Tracked{Joined: instant(b.Bound), State: b.State}
 	switch b.State {
 	case StateBound:
-		t.Waits = "your friend's first payment"
+		t.Waits = terms.Qualify.waits()
 	case StateHeld:
 		t.Waits, t.Until = "the end of the return period", instant(b.DueBy)
+	case StateReview:
+		t.Waits = "a check by our staff"
 	}
 	if reward == nil {
 		return t
@@ -182,6 +199,61 @@ func (b *referralBody) tracked(reward *rewardBody) Tracked {
 	}
 	t.Reward = &own
 	return t
+}
+
+// steps are the referrer's own, as they stand or are promised.
+func (b *referralBody) steps(terms *Program, made map[Step]*rewardBody) []TrackedStep {
+	var all []TrackedStep
+	for _, step := range []Step{Registered, Qualified} {
+		if r := made[step]; r != nil {
+			all = append(all, TrackedStep{step, r.State, r.Gives.earning()})
+			continue
+		}
+		earned, _, earns := terms.earning(Referrer, step, max(1, b.Number), time.Time{})
+		if earns && !b.State.final() && b.State != StateConfirmed {
+			all = append(all, TrackedStep{step, RewardPromised, earned})
+		}
+	}
+	return all
+}
+
+// TimelineEntry is one fact, or one decision.
+type TimelineEntry struct {
+	At       time.Time
+	Fact     *Fact     // nil: it is a decision
+	Decision *Decision // nil: it is a fact
+}
+
+// Timeline is a referral for staff as it went: every fact at its instant, every decision
+// when it was made and why; facts first where both have one instant. It fails as
+// [Service.Referral] does.
+func (s *Service) Timeline(ctx context.Context, program, friend string) ([]TimelineEntry, error) {
+	r, err := s.Referral(ctx, program, friend)
+	if err != nil {
+		return nil, err
+	}
+	var all []TimelineEntry
+	for i := range r.Facts {
+		all = append(all, TimelineEntry{At: r.Facts[i].At, Fact: &r.Facts[i]})
+	}
+	for i := range r.Decisions {
+		all = append(all, TimelineEntry{At: r.Decisions[i].At, Decision: &r.Decisions[i]})
+	}
+	slices.SortStableFunc(all, func(a, b TimelineEntry) int { return a.At.Compare(b.At) })
+	return all, nil
+}
+
+// waits is what a friend has still to do, for the referrer.
+func (q *Qualification) waits() string {
+	switch {
+	case q.On == OnFact:
+		return "what the program asks of your friend"
+	case q.Cumulative:
+		return "your friend's payments"
+	case q.Nth > 1:
+		return fmt.Sprintf("your friend's payment number %d", q.Nth)
+	}
+	return "your friend's first payment"
 }
 
 // checkAsked checks what is asked about.
