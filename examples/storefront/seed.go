@@ -51,6 +51,9 @@ func (s *shop) seed(ctx context.Context, password string) error {
 		[]coupon.IssueOffer{{Offer: "welcome-3"}, {Offer: "welcome-10"}}, coupon.IssueOffer{Offer: "friend-5"})
 	terms.Name = "Invite your friends"
 	terms.Hold = 2 * time.Hour
+	// Many friends within the hour: somebody looks before anything is granted.
+	terms.Checks = []referral.Check{{Kind: referral.CheckVelocity, Most: 3, Within: time.Hour, Action: referral.ActionReview}}
+	terms.Review = referral.Review{Within: 48 * time.Hour, Otherwise: referral.Approve}
 	_, err := s.referrals.Publish(ctx, terms, staffEmail, now)
 	return err
 }

@@ -121,7 +121,8 @@ func (t *site) routes(mux *http.ServeMux) {
 		"POST /staff/offers/publish": t.staffPublish, "POST /staff/offers/{id}/pause": t.staffPause,
 		"GET /staff/program": t.staffProgram, "POST /staff/program/pause": t.staffProgramPause,
 		"POST /staff/program/check": t.staffProgramCheck, "POST /staff/program/publish": t.staffProgramPublish,
-		"GET /staff/books": t.staffBooks, "GET /staff/books/journal": t.staffJournal, "GET /staff/sellers": t.staffSellers, "POST /staff/books/audit": t.staffAudit,
+		"GET /staff/books": t.staffBooks, "GET /staff/books/journal": t.staffJournal, "GET /staff/sellers": t.staffSellers,
+		"GET /staff/reviews": t.staffReviews, "POST /staff/reviews": t.staffReview, "POST /staff/books/audit": t.staffAudit,
 	}
 	for _, group := range []struct {
 		pages map[string]action

@@ -10,6 +10,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
+
+	"github.com/vouch-go/vouch/referral"
 )
 
 // value gives the value of a field.
@@ -225,5 +227,24 @@ func TestBrowserUnhappyWays(t *testing.T) {
 		ben.press(`form[action="/checkout"] button`)
 		ben.press(`button[value=pay]`)
 		ben.sees("Your order", "paid")
+	})
+	t.Run("too many friends at once", func(t *testing.T) {
+		for _, name := range []string{"Dora", "Emil", "Fay", "Gus", "Hal"} {
+			visitor := "v-" + name
+			_, err := shop.referrals.Touch(t.Context(), referral.TouchRequest{ID: "1", Visitor: visitor, Code: link[strings.Index(link, "code=")+5:]}, shop.now())
+			require.NoError(t, err)
+			_, _, err = shop.register(t.Context(), registration{Name: name, Email: name + "@example.com", Password: "a long password"}, visitor)
+			require.NoError(t, err)
+		}
+		carla := shop.visitor(browser, "Carla")
+		carla.open("/staff/reviews")
+		carla.fill("#email", staffEmail)
+		carla.fill("#password", "staff-password")
+		carla.press("main form button")
+		carla.sees("velocity")
+		carla.shows("reviews")
+		carla.fill(`input[name=reason]`, "five of one household")
+		carla.press(`button[value="deny-referrer"]`)
+		carla.sees("Decided.", "Nothing waits", "five of one household")
 	})
 }
