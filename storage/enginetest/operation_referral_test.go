@@ -126,7 +126,7 @@ func referralOperations() map[string]operation {
 					return s.referrals.Record(ctx, referral.Recorded{ID: "f", Customer: "mia", Name: "installed"}, at)
 				},
 				other: func(ctx context.Context, s services) error {
-					return only(s.referrals.Record(ctx, referral.Recorded{ID: "f", Customer: "mia", Name: "opened"}, noon))
+					return only(s.referrals.Record(ctx, referral.Recorded{ID: "f", Customer: "mia", Name: "installed", Amount: ledger.MustMoney("1.00", eur)}, noon))
 				},
 			}),
 		},

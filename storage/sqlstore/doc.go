@@ -91,6 +91,8 @@
 //
 // MySQL from 8.0 and MariaDB from 10.6, on InnoDB, through go-sql-driver/mysql,
 // with and without clientFoundRows. interpolateParams=true halves the round trips.
+// Of several who create the same document at once, of whom the first is rolled back,
+// InnoDB may end another by a deadlock, which Apply and InTx do again.
 // A deadlock ends the transaction silently there, and each statement after it
 // would commit by itself: Apply looks, and fails with [ErrTxAborted]. DDL commits
 // too. The views give ids as bytes (VARBINARY), which compare with any text and use the
