@@ -2,7 +2,7 @@
 // code, or a code twice, are named and left out; an import that was stopped goes on
 // where it was.
 //
-//	go run ./examples/codes                    a million codes made for the occasion
+//	go run ./examples/codes                    a million codes made for the occasion, in some minutes
 //	go run ./examples/codes -n 20000           fewer
 //	go run ./examples/codes -in codes.csv      codes of one's own, one a line
 package main

@@ -45,6 +45,7 @@ func TestDiagnose(t *testing.T) {
 		{mysql{}, soundMySQL, change{"version": "11.8.2-MariaDB"}, ""},
 		{mysql{}, soundMySQL, change{"innodb_flush_log_at_trx_commit": "0"}, "danger innodb_flush_log_at_trx_commit"},
 		{mysql{}, soundMySQL, change{"innodb_doublewrite": "DETECT_ONLY"}, "danger innodb_doublewrite"},
+		{mysql{}, soundMySQL, change{"innodb_doublewrite": "DETECT_AND_RECOVER"}, ""},
 		{mysql{}, soundMySQL, change{"sync_binlog": "1000"}, "danger sync_binlog"},
 		{mysql{}, soundMySQL, change{"sync_binlog": "0", "log_bin": "OFF"}, ""},
 		{mysql{}, soundMySQL, change{"transaction_isolation": "READ-UNCOMMITTED"}, "danger transaction_isolation"},

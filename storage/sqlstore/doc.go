@@ -70,6 +70,21 @@
 // A pool, a connection or a client in the place of a transaction does not compile,
 // or is refused with [ErrHandle]: what it wrote would survive the rollback.
 //
+// # Reports
+//
+// The views join with the shop's own tables. What each order was worth, what its
+// coupons took off, and what its referral earned whom, in one query that is the same on
+// every engine:
+//
+//	SELECT o.id, o.total, r.discount, r.refunded, f.state, f.referrer, w.state
+//	FROM orders o
+//	LEFT JOIN vouch_redemptions r ON r.order_id = o.id
+//	LEFT JOIN vouch_referrals f ON f.order_id = o.id
+//	LEFT JOIN vouch_rewards w ON w.program = f.program AND w.friend = f.friend AND w.side = 'referrer'
+//
+// By id (coupon_id, order_id of a redemption, …) a view looks up an index; by any other
+// column it reads all documents of its kind.
+//
 // # Upgrades
 //
 // Migrations only go forward, and only add. While an older release is still
@@ -122,10 +137,8 @@
 // index on (kind, id) and one on (kind, due, id) of those that have a due
 // instant; lists (kind, list, place, id) with a unique index on all four in that
 // order; counters (name, value, until, rev) with a unique index on name; on
-// PostgreSQL the function apply. On MySQL
-// the index on due has all documents. A view
-// reads docs of one kind: a query on it by id uses the index, one by any other
-// column reads all documents of the kind.
+// PostgreSQL the functions apply, find and write. On MySQL
+// the index on due has all documents.
 //
 // # Choices, and what lost
 //

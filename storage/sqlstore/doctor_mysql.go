@@ -14,7 +14,7 @@ func (mysql) settings() []string {
 		`SHOW VARIABLES WHERE Variable_name IN ('version', 'innodb_flush_log_at_trx_commit', 'innodb_doublewrite', 'log_bin', 'sync_binlog',
 			'transaction_isolation', 'tx_isolation', 'autocommit', 'sql_mode', 'read_only', 'wsrep_on', 'group_replication_single_primary_mode',
 			'max_allowed_packet')`,
-		"SHOW STATUS WHERE Variable_name IN ('wsrep_cluster_size', 'group_replication_primary_member')",
+		"SHOW STATUS WHERE Variable_name = 'wsrep_cluster_size'",
 	}
 }
 
@@ -43,8 +43,8 @@ func (mysql) diagnose(settings map[string]string) []Finding {
 		rules = append(rules,
 			rule{"innodb_flush_log_at_trx_commit", []string{"1", "3"}, Danger, lost, "set innodb_flush_log_at_trx_commit = 1"},
 			rule{
-				"innodb_doublewrite", []string{"ON", "1"}, Danger, "a power cut can leave half-written pages, and with them wrong counters",
-				"set innodb_doublewrite = ON, unless the file system writes pages of 16 KB at once",
+				"innodb_doublewrite", []string{"ON", "1", "DETECT_AND_RECOVER"}, Danger, "a power cut can leave half-written pages, and with them wrong counters",
+				"set innodb_doublewrite = ON, unless the storage writes whole pages of 16 KB (ZFS, Aurora)",
 			})
 		if on := settings["log_bin"]; on == "ON" || on == "1" {
 			rules = append(rules, rule{"sync_binlog", []string{"1"}, Danger, lost + "; replicas may keep what the primary has lost", "set sync_binlog = 1"})

@@ -21,7 +21,7 @@ func (postgres) diagnose(settings map[string]string) []Finding {
 		},
 		{
 			"full_page_writes", []string{"on"}, Danger,
-			"a power cut can leave half-written pages, and with them wrong counters", "set full_page_writes = on",
+			"a power cut can leave half-written pages, and with them wrong counters", "set full_page_writes = on, unless the storage writes whole pages of 8 KB (ZFS, Aurora)",
 		},
 		{
 			"synchronous_commit", []string{"on", "local", "remote_write", "remote_apply"}, Danger,
