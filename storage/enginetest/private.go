@@ -118,7 +118,9 @@ func ownedFolder(t testing.TB, name string) (string, *syscall.Credential) {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "vouch-"+name+"-") // not t.TempDir, whose path is too long for a socket
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(folder)) })
+	t.Cleanup(func() { // a killed server's children may write for a moment more
+		require.Eventually(t, func() bool { return os.RemoveAll(folder) == nil }, time.Minute, 50*time.Millisecond)
+	})
 	if os.Getuid() != 0 {
 		return folder, nil
 	}
@@ -153,8 +155,13 @@ func startServer(t testing.TB, owner *syscall.Credential, driver, dsn, program s
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-ended
+		_ = cmd.Process.Signal(syscall.SIGQUIT) // which ends PostgreSQL's children too
+		select {
+		case <-ended:
+		case <-time.After(30 * time.Second):
+			_ = cmd.Process.Kill()
+			<-ended
+		}
 	})
 	db, err := sql.Open(driver, dsn)
 	require.NoError(t, err)
