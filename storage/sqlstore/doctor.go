@@ -24,7 +24,15 @@ const (
 
 // String is the severity in lower case.
 func (s Severity) String() string {
-	return [...]string{Note: "note", Caution: "caution", Danger: "danger"}[s]
+	switch s {
+	case Note:
+		return "note"
+	case Caution:
+		return "caution"
+	case Danger:
+		return "danger"
+	}
+	return fmt.Sprintf("severity %d", int(s))
 }
 
 // Finding is something in the database or its settings that endangers what the
