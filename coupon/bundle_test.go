@@ -33,3 +33,37 @@ func TestManyBundlesOnTheSameLines(t *testing.T) {
 	}
 	require.Less(t, parts, 25_000)
 }
+
+// Offers that count single units could cut a line as often as there are offers, and each
+// offer after them look at all the parts: beyond a bound the cart is refused.
+func TestOffersThatCutTooFine(t *testing.T) {
+	cut := func(n int) []coupon.Offer {
+		var offers []coupon.Offer
+		for i := range n {
+			dearest := coupon.PercentOff{Rate: half, Units: coupon.Units{Max: 1, Pick: coupon.Dearest}}
+			offers = append(offers, freely(giving(fmt.Sprintf("dearest-%04d", i), dearest)))
+		}
+		return offers
+	}
+	cart := cartOf(item("50.00", 1_000_000))
+	q := decide(t, cart, cut(500)...)
+	checkSums(t, q)
+	require.Len(t, q.Lines[0].Parts, 501)
+	_, err := coupon.Decide(cart, candidates(t, cut(3000)...), coupon.Facts{}, noon)
+	require.ErrorIs(t, err, coupon.ErrCart)
+}
+
+// Offers each of which needs what the one before would leave, all in each other's way,
+// would be combined anew as often as there are offers.
+func TestOffersThatAreCombinedAnewForEver(t *testing.T) {
+	var offers []coupon.Offer
+	for i := range 3000 {
+		o := amountOff(fmt.Sprintf("offer-%04d", i), "1.00")
+		o.Labels, o.Combine.With = []string{fmt.Sprint("l", i%40)}, []string{fmt.Sprint("l", i%40), fmt.Sprint("l", (i+1)%40)}
+		o.Conditions = []coupon.Condition{coupon.MinimumSpend{Amounts: euros("100.00"), After: true}}
+		offers = append(offers, o)
+	}
+	q := decide(t, cartOf(item("100.00", 1)), offers...)
+	checkSums(t, q)
+	require.Len(t, q.Applied, 1)
+}

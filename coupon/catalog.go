@@ -141,7 +141,7 @@ func (c *Catalog) Decide(cart Cart, chosen []Candidate, facts Facts, at time.Tim
 		c.find(d.entries[from:])
 		d.sort()
 	}
-	return d.decide(), nil
+	return d.decide()
 }
 
 // Candidates are the automatic offers that Decide takes for a cart; none for a cart

@@ -48,10 +48,11 @@ func (d *decision) standing() []*entry {
 
 // combine takes the candidates that can stand beside each other, the strongest
 // first, and works out what each takes off. One that is refused with those before
-// it gives its place to those it kept out: so it begins again without it.
+// it gives its place to those it kept out: so it begins again without it, as long as
+// that is no more work than maxRounds.
 func (d *decision) combine() {
 	if d.free {
-		d.combineFree()
+		d.applied = d.workOut(d.inTurn())
 		return
 	}
 	d.group(false)
@@ -62,14 +63,18 @@ func (d *decision) combine() {
 			return
 		}
 		failed.Refused = d.concern(failed, refused)
-		if !d.restoreLost() {
-			d.applied = slices.DeleteFunc(d.applied, func(e *entry) bool { return e == failed })
-			continue
+		if d.rounds > maxRounds || !d.restoreLost() {
+			d.applied = d.workOut(slices.DeleteFunc(d.applied, func(e *entry) bool { return e == failed }))
+			return
 		}
 		d.group(false)
 		d.applied = d.pick()
 	}
 }
+
+// maxRounds bounds how often the candidates are combined anew: two that are compared,
+// or one that is worked out, are 1.
+const maxRounds = 1 << 24
 
 // restoreLost takes back what entries lost, and says whether any did.
 func (d *decision) restoreLost() (any bool) {
@@ -82,20 +87,33 @@ func (d *decision) restoreLost() (any bool) {
 	return any
 }
 
-// combineFree applies all that take something off. One that does not may have cut
-// lines into parts in vain: then the others are worked out anew, without it.
-func (d *decision) combineFree() {
-	open := d.inTurn()
-	d.pricing.reset()
-	for _, e := range open {
-		if refused := d.work(e, len(d.applied), nil); refused != nil {
-			e.Refused = d.concern(e, refused)
-			continue
+// workOut works out a set of offers, and gives those that apply: one that does not gives
+// back what it took. It may have cut lines into parts in vain: then the others are worked
+// out anew, without it.
+func (d *decision) workOut(set []*entry) []*entry {
+	var taken map[string]int64
+	applied := make([]*entry, 0, len(set))
+	for {
+		d.pricing.reset()
+		vain := false
+		if slices.ContainsFunc(set, func(e *entry) bool { return len(e.claims) > 0 }) {
+			taken = make(map[string]int64)
 		}
-		d.applied = append(d.applied, e)
-	}
-	if len(d.applied) < len(open) && len(d.pricing.parts) > len(d.totals) {
-		d.priceLeft()
+		for _, e := range set {
+			parts := len(d.pricing.parts)
+			refused := d.work(e, len(applied), taken)
+			if refused == nil {
+				applied = append(applied, e)
+				continue
+			}
+			e.Refused = d.concern(e, refused)
+			d.pricing.clip(e, 0)
+			vain = vain || len(d.pricing.parts) > parts
+		}
+		if !vain {
+			return applied
+		}
+		set, applied = applied, make([]*entry, 0, len(applied))
 	}
 }
 
@@ -114,18 +132,6 @@ func (d *decision) inTurn() []*entry {
 		d.open = append(d.open, d.entries[turn&(1<<32-1)])
 	}
 	return d.open
-}
-
-// priceLeft works out those that apply, and drops one that does not until all do.
-func (d *decision) priceLeft() {
-	for {
-		failed, refused := d.price(d.applied)
-		if failed == nil {
-			return
-		}
-		failed.Refused = d.concern(failed, refused)
-		d.applied = slices.DeleteFunc(d.applied, func(e *entry) bool { return e == failed })
-	}
 }
 
 // restore takes back that an entry lost.
@@ -168,6 +174,7 @@ func (d *decision) pick() []*entry {
 // lose says why an entry can't stand beside those applied; otherwise it counts what
 // it takes from limits of uses.
 func (d *decision) lose(e *entry, applied []*entry, taken takings) *Refusal {
+	d.rounds += len(applied)
 	if rival := slices.IndexFunc(applied, e.clashes); rival >= 0 {
 		return e.beaten(applied[rival], ReasonCombination)
 	}
@@ -224,7 +231,10 @@ func (d *decision) price(set []*entry) (failed *entry, refused *Refusal) {
 // among those applied. What it takes from limits of money is added to taken.
 func (d *decision) work(e *entry, index int, taken map[string]int64) *Refusal {
 	p := &d.pricing
-	p.applied, p.short = index, nil
+	d.rounds++
+	if p.applied, p.short = index, nil; p.tooFine() {
+		return &Refusal{Reason: ReasonNothingOff}
+	}
 	if index > 0 && e.Version.after {
 		if refused := d.judgeConditions(e, true); refused != nil {
 			return refused

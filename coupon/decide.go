@@ -45,7 +45,8 @@ type Facts struct {
 // to a last coin, the one with the shorter id has it, then the smaller, so that the
 // order of lines has no effect either. An offer that would take nothing off is
 // refused, and uses nothing up. It fails with a [*Faults] when the cart is not
-// valid.
+// valid, and when hundreds of offers that count some units of a line each cut it into
+// more parts than can be worked with.
 func Decide(cart Cart, candidates []Candidate, facts Facts, at time.Time) (*Quote, error) {
 	d := newDecision()
 	defer d.release()
@@ -56,7 +57,7 @@ func Decide(cart Cart, candidates []Candidate, facts Facts, at time.Time) (*Quot
 	d.add(candidates)
 	d.sort()
 	d.index()
-	return d.decide(), nil
+	return d.decide()
 }
 
 // decisions keeps the memory of decisions, and nothing that one says to another.
@@ -77,6 +78,7 @@ type decision struct {
 	free       bool                    // every candidate combines with any, and none is limited: what one takes off alone is of no matter
 	optimal    bool
 	limited    bool // a limit had a say
+	rounds     int  // of combining, so far
 	notices    []string
 
 	lines     lineIndex
@@ -131,7 +133,7 @@ func (d *decision) release() {
 	d.promoted, d.notices, d.refusals = nil, nil, refusals{}
 	d.entries, d.applied, d.memory = d.entries[:0], d.applied[:0], d.memory[:0]
 	d.picked, d.numbers = d.picked[:0], d.numbers[:0]
-	d.free, d.optimal, d.limited = false, false, false
+	d.free, d.optimal, d.limited, d.rounds = false, false, false, 0
 	decisions.Put(d)
 }
 
@@ -213,7 +215,8 @@ func (d *decision) index() {
 }
 
 // decide judges the entries, finds which apply, and puts the outcome together.
-func (d *decision) decide() *Quote {
+func (d *decision) decide() (*Quote, error) {
+	d.pricing.finest = maxFine + 4*len(d.entries)*len(d.totals)
 	d.free = !d.facts.Best && !slices.ContainsFunc(d.entries, func(e *entry) bool { return e.Version != nil && e.Version.bound })
 	for _, e := range d.entries {
 		e.Refused = d.judge(e)
@@ -223,7 +226,10 @@ func (d *decision) decide() *Quote {
 	} else {
 		d.combine()
 	}
-	return d.write()
+	if d.pricing.fine > d.pricing.finest {
+		return nil, &Faults{ErrCart, []Fault{{"lines", "fall into too many parts by all the offers that count units: combine fewer of them"}}}
+	}
+	return d.write(), nil
 }
 
 func (e *entry) offerID() string {

@@ -42,7 +42,8 @@ type pricing struct {
 	applied    int      // index of the offer being worked out
 	short      *Refusal // what the cart lacks for it, where it takes nothing off for that
 	changed    []int    // the parts that are not as before offers
-	fine       int      // parts cut off that offers looked at so far
+	fine       int      // parts cut off that offers looked at so far, and cuts that came with them
+	finest     int      // how many that may be
 
 	splitter              ledger.Splitter
 	eligibles, heap       []int // scratch
@@ -74,6 +75,17 @@ func (p *pricing) begin() {
 	p.deliveries = slices.Grow(p.deliveries[:0], len(p.cart.Shipping))[:len(p.cart.Shipping)]
 	p.reset()
 }
+
+// tooFine says that offers have cut the lines into more parts than is bearable. It is
+// asked before each offer is worked out.
+func (p *pricing) tooFine() bool {
+	p.fine += len(p.parts) - len(p.totals)
+	return p.fine > p.finest
+}
+
+// maxFine is how many parts cut off lines offers may look at all in all, besides four
+// for each line and offer: so the work on a cart has a bound, whatever the offers.
+const maxFine = 1 << 20
 
 // restore makes a line one part again.
 func (p *pricing) restore(line int) {
@@ -297,6 +309,7 @@ func (p *pricing) cutOff(i int, n int64) int {
 	for c := whole.cut; c > 0; c = p.cuts[c-1].before {
 		p.history = append(p.history, c-1)
 	}
+	p.fine += len(p.history)
 	index, before := len(p.parts), whole.price
 	for _, at := range slices.Backward(p.history) {
 		c := &p.cuts[at]

@@ -108,6 +108,7 @@ func (s *searching) try(set []*entry) {
 	if failed, _ := s.price(worked); failed == nil {
 		s.keep(worked)
 	}
+	s.work -= s.cost * s.pricing.fine / 100
 }
 
 // keep keeps a set that was priced just now, when it is better.
