@@ -1,6 +1,14 @@
 // Package enginetest runs the conformance suite and the checks that need a real
 // database on real engines and drivers. It is a module of its own, so that no
 // driver reaches the programs that import the library.
+//
+// The tests under fire have a short form, and a long one that takes hours:
+//
+//	go test -long -timeout 12h
+//
+// On TiDB, which testdata/tidb/build makes, all that runs on every engine runs with
+//
+//	VOUCH_TIDB_SERVER=/tmp/tidb-server go test -run '/tidb'
 package enginetest
 
 import (

@@ -121,8 +121,8 @@ func (a *arena) open(t *testing.T, o operation) (tenant, asking) {
 	return s, asking
 }
 
-// madeCode matches codes, which no two attempts make alike.
-var madeCode = regexp.MustCompile(`\b[0-9A-HJKMNP-TV-Z]{14}\b`)
+// madeCode matches codes and subjects, which no two attempts make alike.
+var madeCode = regexp.MustCompile(`\b[0-9A-HJKMNP-TV-Z]{14}\b|\bs-[0-9a-f]{32}\b`)
 
 // dump is everything that the tenant keeps.
 func (s tenant) dump(t *testing.T) string {

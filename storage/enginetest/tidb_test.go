@@ -13,9 +13,7 @@ import (
 )
 
 // runTests runs the tests, and beside them the tidb-server whose path VOUCH_TIDB_SERVER
-// gives (testdata/tidb/build makes one). All that runs on every engine runs on it too:
-//
-//	VOUCH_TIDB_SERVER=/tmp/tidb-server go test -run '/tidb'
+// gives. All that runs on every engine runs on it too.
 func runTests(m *testing.M) int {
 	program := os.Getenv("VOUCH_TIDB_SERVER")
 	if program == "" {

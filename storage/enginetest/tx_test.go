@@ -228,7 +228,7 @@ func TestTransactionGone(t *testing.T) {
 		for name, end := range ends[e.Dialect] {
 			t.Run(e.Name+"/"+name, func(t *testing.T) {
 				if e.Name == "tidb" && name == "a deadlock" {
-					return // it cannot be said whom it ends, and a transaction goes on after it: see TestOrderAndRedemption
+					return // whom it ends cannot be known before: see TestOrderAndRedemption
 				}
 				s := openShop(t, e, 0)
 				tx, err := s.db.Begin()

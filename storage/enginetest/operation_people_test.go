@@ -1,0 +1,136 @@
+package enginetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/referral"
+)
+
+// people is the service of a shop that names its customers by subjects.
+func people(s services) *referral.Service {
+	return referral.New(s.store, s.coupons, referral.Options{
+		PersonKeys: []referral.SigningKey{{ID: "a", Secret: bytes.Repeat([]byte("k"), 32)}},
+	})
+}
+
+func peopleOperations() map[string]operation {
+	tainted := referral.Person{Phone: "+33123456789"}
+	return map[string]operation{
+		"referral.Service.Subject": {nil, always(asking{
+			ask: func(ctx context.Context, s services, at time.Time) (any, error) {
+				return nil, only(people(s).Subject(ctx, referral.Person{Account: "ida", Email: "ida@example.com"}, at))
+			},
+			outcome: known("ida"),
+		})},
+		"referral.Service.Erase": {idaIsKnown, always(asking{
+			ask: func(ctx context.Context, s services, at time.Time) (any, error) {
+				return nil, only(people(s).Erase(ctx, "ida", "staff", "", at))
+			},
+			outcome: known("ida"),
+		})},
+		"referral.Service.SweepPeople": {
+			func(ctx context.Context, s services) error {
+				if err := idaIsKnown(ctx, s); err != nil {
+					return err
+				}
+				return only(people(s).Erase(ctx, "ida", "staff", "", noon.AddDate(-3, 0, 0)))
+			},
+			always(asking{
+				ask: func(ctx context.Context, s services, at time.Time) (any, error) {
+					return people(s).SweepPeople(ctx, at, 0)
+				},
+				outcome: known("ida"),
+			}),
+		},
+		"referral.Service.Taint": {nil, always(asking{ask: func(ctx context.Context, s services, at time.Time) (any, error) {
+			return nil, people(s).Taint(ctx, "stolen", tainted, noon.AddDate(0, 1, 0), "staff", "", at)
+		}})},
+		"referral.Service.Ban": {bound, always(asking{ask: func(ctx context.Context, s services, at time.Time) (any, error) {
+			return nil, s.referrals.Ban(ctx, "jane", "staff", "farmed", at)
+		}})},
+		"referral.Service.Unban": {
+			func(ctx context.Context, s services) error {
+				return s.referrals.Ban(ctx, "jane", "staff", "farmed", noon)
+			},
+			always(asking{ask: func(ctx context.Context, s services, at time.Time) (any, error) {
+				return nil, s.referrals.Unban(ctx, "jane", "staff", "a mistake", at)
+			}}),
+		},
+		"referral.Service.End": {nil, always(asking{ask: func(ctx context.Context, s services, at time.Time) (any, error) {
+			return nil, s.referrals.End(ctx, "invite", noon.Add(time.Hour), time.Hour, "staff", "over", at)
+		}})},
+		"referral.Service.Kill": {nil, always(asking{ask: func(ctx context.Context, s services, at time.Time) (any, error) {
+			return nil, s.referrals.Kill(ctx, "invite", "staff", "abused", at)
+		}})},
+		"referral.Service.EnterCode": {
+			func(ctx context.Context, s services) error {
+				program := inviting()
+				program.LateCode = time.Hour
+				if _, err := s.referrals.Publish(ctx, program, "staff", noon); err != nil {
+					return err
+				}
+				if err := links("jane")(ctx, s); err != nil {
+					return err
+				}
+				return only(s.referrals.Register(ctx, referral.Registration{Customer: "mia"}, noon))
+			},
+			func(ctx context.Context, s services) (asking, error) {
+				link, err := s.referrals.Link(ctx, "invite", "jane", noon)
+				return asking{ask: func(ctx context.Context, s services, at time.Time) (any, error) {
+					return s.referrals.EnterCode(ctx, referral.LateCode{Customer: "mia", Code: link.Code.String()}, at)
+				}}, err
+			},
+		},
+		"referral.Service.ClaimCase": {suspected, always(asking{
+			ask: func(ctx context.Context, s services, at time.Time) (any, error) {
+				return s.referrals.ClaimCase(ctx, suspectedCase, "kim", 0, at)
+			},
+			outcome: func(ctx context.Context, s services) (any, error) { // a claim is made longer
+				c, err := s.referrals.Case(ctx, suspectedCase)
+				return c.ClaimedBy, err
+			},
+		})},
+		"referral.Service.NoteCase": {suspected, always(asking{ask: func(ctx context.Context, s services, at time.Time) (any, error) {
+			return s.referrals.NoteCase(ctx, suspectedCase, "kim", "asked them", at)
+		}})},
+		"referral.Service.DecideCase": {suspected, always(asking{ask: func(ctx context.Context, s services, at time.Time) (any, error) {
+			return s.referrals.DecideCase(ctx, suspectedCase, referral.Judgement{Verdict: referral.Deny, Actor: "kim"}, at)
+		}})},
+	}
+}
+
+const suspectedCase = "invite/mia/fast_payment"
+
+func inviting() referral.Program {
+	return referral.AliExpress("invite", 8, []coupon.IssueOffer{{Offer: "own"}}, coupon.IssueOffer{Offer: "own"})
+}
+
+func idaIsKnown(ctx context.Context, s services) error {
+	return only(people(s).Subject(ctx, referral.Person{Account: "ida", Email: "ida@example.com"}, noon.AddDate(-3, 0, 0)))
+}
+
+// known says whether an account has a subject.
+func known(account string) func(context.Context, services) (any, error) {
+	return func(ctx context.Context, s services) (any, error) {
+		_, err := people(s).FindSubject(ctx, account)
+		if errors.Is(err, referral.ErrNoPerson) {
+			return false, nil
+		}
+		return true, err
+	}
+}
+
+// suspected is a friend of jane's who has paid so fast that staff must look at it.
+func suspected(ctx context.Context, s services) error {
+	program := inviting()
+	program.Checks = []referral.Check{{Kind: referral.CheckFastPayment, Within: 24 * time.Hour, Action: referral.ActionReview}}
+	program.Review = referral.Review{Within: 24 * time.Hour}
+	if _, err := s.referrals.Publish(ctx, program, "staff", noon); err != nil {
+		return err
+	}
+	return paidFor("28.00", bound)(ctx, s)
+}
