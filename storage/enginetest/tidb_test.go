@@ -40,7 +40,7 @@ func startTiDB(program string) (stop func(), err error) {
 		return nil, err
 	}
 	cmd := exec.Command(program, "-store", "unistore", "-path", filepath.Join(folder, "data"), "-temp-dir", folder,
-		"-host", "127.0.0.1", "-P", port, "-socket", "", "-report-status=false", "-L", "error", "-log-file", filepath.Join(folder, "log"))
+		"-host", "127.0.0.1", "-P", port, "-socket", "", "-report-status=false", "-L", "error", "-log-file", filepath.Join(folder, "log"), "-log-slow-query", filepath.Join(folder, "slow"))
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
