@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"math"
 	"net/url"
 	"strings"
@@ -159,27 +160,32 @@ func openAtWill(t *testing.T, e Engine) shop {
 func TestIsolationLevels(t *testing.T) {
 	for _, e := range usual() {
 		for _, l := range isolations[e.Dialect] {
-			for i, c := range afterSnapshot {
-				t.Run(strings.Join([]string{e.Name, l.name, c.name}, "/"), func(t *testing.T) {
-					t.Run("after a read", func(t *testing.T) {
-						s := openAtWill(t, e)
-						require.NoError(t, s.store.Apply(t.Context(), puts(0, "old")))
-						tx, bound := l.begin(t, s)
-						var n int
-						require.NoError(t, tx.QueryRow("SELECT count(*) FROM orders").Scan(&n))
-						require.NoError(t, s.store.Apply(t.Context(), c.other))
-						require.Equal(t, l.want[i], outcome(bound.Apply(t.Context(), c.mine)))
+			t.Run(e.Name+"/"+l.name, func(t *testing.T) {
+				s := openAtWill(t, e)
+				for i, c := range afterSnapshot {
+					t.Run(c.name, func(t *testing.T) {
+						for name, reads := range map[string]bool{"after a read": true, "before any read": false} {
+							t.Run(name, func(t *testing.T) {
+								prefix := fmt.Sprintf("%d%t/", i, reads) // each has the database to itself
+								others := storage.Prefixed(s.store, prefix)
+								require.NoError(t, others.Apply(t.Context(), puts(0, "old")))
+								tx, bound := l.begin(t, s)
+								want := statementsSeeAll[i]
+								if reads {
+									var n int
+									require.NoError(t, tx.QueryRow("SELECT count(*) FROM orders").Scan(&n))
+									want = l.want[i]
+								}
+								require.NoError(t, others.Apply(t.Context(), c.other))
+								require.Equal(t, want, outcome(storage.Prefixed(bound, prefix).Apply(t.Context(), c.mine)))
+								if !reads {
+									require.NoError(t, tx.Commit(), "the transaction is usable")
+								}
+							})
+						}
 					})
-					t.Run("before any read", func(t *testing.T) {
-						s := openAtWill(t, e)
-						require.NoError(t, s.store.Apply(t.Context(), puts(0, "old")))
-						tx, bound := l.begin(t, s)
-						require.NoError(t, s.store.Apply(t.Context(), c.other))
-						require.Equal(t, statementsSeeAll[i], outcome(bound.Apply(t.Context(), c.mine)))
-						require.NoError(t, tx.Commit(), "the transaction is usable")
-					})
-				})
-			}
+				}
+			})
 		}
 	}
 }
