@@ -4,17 +4,24 @@
 // # The map
 //
 // What is said:
-//   - [Program], the terms: the attribution window, what qualifies, the hold, what
-//     each side earns at each step ([Rule]), periods with more ([Boost]), and caps
-//     per referrer ([Cap]). [AliExpress] is a preset.
+//   - [Program], the terms: the attribution window, what qualifies ([Qualification]),
+//     the hold, what each side earns at each step ([Rule], [Tier], [Milestone]), periods
+//     with more ([Boost]), caps per referrer ([Cap]) and a budget. [ParseProgram] reads
+//     it from a JSON document ([ProgramSchema]).
+//   - [Presets] are ten shops' programs as data: [AliExpress], [Ebay], [Amazon],
+//     [Dropbox], [Uber], [Airbnb], [PayPal], [Wise], [DigitalOcean], [Robinhood].
+//   - [Program.MaxExposure] is the most it can give, [Service.WhatIf] what it would have
+//     given for what was recorded.
 //
 // What happens, told by the shop, kept by a [Service] ([New]) in a store:
 //   - [Service.Link] gives a customer their personal link, [Service.Touch] records
 //     that somebody followed it, [Service.Register] binds a new customer to whoever
-//     invited them.
+//     invited them; [Service.EnterCode] does so a little later.
 //   - [Service.OrderPaid] and [Service.OrderReturned], each one batch with what
-//     becomes of the order's coupons.
-//   - [Service.Settle] does what is due.
+//     becomes of the order's coupons; [Service.Record] for what the shop defines.
+//   - [Service.Settle] does what is due, [Service.NextDeadline] says when that is next,
+//     [Service.Overdue] what was promised by now. A [Hook] grants what is the shop's own.
+//   - [Service.Pause], [Service.End] and [Service.Kill] stop a program.
 //
 // How a link is passed on:
 //   - [Service.ChooseCode] gives a link a code that its customer chose, [NewShare] texts
@@ -38,7 +45,8 @@
 //
 // What is shown: [Service.Friends] to the referrer, without anything that says who
 // the friends are; [Service.Referral] and [Service.Rewards] to staff, with every fact
-// and decision; [Service.Caps]. Upkeep: [Audit], [Views], [Service.Pause].
+// and decision; [Service.Timeline]; [Service.Caps]; [Service.Analyze] to analysts.
+// Upkeep: [Audit], [Views].
 //
 // # The records
 //
@@ -55,12 +63,18 @@
 // what is recorded. So facts may arrive twice and out of order. What rests on others,
 // a place at a cap, is decided once and recorded.
 //
-// A referral qualifies by the friend's first payment: the earliest one after
-// registration, in time, of enough. It must stay through the hold. When it is taken
-// back before, as a whole or so far that not enough is kept, the referral is voided
-// and its place in the caps freed; afterwards it is reversed: coupons not yet used
-// are revoked, used ones are on record as owed. What registration gave stays: the
-// friend did register.
+// A referral qualifies, by default, by the friend's first payment: the earliest one
+// after registration, in time, of enough. It must stay through the hold. When it is
+// taken back before, as a whole or so far that not enough is kept, the referral is
+// voided and its place in the caps freed; afterwards it is reversed: coupons not yet
+// used are revoked, credit is taken back as far as it is there, and what was used is
+// owed. What registration gave stays: the friend did register. [Transitions] is the
+// whole table of what each event does in each state, and deciding looks it up.
+//
+// Where [Program].Lateness is set, all this happens that long behind the clock, from
+// instant to instant: then what becomes of a referral does not depend on the order in
+// which its facts were told, as long as none is told later than that. Without it, what
+// was decided over what was known stays decided.
 //
 // # Choices, and what lost
 //
@@ -72,6 +86,25 @@
 //     payment that still stands lost: what came of it hung on the order in which
 //     payments and returns arrived, and a return could move the reward to an order
 //     in a better period. A program that pays for the first payment would pay for any.
+//   - Where several payments count together, those that qualify are found by going
+//     through payments and returns in time. When payments alone would have qualified
+//     decides the boost and the period of caps: else a return could move a reward into a
+//     better period, and more refund would mean more reward.
+//   - An earlier payment that is told after the referral was voided stays without effect,
+//     and is on record. Reopening what had ended lost: an end would be none, and its
+//     place in a cap is another's by then. Lateness is for shops whose facts come late.
+//   - A reward that fits into a cap or budget only in part is withheld as a whole.
+//     Clipping it lost: half a coupon is none, and an odd amount is told nobody.
+//   - Milestones are counted in a document per referrer, and the latest one falls when
+//     one friend too many is taken back, whichever it was. Tying it to the friend with
+//     whom it was reached lost: it could be reached anew with the next, and paid twice.
+//   - Credit that expires is taken to be spent oldest first. Accounts per reward lost:
+//     every order would have to say which it spends.
+//   - A hook is called by sweeps only, never in the batch of a fact: no transaction waits
+//     for somebody else's service, and a call that is repeated has the reward's id.
+//   - The presets are documents with functions that fill in what nobody publishes. One
+//     function that takes names and values lost: what is missing would be found when it
+//     runs, not when it is compiled.
 //   - Payments after the first are not kept, so that a friend who buys for years does
 //     not make the referral grow.
 //   - A reward whose coupons can't be issued, because an offer is paused, waits and

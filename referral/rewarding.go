@@ -272,7 +272,7 @@ func (w *work) grant(ctx context.Context, r *storage.Record[rewardBody]) error {
 	if err := w.grantCredit(ctx, r); err != nil {
 		return err
 	}
-	w.changed[r.Key.ID] = true
+	w.changed[r.Key.ID], w.granted = true, true
 	b.State, b.Granted, b.Why, b.Retry = RewardGranted, micros(w.now), "", 0
 	if b.Gives.Life > 0 {
 		b.Expires = b.Granted + time.Duration(b.Gives.Life).Microseconds()
@@ -355,7 +355,7 @@ func (b *rewardBody) request(id string) HookRequest {
 	return HookRequest{ID: id, Customer: b.Customer, Custom: *b.Gives.Custom.custom()}
 }
 
-// grantCredit books the credit of a reward, less what shrank it and what goes to a
+// grantCredit plans the credit of a reward, less what shrank it and what goes to a
 // debt of before.
 func (w *work) grantCredit(ctx context.Context, r *storage.Record[rewardBody]) error {
 	b := &r.Value
@@ -368,15 +368,54 @@ func (w *work) grantCredit(ctx context.Context, r *storage.Record[rewardBody]) e
 		if left -= off; left <= 0 {
 			continue
 		}
+		w.grants = append(w.grants, granting{r, left, m.Currency()})
+	}
+	return nil
+}
+
+// granting is credit to be granted for a reward, once all of the work is decided: what
+// is taken back in the same work comes off it, since a taking sees only what is there.
+type granting struct {
+	reward   *storage.Record[rewardBody]
+	minor    int64
+	currency ledger.Currency
+}
+
+// bookGrants plans what is granted.
+func (w *work) bookGrants(ctx context.Context) error {
+	for _, g := range w.grants {
+		if g.minor == 0 {
+			continue
+		}
+		b := &g.reward.Value
 		granted, err := w.coupons.PlanGrantCredit(ctx, coupon.CreditRequest{
-			ID: issueID(r.Key.ID) + "-" + m.Currency().Code(), Customer: b.Customer, Amount: ledger.Minor(left, m.Currency()), Concerns: b.Program,
+			ID: issueID(g.reward.Key.ID) + "-" + g.currency.Code(), Customer: b.Customer, Amount: ledger.Minor(g.minor, g.currency), Concerns: b.Program,
 		}, w.now)
 		if err != nil {
 			return err
 		}
 		w.batches = append(w.batches, granted.Batch)
 	}
+	w.grants = nil
 	return nil
+}
+
+// net takes an amount off what is about to be granted to a customer, of one reward
+// first, and says how much that was.
+func (w *work) net(t *taking) int64 {
+	var netted int64
+	for _, own := range []bool{true, false} {
+		for i := range w.grants {
+			g := &w.grants[i]
+			if g.currency != t.currency || g.reward.Value.Customer != t.reward.Value.Customer || (g.reward == t.reward) != own {
+				continue
+			}
+			n := min(g.minor, t.minor-netted)
+			g.minor -= n
+			netted += n
+		}
+	}
+	return netted
 }
 
 // wait puts a reward off. A reason that stays the same is told once.

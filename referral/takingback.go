@@ -79,7 +79,7 @@ func (w *work) clawBackOne(ctx context.Context, r *storage.Record[rewardBody], w
 		b.Retry = micros(w.now) // a sweep asks the shop's hook
 	}
 	for _, m := range b.Gives.Credit {
-		w.takings = append(w.takings, taking{r, b.earned(m), m.Currency(), true})
+		w.takings = append(w.takings, taking{r, b.earned(m) - w.queued(r, m.Currency()), m.Currency(), true})
 	}
 	if len(b.Gives.Credit) == 0 {
 		w.tookBack(r)
@@ -228,11 +228,12 @@ func (w *work) told(id string) bool {
 // takeFrom takes some amounts of one currency from one customer.
 func (w *work) takeFrom(ctx context.Context, takings []taking) error {
 	first := takings[0].reward
-	var sum int64
-	for _, t := range takings {
-		sum += t.minor
+	var sum, moved int64
+	for i := range takings {
+		netted := w.net(&takings[i])
+		moved += netted
+		sum += takings[i].minor - netted
 	}
-	moved := int64(0)
 	if sum > 0 {
 		first.Value.Back.Takings++
 		taken, err := w.coupons.PlanTakeCredit(ctx, coupon.CreditRequest{
@@ -243,7 +244,7 @@ func (w *work) takeFrom(ctx context.Context, takings []taking) error {
 			return err
 		}
 		w.batches = append(w.batches, taken.Batch)
-		moved = taken.Answer.Moved.Minor()
+		moved += taken.Answer.Moved.Minor()
 	}
 	for _, t := range takings {
 		b, got := &t.reward.Value, min(moved, t.minor)
@@ -278,10 +279,21 @@ func (w *work) reduce(ctx context.Context, q *qualified) error {
 	return ctx.Err()
 }
 
+// queued is what this work is about to take of a reward's credit already.
+func (w *work) queued(r *storage.Record[rewardBody], currency ledger.Currency) int64 {
+	var sum int64
+	for _, t := range w.takings {
+		if t.reward == r && t.currency == currency {
+			sum += t.minor
+		}
+	}
+	return sum
+}
+
 // reduceTo leaves no more than a part of a reward's credit.
 func (w *work) reduceTo(r *storage.Record[rewardBody], currency ledger.Currency, target int64) {
 	b := &r.Value
-	has := b.earned(ledger.Minor(minorIn(b.Gives.Credit, currency), currency))
+	has := b.earned(ledger.Minor(minorIn(b.Gives.Credit, currency), currency)) - w.queued(r, currency)
 	if has <= target {
 		return
 	}

@@ -71,6 +71,8 @@ type work struct {
 	changed  map[string]bool                        // rewards to write
 	tally    *storage.Record[tallyBody]             // nil: not needed so far
 	debts    map[string]*debtRecord                 // of customers, those read
+	granted  bool                                   // a reward, in this work
+	grants   []granting
 	takings  []taking
 	batches  []storage.Batch
 	decided  int // decisions there were before
@@ -184,7 +186,7 @@ func (w *work) advance(ctx context.Context) error {
 			return err
 		}
 	}
-	for b.Retry == 0 {
+	for b.Retry == 0 && !w.granted { // what was granted must be there before it can be taken back
 		at := b.next(w.terms, w.head.ending(), b.Horizon)
 		if at == 0 || at > horizon {
 			break
@@ -367,6 +369,9 @@ func (w *work) batch(ctx context.Context) (storage.Batch, error) {
 	if err := w.take(ctx); err != nil {
 		return storage.Batch{}, err
 	}
+	if err := w.bookGrants(ctx); err != nil {
+		return storage.Batch{}, err
+	}
 	put, err := putReferral(w.referral, w.terms, w.head.ending())
 	if err != nil {
 		return storage.Batch{}, err
@@ -399,6 +404,9 @@ func (w *work) batch(ctx context.Context) (storage.Batch, error) {
 	return storage.Join(batches...)
 }
 
+// maxDecisionsTold bounds what one entry tells: it has at most 50 details.
+const maxDecisionsTold = 49
+
 // entry books the decisions, one entry for each change of the referral.
 func (w *work) entry(news []decisionBody) (storage.Batch, error) {
 	if len(news) == 0 {
@@ -406,8 +414,11 @@ func (w *work) entry(news []decisionBody) (storage.Batch, error) {
 	}
 	b := &w.referral.Value
 	details := make(map[string]string, len(news))
-	for i, d := range news {
+	for i, d := range news[:min(len(news), maxDecisionsTold)] {
 		details[fmt.Sprintf("%02d %s", i+1, d.What)] = d.Why
+	}
+	if more := len(news) - maxDecisionsTold; more > 0 {
+		details["more"] = fmt.Sprintf("%d decisions more: see the referral", more)
 	}
 	sum := sha256.Sum256([]byte(w.referral.Key.ID))
 	return ledger.Entry{

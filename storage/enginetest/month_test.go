@@ -1,0 +1,268 @@
+package enginetest
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/referral"
+	"github.com/vouch-go/vouch/storage"
+	"github.com/vouch-go/vouch/storage/memory"
+	"github.com/vouch-go/vouch/storage/sqlstore"
+)
+
+var (
+	monthCustomers = flag.Int("month.customers", 200, "customers of the month: 100000 is the long form")
+	monthFacts     = flag.Int("month.facts", 1500, "facts of the month: 1000000 is the long form")
+)
+
+const (
+	monthWorkers  = 8
+	monthLateness = 40 * 24 * time.Hour // later than the latest fact is told
+)
+
+// monthFact is one payment or return of a friend.
+type monthFact struct {
+	payment *referral.Payment
+	back    *referral.Return
+	at      time.Time
+}
+
+// month is what happens in a shop in one: who brings whom, and what they pay and return.
+type month struct {
+	friends []string // in the order they register in; each is brought by another customer
+	facts   []monthFact
+}
+
+func referrerOf(i int) string { return fmt.Sprintf("referrer-%d", i%max(1, *monthCustomers/10)) }
+
+func makeMonth(customers, facts int) month {
+	random := rand.New(rand.NewSource(1))
+	var m month
+	for i := range customers - customers/10 {
+		m.friends = append(m.friends, fmt.Sprintf("friend-%d", i))
+	}
+	for i := 0; len(m.facts) < facts; i++ {
+		friend, order := m.friends[random.Intn(len(m.friends))], fmt.Sprintf("order-%d", i)
+		at := noon.Add(time.Duration(random.Int63n(int64(30 * 24 * time.Hour)))).Truncate(time.Microsecond)
+		amount := ledger.Minor(500+random.Int63n(5000), eur)
+		m.facts = append(m.facts, monthFact{payment: &referral.Payment{Order: order, Customer: friend, Amount: amount, At: at}, at: at})
+		if random.Intn(3) == 0 {
+			back := &referral.Return{ID: "r", Order: order, Customer: friend, Amount: ledger.Minor(random.Int63n(amount.Minor()+1), eur)}
+			back.At = at.Add(time.Duration(random.Int63n(int64(5 * 24 * time.Hour)))).Truncate(time.Microsecond)
+			back.Everything = back.Amount == amount
+			m.facts = append(m.facts, monthFact{back: back, at: back.At})
+		}
+	}
+	return m
+}
+
+// monthProgram decides a month behind the clock, over facts in the order of their
+// instants, and pays credit to both sides.
+func monthProgram(limited bool) referral.Program {
+	credit := func(minor int64) referral.Earning {
+		return referral.Earning{Credit: coupon.Amounts{ledger.Minor(minor, eur)}, Coupons: []coupon.IssueOffer{{Offer: "thanks"}}}
+	}
+	p := referral.Program{
+		ID: "invite", Name: "Invite", Lateness: monthLateness, Hold: 3 * 24 * time.Hour,
+		Qualify: referral.Qualification{MinimumSpend: coupon.Amounts{ledger.Minor(1500, eur)}, Within: 20 * 24 * time.Hour},
+		Rewards: []referral.Rule{
+			{Side: referral.Referrer, Step: referral.Qualified, Earning: credit(1000)},
+			{Side: referral.Referee, Step: referral.Qualified, Earning: credit(500)},
+		},
+	}
+	if limited {
+		// The hold outlasts the returns. Where a reward can be granted and taken back, it
+		// holds a place meanwhile, and who finds none depends on who comes first.
+		p.Caps, p.Hold = []referral.Cap{{Friends: 4}}, 6*24*time.Hour
+	} else {
+		p.Shortfall = referral.ShortfallReduces
+	}
+	return p
+}
+
+// monthShop is a shop in which a month is told.
+type monthShop struct {
+	t         testing.TB
+	coupons   *coupon.Service
+	referrals *referral.Service
+	store     storage.Store
+}
+
+func openMonth(t testing.TB, store storage.Store, m month, limited bool) *monthShop {
+	t.Helper()
+	coupons := coupon.New(store, coupon.Options{Random: rand.New(rand.NewSource(2))})
+	s := &monthShop{t, coupons, referral.New(store, coupons, referral.Options{}), store}
+	_, err := coupons.Publish(t.Context(), coupon.Offer{
+		ID: "thanks", Name: "Thanks", Benefit: coupon.AmountOff{Amounts: coupon.Amounts{ledger.Minor(500, eur)}},
+	}, "staff", noon)
+	require.NoError(t, err)
+	_, err = s.referrals.Publish(t.Context(), monthProgram(limited), "staff", noon)
+	require.NoError(t, err)
+	each(t, len(m.friends), monthWorkers, func(ctx context.Context, i int) error {
+		link, err := s.referrals.Link(ctx, "invite", referrerOf(i), noon)
+		if err != nil {
+			return err
+		}
+		_, err = s.referrals.Register(ctx, referral.Registration{Customer: m.friends[i], Code: link.Code.String()}, noon)
+		return err
+	})
+	return s
+}
+
+// each calls a function for each number below n, from some workers.
+func each(t testing.TB, n, workers int, call func(ctx context.Context, i int) error) {
+	t.Helper()
+	var wg sync.WaitGroup
+	failed := make([]error, workers)
+	for worker := range workers {
+		wg.Go(func() {
+			for i := worker; i < n && failed[worker] == nil; i += workers {
+				failed[worker] = call(t.Context(), i)
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range failed {
+		require.NoError(t, err)
+	}
+}
+
+func (s *monthShop) tell(ctx context.Context, f monthFact, now time.Time) error {
+	var err error
+	if f.payment != nil {
+		_, err = s.referrals.OrderPaid(ctx, *f.payment, now)
+	} else {
+		_, err = s.referrals.OrderReturned(ctx, *f.back, now)
+	}
+	return err
+}
+
+// settle lets so many workers settle until nothing is left.
+func (s *monthShop) settle(workers int) {
+	s.t.Helper()
+	end := noon.Add(36*24*time.Hour + monthLateness + 24*time.Hour)
+	for done := -1; done != 0; {
+		reports := make([]ledger.Report, workers)
+		each(s.t, workers, workers, func(ctx context.Context, i int) error {
+			var err error
+			reports[i], err = s.referrals.Settle(ctx, end, 0)
+			return err
+		})
+		done = 0
+		for _, r := range reports {
+			require.Empty(s.t, r.Faults)
+			done += r.Done + r.Left
+		}
+	}
+}
+
+// outcome is what became of every referral, without when it was decided.
+func (s *monthShop) outcome(m month) string {
+	s.t.Helper()
+	var b strings.Builder
+	for _, friend := range m.friends {
+		r, err := s.referrals.Referral(s.t.Context(), "invite", friend)
+		require.NoError(s.t, err)
+		fmt.Fprintln(&b, friend, r.State, r.Order, r.Paid, r.HoldUntil, len(r.Claims))
+		for _, d := range r.Decisions {
+			fmt.Fprintln(&b, "  ", d.What, d.Why, d.Reward)
+		}
+		all, err := s.referrals.Rewards(s.t.Context(), "invite", friend)
+		require.NoError(s.t, err)
+		for _, w := range all {
+			fmt.Fprintln(&b, "  ", w.ID, w.State, w.Gives.Credit, w.TakenBack, w.OwedMoney, len(w.Coupons), w.Why)
+		}
+	}
+	fmt.Fprintln(&b, s.granted(m))
+	return b.String()
+}
+
+// granted is how many rewards each referrer got, and how much credit.
+func (s *monthShop) granted(m month) map[string]string {
+	s.t.Helper()
+	counts := make(map[string]int)
+	for i, friend := range m.friends {
+		all, err := s.referrals.Rewards(s.t.Context(), "invite", friend)
+		require.NoError(s.t, err)
+		for _, w := range all {
+			if w.Side == referral.Referrer && w.State == referral.RewardGranted {
+				counts[referrerOf(i)]++
+			}
+		}
+	}
+	totals := make(map[string]string)
+	for i := range m.friends {
+		credit, err := s.coupons.Credit(s.t.Context(), referrerOf(i), eur)
+		require.NoError(s.t, err)
+		wallet, err := s.coupons.Wallet(s.t.Context(), referrerOf(i), coupon.WalletQuery{Limit: 1000}, noon)
+		require.NoError(s.t, err)
+		require.Len(s.t, wallet.Coupons, counts[referrerOf(i)], "what was taken back can't be used")
+		totals[referrerOf(i)] = fmt.Sprint(counts[referrerOf(i)], " ", credit)
+	}
+	return totals
+}
+
+// inOrder tells a month in order, once, from one worker.
+func inOrder(t testing.TB, m month, limited bool) *monthShop {
+	t.Helper()
+	s := openMonth(t, memory.New(), m, limited)
+	facts := make([]monthFact, len(m.facts))
+	copy(facts, m.facts)
+	slices.SortStableFunc(facts, func(a, b monthFact) int { return a.at.Compare(b.at) })
+	for _, f := range facts {
+		require.NoError(t, s.tell(t.Context(), f, f.at))
+	}
+	s.settle(1)
+	return s
+}
+
+// TestMonth tells a month in order from one worker, and shuffled with duplicates from
+// eight. Without limits that referrals share, every outcome is the same to the byte;
+// with them, the same number and sum is granted to each referrer.
+func TestMonth(t *testing.T) {
+	m := makeMonth(*monthCustomers, *monthFacts)
+	stores := map[string]func(t *testing.T) storage.Store{
+		"memory": func(*testing.T) storage.Store { return memory.New() },
+		"postgres": func(t *testing.T) storage.Store {
+			e := postgres("postgres", "pgx")
+			return e.Store(t, e.Open(t, e.DSN(t), monthWorkers), sqlstore.Options{})
+		},
+	}
+	for _, limited := range []bool{false, true} {
+		want := inOrder(t, m, limited)
+		for name, open := range stores {
+			t.Run(fmt.Sprintf("%s/%d_customers/%d_facts/limited=%t", name, *monthCustomers, len(m.facts), limited), func(t *testing.T) {
+				s := openMonth(t, open(t), m, limited)
+				random := rand.New(rand.NewSource(3))
+				told := append([]monthFact{}, m.facts...)
+				for _, f := range m.facts[:len(m.facts)/10] {
+					told = append(told, f, f)
+				}
+				random.Shuffle(len(told), func(i, j int) { told[i], told[j] = told[j], told[i] })
+				each(t, len(told), monthWorkers, func(ctx context.Context, i int) error {
+					return s.tell(ctx, told[i], noon.Add(36*24*time.Hour))
+				})
+				s.settle(4)
+				if limited {
+					require.Equal(t, want.granted(m), s.granted(m))
+				} else {
+					require.Equal(t, want.outcome(m), s.outcome(m))
+				}
+				report, err := referral.Audit(t.Context(), s.store)
+				require.NoError(t, err)
+				require.NoError(t, report.Err())
+			})
+		}
+	}
+}
