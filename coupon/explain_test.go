@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/text/language"
+	"pgregory.net/rapid"
 
 	"github.com/vouch-go/vouch/coupon"
 	"github.com/vouch-go/vouch/ledger"
@@ -94,6 +95,58 @@ func TestQuoteForTheShopper(t *testing.T) {
 		"Ajoutez 12,00 € de produits concernés pour utiliser « more ».",
 		"Ajoutez encore 5 articles concernés par « units ».",
 	}, plain(q.Shopper(language.French)))
+}
+
+// Who tries codes is told the same of one that does not exist and of one that does and
+// can't be used, whatever the figures behind it; and nobody is told of automatic offers
+// that others have used up.
+func TestGuessersAreToldTheSame(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limit := rapid.Int64Range(1, 1000).Draw(t, "limit")
+		most := rapid.Int64Range(1, 1000).Draw(t, "budget")
+		offer := freely(limited(percentOff("secret", "10"), coupon.Limit{Uses: limit}, coupon.Limit{Money: coupon.Amounts{ledger.Minor(most, euro)}}))
+		version := func(o coupon.Offer) *coupon.Version {
+			v, err := coupon.NewVersion(o)
+			require.NoError(t, err)
+			return v
+		}
+		v := version(offer)
+		over := version(changed(offer, func(o *coupon.Offer) { o.Schedule.Until = noon }))
+		held := func(change func(c *coupon.Coupon)) coupon.Candidate {
+			c := &coupon.Coupon{ID: "c", Offer: "secret", Uses: 1}
+			change(c)
+			return coupon.Candidate{Version: v, Coupon: c}
+		}
+		used := rapid.SampledFrom([]map[string]int64{{"uses/secret": limit}, {"uses/secret": limit + 7}, {"money/EUR/secret": most}}).Draw(t, "used")
+		tag := rapid.SampledFrom(tags).Draw(t, "tag")
+		cart := cartOf(item("10.00", 1))
+		cart.Customer.Key = oneOf(t, "customer", "", "mallory")
+		say := func(c coupon.Candidate, used map[string]int64) []string {
+			c.Code = "SPRING24"
+			spent := coupon.Candidate{Version: version(automatic(freely(limited(percentOff("spent", "5"), coupon.Limit{Uses: 3}))))}
+			facts := coupon.Facts{Used: map[string]int64{"uses/spent": 3}}
+			for counter, n := range used {
+				facts.Used[counter] = n
+			}
+			q, err := coupon.Decide(cart, []coupon.Candidate{c, spent}, facts, noon)
+			require.NoError(t, err)
+			require.Len(t, q.Refused, 2)
+			return q.Shopper(tag)
+		}
+		unknown := say(coupon.Candidate{}, nil)
+		require.Len(t, unknown, 1)
+		for name, c := range map[string]coupon.Candidate{
+			"used up":         {Version: v, Coupon: &coupon.Coupon{ID: "c", Offer: "secret"}},
+			"paused":          {Version: v, Coupon: &coupon.Coupon{ID: "c", Offer: "secret"}, Paused: true},
+			"over":            {Version: over, Coupon: &coupon.Coupon{ID: "c", Offer: "secret"}},
+			"expired":         held(func(c *coupon.Coupon) { c.Expires = noon }),
+			"revoked":         held(func(c *coupon.Coupon) { c.Revoked = &coupon.Revocation{At: noon} }),
+			"somebody else's": held(func(c *coupon.Coupon) { c.Holder = "jane" }),
+			"used by another": held(func(c *coupon.Coupon) { c.Holder, c.Used = "jane", []coupon.Use{{Order: "other"}} }),
+		} {
+			require.Equal(t, unknown, say(c, used), name)
+		}
+	})
 }
 
 // By how much an offer lost is said both ways round.

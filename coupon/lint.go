@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/vouch-go/vouch/ledger"
 )
 
 // Finding is something that [Check] found about offers.
@@ -50,6 +52,9 @@ const (
 	// refuses: it applies only where floor prices or other offers make it less.
 	LintAboveLimit FindingCode = "above_limit"
 
+	// A step of its tiers gives less than the one before.
+	LintFallingStep FindingCode = "falling_step"
+
 	// It consents to a label that no offer carries.
 	LintUnknownLabel FindingCode = "unknown_label"
 
@@ -60,7 +65,9 @@ const (
 	LintGroupOfOne FindingCode = "group_of_one"
 
 	// Something it says changes nothing: a life from issue or a limit per coupon of an
-	// automatic offer, or what to do below a minimum spend that it does not have.
+	// automatic offer, what to do below a minimum spend that it does not have, steps
+	// below its minimum spend, or a limit of uses per customer that allows no less than
+	// the one of all together.
 	LintNoEffect FindingCode = "no_effect"
 
 	// It has no limit per customer or per coupon, so that a code that gets about,
@@ -228,6 +235,8 @@ func (l *linter) alone(o *linted) {
 	}
 	l.aboveLimit(o)
 	l.noEffect(o)
+	l.unreached(o)
+	l.steps(o)
 	limited := slices.ContainsFunc(o.offer.Limits, func(m Limit) bool { return m.Per == PerCustomer || m.Per == PerCoupon })
 	if !o.offer.Automatic && !limited {
 		l.add(LintUnlimitedCode, SeverityNote, "limits", "it has no limit per customer or per coupon: one code that gets about can be used without end", o)
@@ -248,6 +257,49 @@ func (l *linter) noEffect(o *linted) {
 		return is
 	}) {
 		l.add(LintNoEffect, SeverityNote, "below_minimum", "it says what to do below a minimum spend, and has none", o)
+	}
+}
+
+// unreached reports limits and steps that others leave nothing to do.
+func (l *linter) unreached(o *linted) {
+	for i, limit := range o.offer.Limits {
+		all := func(m Limit) bool {
+			return m.Per == PerOffer && m.Uses > 0 && m.Uses <= limit.Uses && m.Period == limit.Period
+		}
+		if limit.Per == PerCustomer && slices.ContainsFunc(o.offer.Limits, all) {
+			l.add(LintNoEffect, SeverityNote, fmt.Sprintf("limits[%d]", i), "all customers together have no more uses than it allows one of them", o)
+		}
+	}
+	b, _ := o.offer.Benefit.(Tiers)
+	for i := 1; i < len(b.Spend); i++ {
+		for _, from := range b.Spend[i].From {
+			if o.asksFor(from.Currency()) >= from.Minor() {
+				l.add(LintNoEffect, SeverityNote, fmt.Sprintf("benefit.spend[%d]", i-1), "its minimum spend lies at the next step already, or above it", o)
+				break
+			}
+		}
+	}
+}
+
+// steps reports those of tiers that give less than the one before: amounts against
+// amounts and percentages against percentages.
+func (l *linter) steps(o *linted) {
+	b, _ := o.offer.Benefit.(Tiers)
+	falls := func(path string, before, after ledger.Rate, amounts, more Amounts) {
+		falling := !after.IsZero() && after.Cmp(before) < 0
+		for _, m := range more {
+			below, ok := amounts.In(m.Currency())
+			falling = falling || ok && m.Minor() < below.Minor()
+		}
+		if falling {
+			l.add(LintFallingStep, SeverityWarning, path, "it gives less than the step before: who buys more pays more", o)
+		}
+	}
+	for i := 1; i < len(b.Spend); i++ {
+		falls(fmt.Sprintf("benefit.spend[%d]", i), b.Spend[i-1].Rate, b.Spend[i].Rate, b.Spend[i-1].Amounts, b.Spend[i].Amounts)
+	}
+	for i := 1; i < len(b.Quantity); i++ {
+		falls(fmt.Sprintf("benefit.quantity[%d]", i), b.Quantity[i-1].Rate, b.Quantity[i].Rate, b.Quantity[i-1].Amounts, b.Quantity[i].Amounts)
 	}
 }
 

@@ -16,6 +16,11 @@ const (
 // minimum is the minimum spend that all carts must reach; 0 when there is none.
 func (o *linted) minimum(c ledger.Currency) int64 {
 	least, _ := asked(o.offer.Benefit, c)
+	return max(least, o.asksFor(c))
+}
+
+// asksFor is the minimum spend that its conditions ask for in any case.
+func (o *linted) asksFor(c ledger.Currency) (least int64) {
 	var joined func(all []Condition)
 	joined = func(all []Condition) {
 		for _, condition := range all {

@@ -189,8 +189,16 @@ func TestCheckOneOffer(t *testing.T) {
 		"nothing that counts": {changed(automatic(limited(percentOff("a", "10"), coupon.Limit{Per: coupon.PerCoupon, Uses: 1})), func(o *coupon.Offer) {
 			o.Schedule.Life, o.Below = time.Hour, coupon.ClawBack
 		}), []string{"no_effect below_minimum", "no_effect limits[0]", "no_effect schedule.life"}},
-		"alone in a group": {changed(a, func(o *coupon.Offer) { o.Group.Name = "g" }), []string{"group_of_one group"}},
-		"an unknown label": {changed(a, func(o *coupon.Offer) { o.Combine.With, o.Labels = []string{"mine", "none"}, []string{"mine"} }), []string{"unknown_label combine.with[1]"}},
+		"steps that rise":           {giving(coupon.Tiers{Spend: []coupon.SpendTier{{From: euros("50.00"), Rate: half}, {From: euros("90.00"), Amounts: euros("1.00")}, {From: euros("99.00"), Amounts: euros("1.00")}}}, coupon.Scope{}), nil},
+		"a percentage that falls":   {giving(coupon.Tiers{Spend: []coupon.SpendTier{{From: euros("50.00"), Rate: whole}, {From: euros("90.00"), Rate: half}}}, coupon.Scope{}), []string{"falling_step benefit.spend[1]"}},
+		"an amount that falls":      {giving(coupon.Tiers{Quantity: []coupon.QuantityTier{{From: 5, Amounts: euros("3.00")}, {From: 10, Amounts: euros("2.99")}}}, coupon.Scope{}), []string{"falling_step benefit.quantity[1]"}},
+		"steps below the minimum":   {asking(giving(coupon.Tiers{Spend: []coupon.SpendTier{{From: euros("50.00"), Rate: half}, {From: euros("90.00"), Rate: whole}}}, coupon.Scope{}), spend("90.00")), []string{"no_effect benefit.spend[0]"}},
+		"a minimum between steps":   {asking(giving(coupon.Tiers{Spend: []coupon.SpendTier{{From: euros("50.00"), Rate: half}, {From: euros("90.00"), Rate: whole}}}, coupon.Scope{}), spend("89.99")), nil},
+		"more for one than for all": {limited(a, coupon.Limit{Uses: 5}, coupon.Limit{Per: coupon.PerCustomer, Uses: 5}), []string{"no_effect limits[1]"}},
+		"less for one than for all": {limited(percentOff("a", "10"), coupon.Limit{Uses: 5}, coupon.Limit{Per: coupon.PerCustomer, Uses: 4}), nil},
+		"for one a day and for all": {limited(percentOff("a", "10"), coupon.Limit{Uses: 5}, coupon.Limit{Per: coupon.PerCustomer, Uses: 9, Period: ledger.Day}), nil},
+		"alone in a group":          {changed(a, func(o *coupon.Offer) { o.Group.Name = "g" }), []string{"group_of_one group"}},
+		"an unknown label":          {changed(a, func(o *coupon.Offer) { o.Combine.With, o.Labels = []string{"mine", "none"}, []string{"mine"} }), []string{"unknown_label combine.with[1]"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			found := coupon.Check([]coupon.Offer{c.offer})
