@@ -20,6 +20,8 @@
 // How it is read: [Store.Get] by key, [Store.List] by list, by due instant, or
 // through all documents of a kind.
 //
+// Faster for many callers: [Grouped] applies batches that come at once together.
+//
 // Around it: [Prefixed] gives tenants a store each; [Codec] reads and writes
 // bodies so that two releases can run side by side; [View] declares a reporting
 // view that SQL stores render.
@@ -38,6 +40,10 @@
 //     batches of several callers could not share one database transaction.
 //   - Join takes batches, not plans: the answers of plans have different
 //     types, and only the batches are merged.
+//   - [Grouped] collects in front of any store that has [Grouper]. A collector inside
+//     each store lost: who waits, leaves and is answered is the same for all of them.
+//     A goroutine that collects lost too: it would have to be stopped. Who finishes
+//     starts the next group.
 //   - [Prefixed] puts the prefix before kinds and counters, not before ids, so
 //     that lists, due listings and views of one tenant never scan another's.
 //   - [Query] has a third order beside list and due: all documents of a kind by

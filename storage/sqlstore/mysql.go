@@ -138,8 +138,9 @@ func (mysql) add(ctx context.Context, c conn, t tables, a storage.Add, low, high
 }
 
 // applyGroup first reads plainly what is there, and then locks that and nothing
-// that is absent.
-func (mysql) applyGroup(ctx context.Context, s *Store, j *joint, _ bool) error {
+// that is absent; but a few counters are changed without being locked first, if they
+// still allow what they allowed when they were read.
+func (mysql) applyGroup(ctx context.Context, s *Store, j *joint, again bool) error {
 	rows := rowWriter{
 		onDuplicate: func(_ string, columns ...string) string {
 			for i, name := range columns {
@@ -158,8 +159,12 @@ func (mysql) applyGroup(ctx context.Context, s *Store, j *joint, _ bool) error {
 	if err := s.findEach(ctx, s.on(s.db), found, j.keys, j.counters, ""); err != nil {
 		return s.fail(ctx, "cannot read what the batches expect", err)
 	}
+	keys, counters := j.lockable(found)
+	if len(keys) == 0 && len(counters) <= fewCounters && !again {
+		rows.changeFew = true
+		return s.writeGroup(ctx, j, func(conn) (standing, error) { return found, nil }, rows)
+	}
 	return s.writeGroup(ctx, j, func(c conn) (standing, error) {
-		keys, counters := j.lockable(found)
 		for _, k := range keys { // what is gone by now is not found again
 			delete(found.docs, k)
 		}

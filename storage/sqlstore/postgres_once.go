@@ -30,10 +30,10 @@ type once struct {
 // atOncePossible says that the batch makes documents and changes counters, and is not
 // too long. What a document leaves when it changes is known only when it is read.
 func atOncePossible(ops []storage.Op) bool {
+	if !onlyMakes(ops) {
+		return false
+	}
 	for _, op := range ops {
-		if op.Add == nil && op.Check == nil && (op.Put == nil || op.Put.Version > 0) {
-			return false
-		}
 		if op.Add != nil {
 			if _, _, possible := room(*op.Add); !possible {
 				return false

@@ -165,11 +165,11 @@ func (s *Store) reading(body string, keys []storage.Key, counters []string) (str
 			parts = append(parts, selecting+" WHERE "+s.engine.among(columns, n))
 		}
 	}
-	each("SELECT kind, id, version, due, lists, "+body+" FROM "+s.tables.docs, len(keys), "kind", "id")
+	each("SELECT kind, id, version, due, lists, "+body+" FROM "+s.tables.docs+s.engine.by(""), len(keys), "kind", "id")
 	for _, k := range keys {
 		args = append(args, k.Kind, k.ID)
 	}
-	each("SELECT '', name, value, NULL, '', '' FROM "+s.tables.counters, len(counters), "name")
+	each("SELECT '', name, value, NULL, '', '' FROM "+s.tables.counters+s.engine.by(""), len(counters), "name")
 	for _, name := range counters {
 		args = append(args, name)
 	}

@@ -76,9 +76,6 @@ func (s *Store) judgeWhole(ctx context.Context, c conn, ops []storage.Op) error 
 
 // applyAtOnce applies a batch in one statement that commits by itself.
 func (s *Store) applyAtOnce(ctx context.Context, ops []storage.Op) error {
-	if err := ctx.Err(); err != nil {
-		return s.fail(ctx, "nothing was applied", err)
-	}
 	handle, err := s.db.Conn(ctx)
 	if err != nil {
 		return s.fail(ctx, "cannot connect", err)

@@ -27,6 +27,10 @@ type rowWriter struct {
 	// made says whether all rows were inserted: not when one of them exists.
 	made func(affected int64, rows int, err error) (bool, error)
 
+	// changeFew says that counters are not locked: they are changed in one statement on
+	// condition of what they were judged by.
+	changeFew bool
+
 	// ifAbsent is added to an INSERT of new rows.
 	ifAbsent string
 }
@@ -34,6 +38,10 @@ type rowWriter struct {
 // findEach adds documents and counters to what was found, in as few statements as an
 // engine's parameters allow.
 func (s *Store) findEach(ctx context.Context, c conn, found standing, keys []storage.Key, counters []string, lock string) error {
+	if n := len(keys) + len(counters); lock == "" && n > 0 && n <= readRows {
+		statement, args := s.reading("''", keys, counters)
+		return findInto(ctx, c, found, statement, args)
+	}
 	for some := range slices.Chunk(keys, readRows) {
 		statement, args := s.reading("''", some, nil)
 		if err := findInto(ctx, c, found, statement+lock, args); err != nil {
@@ -170,6 +178,12 @@ func (s *Store) count(ctx context.Context, c conn, r rowWriter, counters []*grou
 			strings.Repeat(", (?, ?, ?, 1)", len(some)-1), args
 	}
 	known := slices.DeleteFunc(slices.Clone(counters), func(x *groupCounter) bool { return !x.found })
+	if r.changeFew && len(known) > 0 {
+		if err := s.changeCounters(ctx, c, known); err != nil {
+			return err
+		}
+		known = nil
+	}
 	for some := range slices.Chunk(known, listRows) {
 		statement, args := insert(some)
 		if _, err := c.exec(ctx, statement+r.onDuplicate("name", "value", "until")+
@@ -185,6 +199,32 @@ func (s *Store) count(ctx context.Context, c conn, r rowWriter, counters []*grou
 		}
 	}
 	return nil
+}
+
+// fewCounters is how many counters are told apart by comparing names.
+const fewCounters = 8
+
+// changeCounters changes counters that are within the bounds they were judged by.
+func (s *Store) changeCounters(ctx context.Context, c conn, counters []*groupCounter) error {
+	var deltas, untils, bounds strings.Builder
+	var args, untilArgs, boundArgs []any
+	for i, x := range counters {
+		deltas.WriteString(" WHEN ? THEN ?")
+		untils.WriteString(" WHEN ? THEN ?")
+		if i > 0 {
+			bounds.WriteString(" OR ")
+		}
+		bounds.WriteString("(name = ? AND value BETWEEN ? AND ?)")
+		args = append(args, x.name, x.now-x.before)
+		untilArgs = append(untilArgs, x.name, nullable(x.until))
+		boundArgs = append(boundArgs, x.name, x.low, x.high)
+	}
+	affected, err := c.exec(ctx, "UPDATE "+s.tables.counters+s.engine.by("")+" SET value = value + CASE name"+deltas.String()+
+		" END, until = CASE name"+untils.String()+" END, rev = rev + 1 WHERE "+bounds.String(), append(append(args, untilArgs...), boundArgs...)...)
+	if err == nil && affected != int64(len(counters)) {
+		return errRaced
+	}
+	return err
 }
 
 // docChunks are documents for one statement each: by number, and by their size.

@@ -1,0 +1,78 @@
+package coupon_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/storage"
+	"github.com/vouch-go/vouch/storage/memory"
+)
+
+// trips counts the calls that reach a store: each is a round trip.
+type trips struct {
+	storage.Store
+	calls string // g, l and a, in their order
+}
+
+func (s *trips) Get(ctx context.Context, keys []storage.Key, counters ...string) ([]storage.Doc, map[string]int64, error) {
+	s.calls += "g"
+	return s.Store.Get(ctx, keys, counters...)
+}
+
+func (s *trips) List(ctx context.Context, q storage.Query) (storage.Page, error) {
+	s.calls += "l"
+	return s.Store.List(ctx, q)
+}
+
+func (s *trips) Apply(ctx context.Context, b storage.Batch) error {
+	s.calls += "a"
+	return s.Store.Apply(ctx, b)
+}
+
+// TestRoundTrips holds how often each operation goes to the store, once the offers are
+// known: g for Get, l for List, a for Apply.
+func TestRoundTrips(t *testing.T) {
+	store := &trips{Store: memory.New()}
+	own := limited(amountOff("own", "2.00"), coupon.Limit{Per: coupon.PerCoupon, Uses: 3})
+	public := limited(amountOff("public", "1.00"), coupon.Limit{Uses: 100}, coupon.Limit{Per: coupon.PerCustomer, Uses: 9})
+	automatic := amountOff("automatic", "1.00")
+	automatic.Automatic = true
+	s := newShopOn(t, store, coupon.Options{}, own, public, automatic)
+	held := s.held("own", "jane", 1)[0]
+	s.public("public", "CODE")
+	cart := cartOf(item("20.00", 1))
+	now := noon
+	took := func(want, what string, do func()) {
+		t.Helper()
+		store.calls = ""
+		do()
+		require.Equal(t, want, store.calls, what)
+	}
+	s.quote(cart, coupon.ChooseCoupons(held.ID), now) // reads the offers
+	s.quote(cart, coupon.Choose("CODE"), now)
+	none := cart
+	none.Lines = []coupon.Line{{ID: "1", Product: "tea", Quantity: 1, UnitPrice: eur("20.00")}}
+	took("", "a quote of automatic offers, no seller, within Fresh", func() { s.quote(none, coupon.Choice{}, now) })
+	took("g", "a quote of automatic offers", func() { s.quote(cart, coupon.Choice{}, now) })
+	took("g", "a quote of coupons that are held", func() { s.quote(cart, coupon.ChooseCoupons(held.ID), now) })
+	took("ggg", "a quote of a code with limits", func() { s.quote(cart, coupon.Choose("CODE"), now) })
+	var quote *coupon.Quote
+	took("g", "a quote of one coupon", func() { quote = s.quote(cart, coupon.ChooseCoupons(held.ID), now) })
+	took("ga", "redeeming a quote in hand", func() { require.NoError(t, ignore(s.Redeem(ctx, "1", quote, now))) })
+	took("ga", "redeeming it again, with an Apply of nothing", func() { require.NoError(t, ignore(s.Redeem(ctx, "1", quote, now))) })
+	took("gga", "refunding", func() {
+		require.NoError(t, ignore(s.Refund(ctx, "1", coupon.RefundRequest{ID: "r", Everything: true}, now)))
+	})
+	quote = s.quote(cart, coupon.Choose("CODE"), now)
+	took("ga", "reserving", func() { require.NoError(t, ignore(s.Reserve(ctx, "2", quote, now))) })
+	took("ga", "confirming", func() { require.NoError(t, ignore(s.Confirm(ctx, "2", now.Add(time.Minute)))) })
+	quote = s.quote(cart, coupon.Choose("CODE"), now)
+	require.NoError(t, s.Pause(ctx, "public", "staff", "", now))
+	took("g", "redeeming what was paused meanwhile: nothing is written", func() {
+		require.ErrorIs(t, ignore(s.Redeem(ctx, "3", quote, now)), coupon.ErrRefused)
+	})
+}
