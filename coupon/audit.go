@@ -47,7 +47,7 @@ func AuditAt(ctx context.Context, store storage.Store, pruned time.Time, kinds .
 		return report, err
 	}
 	a := auditor{store: store, book: ledger.New(store, ledger.Options{Floors: floors})}
-	for kind, check := range map[string]checker{kindRedemption: a.redemption, kindCoupon: a.coupon} {
+	for kind, check := range map[string]checker{kindRedemption: a.redemption, kindCoupon: a.coupon, kindOverride: a.override} {
 		if err := a.each(ctx, kind, check); err != nil {
 			return report, err
 		}
@@ -364,6 +364,38 @@ func (a *auditor) coupon(ctx context.Context, doc storage.Doc) ([]ledger.Discrep
 		r, err := redemptions.Decode(found[redemptionKey(u.Order)])
 		if err != nil || !slices.Contains(r.Value.held(), doc.Key.ID) || (r.Value.State == StateReserved) != (u.Until != 0) {
 			wrong = append(wrong, ledger.Discrepancy{Finding: FoundUse, Where: doc.Key.ID, Note: fmt.Sprintf("used by order %q, whose redemption is %q", u.Order, r.Value.State)})
+		}
+	}
+	return wrong, rests, nil
+}
+
+// override checks that what is used of an override is used by an order that says so.
+func (a *auditor) override(ctx context.Context, doc storage.Doc) ([]ledger.Discrepancy, map[storage.Key]int64, error) {
+	record, err := overrides.Decode(doc)
+	if err != nil {
+		return unreadable(doc, err)
+	}
+	var keys []storage.Key
+	for _, g := range record.Value.Grants {
+		if g.Order != "" {
+			keys = append(keys, redemptionKey(g.Order))
+		}
+	}
+	found, rests, err := a.read(ctx, doc, keys)
+	if err != nil {
+		return nil, nil, err
+	}
+	var wrong []ledger.Discrepancy
+	for _, g := range record.Value.Grants {
+		if g.Order == "" {
+			continue
+		}
+		r, err := redemptions.Decode(found[redemptionKey(g.Order)])
+		rests := slices.ContainsFunc(r.Value.Applied, func(a appliedBody) bool {
+			return a.Override != nil && *a.Override == overrideUse{doc.Key.ID, g.ID}
+		})
+		if err != nil || !rests || r.Value.State == StateReleased || r.Value.State == StateExpired {
+			wrong = append(wrong, ledger.Discrepancy{Finding: FoundUse, Where: g.ID, Note: fmt.Sprintf("override used by order %q, whose redemption is %q", g.Order, r.Value.State)})
 		}
 	}
 	return wrong, rests, nil

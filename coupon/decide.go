@@ -18,7 +18,8 @@ type Candidate struct {
 	Paused  bool
 	Refused *Refusal // decided before, as for a mistyped code
 
-	quoted int64 // when judged again: what a quote took off, which a limit of money may have clipped
+	override *overrideUse // that it goes beyond a limit by
+	quoted   int64        // when judged again: what a quote took off, which a limit of money may have clipped
 }
 
 // Facts is what a decision rests on besides the cart and the candidates.
@@ -347,7 +348,7 @@ func (d *decision) writeApplied(q *Quote) (discount int64) {
 	for i, e := range d.applied {
 		offer := &e.Version.offer
 		q.Applied[i] = Applied{offer.ID, offer.Version, offer.Name, e.couponID(), ledger.Minor(e.amount, d.cart.Currency)}
-		q.candidates[i] = Candidate{Version: e.Version, Coupon: e.Coupon, Code: e.Code, quoted: e.amount}
+		q.candidates[i] = Candidate{Version: e.Version, Coupon: e.Coupon, Code: e.Code, override: e.override, quoted: e.amount}
 		discount += e.amount
 		for _, l := range e.left {
 			q.Lines[l.line].LeftOut = append(q.Lines[l.line].LeftOut, LeftOut{offer.ID, offer.Name, l.reason})

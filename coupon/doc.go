@@ -33,7 +33,8 @@
 //   - offers: [Service.Publish], [Service.Pause], [Service.Resume], [Service.Offer];
 //     exclusions: [Service.Exclude], [Service.Include].
 //   - coupons: [Service.Issue], [Service.Wallet], [Service.Coupon],
-//     [Service.Revoke], [Service.Reissue], [Service.Extend]; a million codes: [Service.IssueBatch], [Service.Codes],
+//     [Service.Revoke], [Service.Reissue], [Service.Extend], [Service.Override];
+//     a million codes: [Service.IssueBatch], [Service.Codes],
 //     [Service.Batch].
 //   - a checkout: [Service.Quote], then [Service.Redeem] in one step, or
 //     [Service.Reserve] and [Service.Confirm] or [Service.Release] round a
@@ -157,6 +158,9 @@
 //     statement has balances, periods and pages, and the shop's fees and payouts beside
 //     the sales. A list of orders per seller lost: a document stands in eight lists at
 //     most. It is an option, because it costs an entry more for each order.
+//   - An override is a document that one order uses, and is looked for only where a limit
+//     refuses. Raising the limit for a customer lost: it would have to be read by every
+//     quote, and who raised it for what would be gone when it is used.
 //   - An imported use is a document that holds its claims, as a redemption does, so that
 //     an audit sums them. Raising the counters alone lost: nothing would say why they
 //     stand where they stand. A redemption without lines lost, too: it could not be

@@ -93,6 +93,24 @@ var operations = map[string]func(s *shop) operation{
 		}
 	},
 	"import": importing,
+	"override": func(*shop) operation {
+		request := coupon.OverrideRequest{ID: "o", Offer: "cap", Customer: "jane", Actor: "ann", Reason: "our fault"}
+		other := request
+		other.Customer = "jim"
+		return operation{
+			func(ctx context.Context, s *coupon.Service) (any, error) { return s.Override(ctx, request, noon) },
+			func(s *coupon.Service) error { return second(s.Override(ctx, other, noon)) },
+		}
+	},
+	"override the uses of a coupon": func(*shop) operation {
+		request := coupon.OverrideRequest{ID: "o", Coupon: "held-own-jane/1", Actor: "ann", Reason: "our fault"}
+		return operation{ask: func(ctx context.Context, s *coupon.Service) (any, error) { return s.Override(ctx, request, noon) }}
+	},
+	"redeem with an override": func(s *shop) operation {
+		s.redeem("first", cartOf(item("20.00", 1)), coupon.Choose("CAP"), noon)
+		require.NoError(s.t, ignore(s.Override(ctx, coupon.OverrideRequest{ID: "o", Offer: "cap", Customer: "jane", Actor: "ann", Reason: "our fault"}, noon)))
+		return checkout(s, (*coupon.Service).Redeem, true)
+	},
 	"reissue": func(*shop) operation {
 		request := reissue("held-own-jane/1")
 		other := request

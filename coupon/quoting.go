@@ -302,7 +302,8 @@ func (b *redemptionBody) giveUp(used map[string]int64) (any bool) {
 }
 
 // decide decides, and once more without what lapsed reservations hold when a limit
-// had a say: they make room when the quote is redeemed.
+// had a say: they make room when the quote is redeemed. Where that is not enough, what
+// staff have let through beyond the limits is looked for.
 func (s *Service) decide(ctx context.Context, cart Cart, candidates []Candidate, facts Facts, now time.Time) (*Quote, error) {
 	quote, err := Decide(cart, candidates, facts, now)
 	if err != nil || !quote.limited || len(facts.Used) == 0 {
@@ -315,7 +316,16 @@ func (s *Service) decide(ctx context.Context, cart Cart, candidates []Candidate,
 		}
 		return true
 	})
-	if err != nil || !more {
+	if err != nil {
+		return nil, err
+	}
+	if more {
+		if quote, err = Decide(cart, candidates, facts, now); err != nil || !quote.limited {
+			return quote, err
+		}
+	}
+	found, err := s.overridden(ctx, &cart, candidates, &facts, now)
+	if err != nil || !found {
 		return quote, err
 	}
 	return Decide(cart, candidates, facts, now)

@@ -134,6 +134,7 @@ var races = map[string]race{
 	"credit taken back twice":           takingRace,
 	"credit spent on several orders":    spendingRace,
 	"goodwill beyond what was paid":     goodwillRace,
+	"one override on several orders":    overrideRace,
 	"uses imported several times":       importRace,
 	"one coupon replaced several times": reissueRace,
 }

@@ -147,17 +147,18 @@ type deliveryBody struct {
 }
 
 type appliedBody struct {
-	Offer   string         `json:"offer"`
-	Version int            `json:"version"`
-	Name    string         `json:"name"`
-	Coupon  string         `json:"coupon,omitempty"`
-	Held    bool           `json:"held,omitempty"` // somebody holds the coupon: its use is in its own document
-	Amount  int64          `json:"amount"`
-	Taken   []ledger.Claim `json:"taken,omitempty"` // of limited counters
-	Restore Restore        `json:"restore,omitempty"`
-	Expires int64          `json:"expires,omitempty"` // of an offer without a coupon, where Restore asks
-	Below   Below          `json:"below,omitempty"`
-	Clawed  int64          `json:"clawed,omitempty"` // of the amount, what was taken back off units that are kept
+	Offer    string         `json:"offer"`
+	Version  int            `json:"version"`
+	Name     string         `json:"name"`
+	Coupon   string         `json:"coupon,omitempty"`
+	Held     bool           `json:"held,omitempty"` // somebody holds the coupon: its use is in its own document
+	Amount   int64          `json:"amount"`
+	Taken    []ledger.Claim `json:"taken,omitempty"` // of limited counters
+	Restore  Restore        `json:"restore,omitempty"`
+	Expires  int64          `json:"expires,omitempty"` // of an offer without a coupon, where Restore asks
+	Below    Below          `json:"below,omitempty"`
+	Override *overrideUse   `json:"override,omitempty"` // what it takes beyond its limits rests on
+	Clawed   int64          `json:"clawed,omitempty"`   // of the amount, what was taken back off units that are kept
 
 	// Where Below needs them: the spend asked for, before and after the offers
 	// worked out before, and the lines that count for it.
@@ -267,6 +268,9 @@ func newAppliedBody(q *Quote, i int, a Applied, at time.Time) appliedBody {
 	claims, _ := c.Version.claims(&q.Cart, c.Coupon, at)
 	for _, claim := range claims {
 		if taken, counted := claim.taken(a.Amount.Minor()); counted {
+			if body.Override = c.override; body.Override != nil {
+				taken.Max = noBound
+			}
 			body.Taken = append(body.Taken, taken)
 		}
 	}
@@ -325,18 +329,15 @@ func (m MinimumSpend) counted(cart *Cart) []int {
 }
 
 // taken sums what all offers take of each counter, one after the other: the bound
-// of the sum lets each take its own where those before it have taken theirs.
+// of the sum lets each take its own where those before it have taken theirs. Those
+// that overrides let through come last, so that the others keep to the bound.
 func (b *redemptionBody) taken() []ledger.Claim {
 	var sums []ledger.Claim
-	for _, a := range b.Applied {
-		for _, claim := range a.Taken {
-			i := slices.IndexFunc(sums, func(s ledger.Claim) bool { return s.Counter == claim.Counter })
-			if i < 0 {
-				sums = append(sums, claim)
-				continue
+	for _, overridden := range []bool{false, true} {
+		for _, a := range b.Applied {
+			if (a.Override != nil) == overridden {
+				sums = addClaims(sums, a.Taken)
 			}
-			sums[i].N += claim.N
-			sums[i].Max = min(sums[i].Max+claim.N, claim.Max)
 		}
 	}
 	slices.SortFunc(sums, func(a, b ledger.Claim) int { return cmp.Compare(a.Counter, b.Counter) })
@@ -349,6 +350,19 @@ func (b *redemptionBody) holds(counter string) bool {
 		of, _ := ledger.Unsharded(c.Counter)
 		return of == counter && c.N > 0
 	})
+}
+
+func addClaims(sums, taken []ledger.Claim) []ledger.Claim {
+	for _, claim := range taken {
+		i := slices.IndexFunc(sums, func(s ledger.Claim) bool { return s.Counter == claim.Counter })
+		if i < 0 {
+			sums = append(sums, claim)
+			continue
+		}
+		sums[i].N += claim.N
+		sums[i].Max = min(sums[i].Max+claim.N, claim.Max)
+	}
+	return sums
 }
 
 // held are the ids of the coupons whose use the redemption keeps in their own

@@ -436,6 +436,9 @@ func (w *work) restoreUses(r *storage.Record[redemptionBody], cancelled bool) (r
 				restored = true
 			}
 		}
+		if err := w.freeOverride(a, b.Order); err != nil {
+			return false, err
+		}
 	}
 	return restored, nil
 }

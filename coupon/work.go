@@ -29,7 +29,8 @@ type work struct {
 	entries     []ledger.Entry
 	puts        []storage.Put
 	batches     []storage.Batch // of holds
-	settles     bool            // what sellers are owed is booked
+	overrides   map[string]*storage.Record[overrideBody]
+	settles     bool // what sellers are owed is booked
 }
 
 // claimChange is what the operation does to one counter.
@@ -49,6 +50,7 @@ func newWork(docs map[storage.Key]*storage.Doc, now time.Time) *work {
 		now: now, docs: docs,
 		coupons:     make(map[string]*storage.Record[couponBody]),
 		redemptions: make(map[string]*storage.Record[redemptionBody]),
+		overrides:   make(map[string]*storage.Record[overrideBody]),
 		changed:     make(map[storage.Key]bool),
 		checks:      make(map[storage.Key]int64),
 		claims:      make(map[string]*claimChange),
@@ -189,6 +191,11 @@ func (w *work) end(r *storage.Record[redemptionBody], state State) error {
 
 // restore gives back what a redemption holds of coupons and counters.
 func (w *work) restore(r *storage.Record[redemptionBody]) error {
+	for i := range r.Value.Applied {
+		if err := w.freeOverride(&r.Value.Applied[i], r.Value.Order); err != nil {
+			return err
+		}
+	}
 	for _, id := range r.Value.held() {
 		c, err := w.coupon(id)
 		if err != nil {
@@ -267,6 +274,15 @@ func (w *work) batch() (storage.Batch, error) {
 			b.Puts = append(b.Puts, put)
 		}
 	}
+	for _, id := range slices.Sorted(maps.Keys(w.overrides)) {
+		if r := w.overrides[id]; w.changed[r.Key] {
+			put, err := overrides.Put(*r, 0, storage.Listing{List: "offer/" + r.Value.Offer})
+			if err != nil {
+				return b, err
+			}
+			b.Puts = append(b.Puts, put)
+		}
+	}
 	for _, key := range slices.SortedFunc(maps.Keys(w.checks), storage.Key.Compare) {
 		if !w.changed[key] {
 			b.Checks = append(b.Checks, storage.Check{Key: key, Version: w.checks[key]})
@@ -328,6 +344,9 @@ func (w *work) reserve(order string, q *Quote, until time.Time) (*redemptionBody
 		w.take(c)
 	}
 	if err := w.hold(order, body.held(), body.Until); err != nil {
+		return nil, err
+	}
+	if err := w.useOverrides(&body); err != nil {
 		return nil, err
 	}
 	if until.IsZero() {
@@ -424,6 +443,9 @@ func (w *work) claimAgain(r *storage.Record[redemptionBody]) error {
 		}
 	}
 	if err := w.hold(b.Order, b.held(), 0); err != nil {
+		return err
+	}
+	if err := w.useOverrides(b); err != nil {
 		return err
 	}
 	var again []ledger.Claim
