@@ -33,7 +33,13 @@ type modelOrder struct {
 	until    time.Time
 	uses     []string // tokens: "cap", "daily/2026-11-20/jane", the ids of held coupons
 	returned int64
+	credit   int64 // that pays for it, minor units
+	back     int64 // of that, what came back
+	goodwill bool
 }
+
+// modelCredit is what each customer is granted, minor units.
+const modelCredit = 1500
 
 // modelTokens are how often each token can be in use; days share a prefix.
 var modelTokens = map[string]int{"cap": 2, "daily": 1, "own/1": 1, "own/2": 1, "twice/1": 2}
@@ -74,7 +80,25 @@ func newModel(t *rapid.T) *model {
 		_, err := m.service.Issue(ctx, request, noon)
 		require.NoError(t, err)
 	}
+	for _, customer := range modelCustomers {
+		_, err := m.service.GrantCredit(ctx, coupon.CreditRequest{ID: customer, Customer: customer, Amount: ledger.Minor(modelCredit, euro)}, noon)
+		require.NoError(t, err)
+	}
 	return m
+}
+
+var modelCustomers = []string{"jane", "jim"}
+
+// credit is what a customer has left beside what the order holds; reservations that
+// have lapsed make room.
+func (m *model) credit(customer, order string) int64 {
+	left := int64(modelCredit)
+	for id, o := range m.orders {
+		if live := o.paid() || o.state == coupon.StateReserved && m.now.Before(o.until); id != order && o.customer == customer && live {
+			left -= o.credit - o.back
+		}
+	}
+	return left
 }
 
 func (m *model) cart(customer string) coupon.Cart {
@@ -148,11 +172,16 @@ func (m *model) unchanged(t *rapid.T, call func()) {
 
 func (m *model) checkout(t *rapid.T, confirm bool) {
 	order := oneOf(t, "order", "1", "2", "3", "4")
-	customer := oneOf(t, "customer", "jane", "jim")
+	customer := oneOf(t, "customer", modelCustomers...)
 	ids := rapid.SliceOfDistinct(rapid.SampledFrom(modelCoupons), rapid.ID[string]).Draw(t, "coupons")
 	known := m.orders[order]
 	quote, err := m.service.Quote(ctx, m.cart(customer), modelChoice(ids).For(order), m.now)
 	require.NoError(t, err)
+	credit := rapid.SampledFrom([]int64{0, 0, 500, 900}).Draw(t, "credit")
+	if credit > 0 {
+		quote, err = quote.Pay(coupon.Tender{Amount: ledger.Minor(credit, euro)})
+		require.NoError(t, err)
+	}
 	m.stale = append(m.stale, quote)
 	var want, uses []string
 	for _, id := range ids {
@@ -171,7 +200,7 @@ func (m *model) checkout(t *rapid.T, confirm bool) {
 	require.Equal(t, want, got, "applied for order %s", order)
 
 	call := m.service.Reserve
-	next := &modelOrder{state: coupon.StateReserved, customer: customer, until: m.now.Add(30 * time.Minute), uses: uses}
+	next := &modelOrder{state: coupon.StateReserved, customer: customer, until: m.now.Add(30 * time.Minute), uses: uses, credit: credit}
 	if confirm {
 		call, next.state = m.service.Redeem, coupon.StateConfirmed
 	}
@@ -181,6 +210,13 @@ func (m *model) checkout(t *rapid.T, confirm bool) {
 			if err != nil {
 				require.ErrorIs(t, err, coupon.ErrKeyReused)
 			}
+		})
+		return
+	}
+	if credit > m.credit(customer, order) {
+		m.unchanged(t, func() {
+			_, err := call(ctx, order, quote, m.now)
+			require.ErrorIs(t, err, ledger.ErrInsufficient)
 		})
 		return
 	}
@@ -221,12 +257,13 @@ func (m *model) confirm(t *rapid.T) {
 		for _, token := range o.uses {
 			can = can && m.room(token, id) && !m.revoked[token]
 		}
+		can = can && o.credit <= m.credit(o.customer, id)
 	}
 	first, err := m.service.Confirm(ctx, id, m.now)
 	if !can {
 		var lapsed *coupon.Lapsed
 		require.ErrorAs(t, err, &lapsed)
-		require.Equal(t, first.Discount, lapsed.Missing)
+		require.Equal(t, first.Discount.Minor()+o.credit, lapsed.Missing.Minor())
 		return
 	}
 	require.NoError(t, err)
@@ -275,6 +312,7 @@ func (m *model) refund(t *rapid.T) {
 		require.ErrorIs(t, err, coupon.ErrState)
 		return
 	}
+	m.comesBack(t, o, first)
 	o.state = coupon.StatePartlyRefunded
 	o.returned++
 	if request.Everything {
@@ -283,6 +321,42 @@ func (m *model) refund(t *rapid.T) {
 	}
 	m.unchanged(t, func() {
 		again, err := m.service.Refund(ctx, id, request, m.now)
+		require.NoError(t, err)
+		require.Equal(t, first, again)
+	})
+}
+
+// comesBack counts what of a refund goes to credit: that comes first.
+func (m *model) comesBack(t *rapid.T, o *modelOrder, refund coupon.Refund) {
+	var worth int64
+	for _, tender := range refund.Tender {
+		worth += tender.Worth.Minor()
+	}
+	require.Equal(t, min(refund.Amount.Minor(), o.credit-o.back), worth)
+	require.Equal(t, refund.Amount.Minor(), refund.Other.Minor()+worth)
+	o.back += worth
+}
+
+func (m *model) makeGood(t *rapid.T) {
+	id, o := m.order(t)
+	request := coupon.AmountRequest{ID: "goodwill", Amount: eur("3.00")}
+	first, err := m.service.RefundAmount(ctx, id, request, m.now)
+	switch {
+	case !o.paid():
+		require.ErrorIs(t, err, coupon.ErrState)
+		return
+	case o.goodwill:
+		require.NoError(t, err)
+		return
+	case o.state == coupon.StateRefunded:
+		require.ErrorIs(t, err, coupon.ErrRequest)
+		return
+	}
+	require.NoError(t, err)
+	o.goodwill, o.state = true, coupon.StatePartlyRefunded
+	m.comesBack(t, o, first)
+	m.unchanged(t, func() {
+		again, err := m.service.RefundAmount(ctx, id, request, m.now)
 		require.NoError(t, err)
 		require.Equal(t, first, again)
 	})
@@ -345,7 +419,7 @@ func (m *model) old(t *rapid.T) {
 	before := dump(t, m.store)
 	r, err = m.service.Redeem(ctx, quote.Order, quote, m.now)
 	if err != nil {
-		require.True(t, errors.Is(err, coupon.ErrQuoteChanged) || errors.Is(err, coupon.ErrRefused) || errors.Is(err, coupon.ErrKeyReused), err)
+		require.True(t, errors.Is(err, coupon.ErrQuoteChanged) || errors.Is(err, coupon.ErrRefused) || errors.Is(err, coupon.ErrKeyReused) || errors.Is(err, ledger.ErrInsufficient), err)
 		requireSame(t, before, dump(t, m.store))
 		return
 	}
@@ -354,7 +428,8 @@ func (m *model) old(t *rapid.T) {
 		requireSame(t, before, dump(t, m.store))
 		return
 	}
-	o := &modelOrder{state: coupon.StateConfirmed, customer: r.Customer}
+	o := &modelOrder{state: coupon.StateConfirmed, customer: r.Customer, credit: r.Total.Minor() - r.Due.Minor()}
+	require.LessOrEqual(t, o.credit, m.credit(o.customer, quote.Order))
 	for _, a := range r.Applied {
 		id := a.Offer
 		if id == "own" || id == "twice" {
@@ -383,22 +458,42 @@ func (m *model) check(t *rapid.T) {
 	_, values, err := m.store.Get(ctx, nil, "uses/cap")
 	require.NoError(t, err)
 	require.LessOrEqual(t, values["uses/cap"], int64(modelTokens["cap"]))
+	m.checkCredit(t)
+}
+
+// checkCredit requires that customers have what they were granted, less what paid for
+// orders and what reservations hold, those too that have lapsed and are not expired yet.
+func (m *model) checkCredit(t *rapid.T) {
+	left := make(map[string]int64)
+	for id, o := range m.orders {
+		r, err := m.service.Redemption(ctx, id)
+		require.NoError(t, err)
+		if o.paid() || r.State == coupon.StateReserved {
+			left[o.customer] -= o.credit - o.back
+		}
+	}
+	for _, customer := range modelCustomers {
+		has, err := m.service.Credit(ctx, customer, euro)
+		require.NoError(t, err)
+		require.Equal(t, modelCredit+left[customer], has.Minor(), customer)
+	}
 }
 
 func TestAnyCourseOfEvents(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newModel(t)
 		t.Repeat(map[string]func(*rapid.T){
-			"":        m.check,
-			"reserve": func(t *rapid.T) { m.checkout(t, false) },
-			"redeem":  func(t *rapid.T) { m.checkout(t, true) },
-			"confirm": m.confirm,
-			"release": m.release,
-			"refund":  m.refund,
-			"sweep":   m.sweep,
-			"pause":   m.pause,
-			"revoke":  m.revoke,
-			"old":     m.old,
+			"":         m.check,
+			"reserve":  func(t *rapid.T) { m.checkout(t, false) },
+			"redeem":   func(t *rapid.T) { m.checkout(t, true) },
+			"confirm":  m.confirm,
+			"release":  m.release,
+			"refund":   m.refund,
+			"sweep":    m.sweep,
+			"goodwill": m.makeGood,
+			"pause":    m.pause,
+			"revoke":   m.revoke,
+			"old":      m.old,
 			"wait": func(t *rapid.T) {
 				m.now = m.now.Add(time.Duration(rapid.SampledFrom([]int{1, 29, 30, 600, 1440}).Draw(t, "minutes")) * time.Minute)
 			},

@@ -309,6 +309,52 @@ func TestRedeemingGivesWhatWasQuoted(t *testing.T) {
 	})
 }
 
+// A quote worked out again a year later, from the versions it was made with, is the
+// same, whatever was published since; and its order still has it.
+func TestQuotesReplayedAYearLater(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		store := memory.New()
+		options := coupon.Options{Predicates: []coupon.RegisteredPredicate{pickup}}
+		s := coupon.New(store, options)
+		var ids []string
+		for i := range rapid.IntRange(1, 4).Draw(t, "offers") {
+			offer := automatic(drawAnyOffer(t, string(rune('a'+i))))
+			require.NoError(t, ignore(s.Publish(ctx, offer, "staff", noon)))
+			ids = append(ids, offer.ID)
+		}
+		cart := drawCart(t)
+		cart.Attributes = map[string]string{"phone": "1"}
+		q, err := s.Quote(ctx, cart, coupon.Choice{}, noon)
+		require.NoError(t, err)
+		r, err := s.Redeem(ctx, "order", q, noon)
+		require.NoError(t, err)
+
+		later := noon.AddDate(1, 0, 0)
+		for _, id := range ids {
+			require.NoError(t, ignore(s.Publish(ctx, automatic(amountOff(id, "0.01")), "staff", later)))
+			require.NoError(t, s.Pause(ctx, id, "staff", "over", later))
+		}
+		fresh := coupon.New(store, options)
+		var candidates []coupon.Candidate
+		for _, id := range ids {
+			offer, err := fresh.Offer(ctx, id, 1, later)
+			require.NoError(t, err)
+			version, err := coupon.NewVersion(offer, pickup)
+			require.NoError(t, err)
+			candidates = append(candidates, coupon.Candidate{Version: version})
+		}
+		again, err := coupon.Decide(cart, candidates, coupon.Facts{}, q.At)
+		require.NoError(t, err)
+		require.Equal(t, q.Fingerprint(), again.Fingerprint())
+		require.Equal(t, q.Applied, again.Applied)
+		require.Equal(t, q.Lines, again.Lines)
+		require.Equal(t, []any{q.Deliveries, q.Gifts, q.Total}, []any{again.Deliveries, again.Gifts, again.Total})
+		kept, err := fresh.Redeem(ctx, "order", q, later)
+		require.NoError(t, err)
+		require.Equal(t, r, kept)
+	})
+}
+
 func requireAudit(t checker, store *memory.Store) {
 	t.Helper()
 	report, err := coupon.Audit(ctx, store)
