@@ -192,6 +192,11 @@ func (a *auditor) booked(ctx context.Context, b *redemptionBody) (booked, error)
 	for i := range b.Refunds {
 		ids = append(ids, refundedEntry(b.Order, i+1))
 	}
+	for _, id := range slices.Clone(ids) {
+		for step := 1; step <= (len(b.Payers)*(len(b.Applied)+1)+maxTender)/entryStep; step++ {
+			ids = append(ids, entryPart(id, step))
+		}
+	}
 	if b.Settled {
 		for step := range (len(b.Lines)+len(b.Deliveries))/settleStep + 1 {
 			ids = append(ids, settledEntry(b.Order, saleStep, step+1))

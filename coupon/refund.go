@@ -151,7 +151,7 @@ func (w *work) payBack(b *redemptionBody, made refundBody, kind string, transfer
 		if made.Reason != "" {
 			entry.Details = map[string]string{"reason": made.Reason}
 		}
-		w.entries = append(w.entries, entry)
+		w.book(entry)
 	}
 	b.Refunds = append(slices.Clone(b.Refunds), made)
 	return b.refund(&b.Refunds[len(b.Refunds)-1])

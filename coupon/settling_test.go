@@ -120,19 +120,21 @@ func TestSettlingBeginsAndEnds(t *testing.T) {
 	require.Equal(t, []ledger.Money{eur("0.00")}, on.statement("acme", ledger.StatementQuery{}).Closing)
 }
 
-// A cart of more sellers than one entry is about.
+// A cart of more sellers than one entry is about, who all pay for its discount.
 func TestManySellers(t *testing.T) {
-	s := settlingShop(t)
+	s := settlingShop(t, automatic(funded(percentOff("a", "10"), share(coupon.Seller, "50"), share("brand", "50"))))
 	var lines []coupon.Line
 	for i := range 900 {
 		lines = append(lines, soldBy(item("1.00", 1), fmt.Sprint("seller ", i)))
 	}
 	s.redeem("order", cartOf(lines...), coupon.Choice{}, noon)
 	for _, seller := range []string{"seller 0", "seller 450", "seller 899"} {
-		require.Equal(t, []ledger.Money{eur("1.00")}, s.statement(seller, ledger.StatementQuery{}).Closing)
+		require.Equal(t, []ledger.Money{eur("0.95")}, s.statement(seller, ledger.StatementQuery{}).Closing)
+		require.Equal(t, int64(5), paid(t, s.store, coupon.SellerAccount(seller)))
 	}
 	require.NoError(t, ignore(s.Refund(ctx, "order", coupon.RefundRequest{ID: "r", Everything: true}, noon)))
 	require.Equal(t, []ledger.Money{eur("0.00")}, s.statement("seller 899", ledger.StatementQuery{}).Closing)
+	require.Zero(t, paid(t, s.store, coupon.SellerAccount("seller 899")))
 }
 
 // Whatever is sold, comes back and is given as goodwill: what sellers are owed is what

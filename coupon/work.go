@@ -414,11 +414,35 @@ func (w *work) confirm(r *storage.Record[redemptionBody]) error {
 	if err != nil || len(b.Applied)+len(tender) == 0 {
 		return err
 	}
-	w.entries = append(w.entries, ledger.Entry{
+	w.book(ledger.Entry{
 		ID: redeemedEntry(b.Order), Kind: "redeemed", At: w.now, Subject: b.Customer, Concerns: b.Order,
 		Transfers: append(b.transfers(b.payments(), false), tender...),
 	})
 	return nil
+}
+
+// entryStep is how many transfers one entry of an order has: more than
+// [ledger.MaxTransfers] it may not have.
+const entryStep = 400
+
+// book books an entry of an order, in several where it has many payers.
+func (w *work) book(e ledger.Entry) {
+	all := e.Transfers
+	slices.SortFunc(all, func(a, b ledger.Transfer) int { return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To)) })
+	for step := 0; step*entryStep < max(1, len(all)); step++ {
+		part := e
+		part.ID = entryPart(e.ID, step)
+		part.Transfers = all[step*entryStep : min(len(all), (step+1)*entryStep)]
+		w.entries = append(w.entries, part)
+	}
+}
+
+// entryPart is the id of the entry that goes on with another, 0 the first.
+func entryPart(id string, step int) string {
+	if step == 0 {
+		return id
+	}
+	return fmt.Sprintf("%s/more/%d", id, step)
 }
 
 // claimAgain confirms what was released or expired before: everything is claimed
