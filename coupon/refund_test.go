@@ -2,12 +2,14 @@ package coupon_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/language"
 
 	"github.com/vouch-go/vouch/coupon"
 	"github.com/vouch-go/vouch/ledger"
@@ -159,6 +161,21 @@ func TestRestore(t *testing.T) {
 				assert.Equal(t, c.want, restored)
 				assert.Equal(t, c.want, s.counter("uses/a") == 0)
 			})
+		}
+	}
+}
+
+// The terms say of each policy what it does, each something else.
+func TestTermsOfRestoring(t *testing.T) {
+	for _, tag := range []language.Tag{language.English, language.French} {
+		var said []string
+		for restore := coupon.RestoreWhenNothingKept; restore <= coupon.RestoreBeforeExpiry; restore++ {
+			terms, err := coupon.FinePrint(changed(amountOff("a", "1.00"), func(o *coupon.Offer) { o.Restore = restore }), tag, coupon.FinePrintOptions{})
+			require.NoError(t, err)
+			i := slices.IndexFunc(terms, func(term coupon.Term) bool { return term.Rule == "restore" })
+			require.GreaterOrEqual(t, i, 0)
+			require.NotContains(t, said, terms[i].Sentence)
+			said = append(said, terms[i].Sentence)
 		}
 	}
 }
