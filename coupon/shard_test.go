@@ -70,6 +70,9 @@ func TestShardsAreOneCounter(t *testing.T) {
 				return fmt.Sprint(r.State, r.Discount, r.Total, err)
 			}
 			require.Equal(t, act(one), act(many), "%s %s", do, order)
+			for _, s := range []*coupon.Service{one, many} { // which of several lapsed reservations made room is left to chance
+				require.NoError(t, ignore(s.Sweep(ctx, now, 0)))
+			}
 			counters := []string{"uses/hot", "money/EUR/hot"}
 			_, want, err := oneStore.Get(ctx, nil, counters...)
 			require.NoError(t, err)
