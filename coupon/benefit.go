@@ -2,6 +2,7 @@ package coupon
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 
 	"github.com/vouch-go/vouch/ledger"
@@ -318,10 +319,11 @@ func (b AmountOffEach) apply(p *pricing, e *entry) int64 {
 
 // times is a product of amounts that are at least 0, cut off at MaxTotal.
 func times(amount, n int64) int64 {
-	if amount > MaxTotal/max(n, 1) {
+	high, low := bits.Mul64(uint64(amount), uint64(n))
+	if high > 0 || low > MaxTotal {
 		return MaxTotal
 	}
-	return amount * n
+	return int64(low)
 }
 
 func (FixedPrice) stage() stage { return lineStage }

@@ -251,7 +251,7 @@ func BenchmarkQuoteAgainstYardsticks(b *testing.B) {
 			now, x := make([]int64, size.lines), newWorkIndex(lines)
 			cart, versions := workCart(lines), workVersions(b, offers)
 			candidates, catalog := asCandidates(versions), coupon.NewCatalog(versions...)
-			t := takeTurns(b, 40_000/(size.lines*size.offers)+5, map[string]func(){
+			t := takeTurns(b, 4_000/(size.lines*size.offers)+1, map[string]func(){
 				"naive":  func() { naiveWork(lines, offers, now) },
 				"limit":  func() { limitWork(lines, offers, now, &x) },
 				"quote":  func() { priced(b)(catalog.Decide(cart, nil, coupon.Facts{}, noon)) },
@@ -295,7 +295,7 @@ func takeTurns(b *testing.B, times int, ways map[string]func()) turns {
 }
 
 // typical is what a way takes in the quarter of its turns that the machine disturbed
-// least, at most.
+// least, at most; so collecting garbage counts where it falls into most turns.
 func (t turns) typical(way string) float64 {
 	all := slices.Sorted(slices.Values(t[way]))
 	return all[len(all)/4]
