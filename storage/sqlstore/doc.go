@@ -126,6 +126,14 @@
 // Galera with several writers loses updates even when healthy and is not
 // supported.
 //
+// # TiDB
+//
+// TiDB passes the same tests through MySQL's dialect (tried with 8.4), with its
+// pessimistic transactions, which are the default. It knows read committed and
+// repeatable read only. Conflicts that it finds late (errors 9007, 9004, 8002) are
+// [Retryable] like deadlocks. Its transactions see the tables that were there when
+// they began: call Migrate before any.
+//
 // # SQLite
 //
 // Settings belong into the DSN, where they reach every connection of the pool.
