@@ -30,7 +30,7 @@ func Audit(ctx context.Context, store storage.Store) (ledger.AuditReport, error)
 // AuditAt is Audit where counters have been pruned up to the instant, as
 // [ledger.AuditAt] is.
 func AuditAt(ctx context.Context, store storage.Store, pruned time.Time) (ledger.AuditReport, error) {
-	report, err := coupon.AuditAt(ctx, store, pruned, kindReferral, kindReward)
+	report, err := coupon.AuditAt(ctx, store, pruned, kindReferral, kindReward, kindInvitation)
 	if err != nil {
 		return report, err
 	}

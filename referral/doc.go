@@ -28,6 +28,10 @@
 //     and addresses for five channels, [Link.Token] an end ([Signer]); examples/qrcode
 //     draws it. [ParseRedirect] is where whoever followed it may be sent.
 //
+//   - [Service.Invite] says to whom the shop may send invitations, where a program has
+//     it send them ([Invitations]), [Service.RefuseInvitations] takes a click that
+//     refuses them; no address is kept.
+//
 // Who people are, with [Options].PersonKeys:
 //   - [Service.Subject] gives the random id that stands for somebody in every other
 //     call, of coupons too; [Person] is what it is known by, [FoldEmail] how.
@@ -139,6 +143,9 @@
 //   - A code that looks like another is kept out by a document named after what it
 //     looks like, which only one can make. Comparing with the codes there are lost: two
 //     at once would not see each other.
+//   - All addresses that are asked for count towards the limits of invitations, and the
+//     referrer is not told which are not written to. To count those sent lost: it would
+//     tell whose customer somebody is.
 //   - Tokens have a version and no field for an algorithm. JSON Web Tokens lost: whoever
 //     holds one may say how it is to be checked.
 //   - A redirect's target is a path and nothing else. A list of hosts lost: it needs a

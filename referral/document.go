@@ -98,6 +98,7 @@ type programDocument struct {
 	Caps        []capDocument          `json:"caps,omitempty"`
 	Budget      *ledger.Money          `json:"budget,omitempty"`
 	Uplift      bool                   `json:"uplift,omitempty"`
+	Invitations *invitationsDocument   `json:"invitations,omitempty"`
 	Checks      []checkDocument        `json:"checks,omitempty"`
 	Thresholds  []thresholdDocument    `json:"thresholds,omitempty"`
 	Review      *reviewDocument        `json:"review,omitempty"`
@@ -182,6 +183,13 @@ type reviewDocument struct {
 	Otherwise Verdict `json:"otherwise,omitempty"`
 }
 
+type invitationsDocument struct {
+	PerSend int64 `json:"per_send"`
+	PerDay  int64 `json:"per_day,omitempty"`
+	Total   int64 `json:"total,omitempty"`
+	Life    span  `json:"life,omitempty"`
+}
+
 type checkDocument struct {
 	Kind       CheckKind `json:"kind"`
 	Name       string    `json:"name,omitempty"`
@@ -232,6 +240,9 @@ func newProgramDocument(p *Program) programDocument {
 	for _, b := range p.Boosts {
 		d.Boosts = append(d.Boosts, boostDocument{b.Name, newIntervalDocument(b.Interval), b.Side, b.Step, b.Percent, newEarningDocument(&b.Earning)})
 	}
+	if i := p.Invitations; i != (Invitations{}) {
+		d.Invitations = &invitationsDocument{i.PerSend, i.PerDay, i.Total, span(i.Life)}
+	}
 	for _, c := range p.Checks {
 		d.Checks = append(d.Checks, checkDocument{c.Kind, c.Name, c.Most, span(c.Within), c.Action, c.Side, c.Score, c.Unanswered})
 	}
@@ -269,6 +280,9 @@ func (d *programDocument) program() Program {
 	for i := range d.Boosts {
 		b := &d.Boosts[i]
 		p.Boosts = append(p.Boosts, Boost{b.Name, b.interval(), Rule{Side: b.Side, Step: b.Step, Earning: b.earning()}, b.Percent})
+	}
+	if i := d.Invitations; i != nil {
+		p.Invitations = Invitations{i.PerSend, i.PerDay, i.Total, time.Duration(i.Life)}
 	}
 	for _, c := range d.Checks {
 		p.Checks = append(p.Checks, Check{c.Kind, c.Name, c.Most, time.Duration(c.Within), c.Action, c.Side, c.Score, c.Unanswered})

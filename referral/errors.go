@@ -34,6 +34,10 @@ var (
 	ErrCaseClosed  = errors.New("referral: the case is closed")
 )
 
+// ErrInvitationLimit: the customer has had as many invitations sent as the program
+// allows. Nothing is sent.
+var ErrInvitationLimit = errors.New("referral: the limit of invitations is reached")
+
 // Errors of codes that a customer chooses.
 var (
 	ErrCodeTaken    = errors.New("referral: the code is taken, or looks like one that is: choose another")

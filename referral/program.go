@@ -64,7 +64,8 @@ type Program struct {
 	Budget     ledger.Money // what all rewards may be worth together; zero: no budget
 	// Uplift has this version raise what friends bound under earlier ones bring,
 	// where it gives more and was not promised yet. It never lowers anything.
-	Uplift bool
+	Uplift      bool
+	Invitations Invitations // that the shop sends for its referrers
 	// Checks are what is looked at against fraud; Thresholds are what their scores do.
 	Checks     []Check
 	Thresholds []Threshold
@@ -163,6 +164,7 @@ func (p *Program) Validate() error {
 	p.checkRewards(faults)
 	p.checkCaps(faults)
 	p.checkFraud(faults)
+	p.checkInvitations(faults)
 	return faults.orNil()
 }
 

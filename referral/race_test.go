@@ -119,6 +119,7 @@ var races = map[string]race{
 	"one return, many times":      returnedRace,
 	"erased while they register":  eraseRace,
 	"one account, seen at once":   subjectRace,
+	"invitations, 10 in all":      inviteRace,
 	"cases claimed by many":       claimRace,
 	"cases decided both ways":     decideRace,
 }

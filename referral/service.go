@@ -50,6 +50,10 @@ type Options struct {
 	// Default 2 seconds.
 	FraudHookWait time.Duration
 
+	// Signer makes the tokens of invitations that the shop sends. Default: none, and
+	// nothing is sent.
+	Signer *Signer
+
 	// Tombstone is for how long it is remembered, as a keyed hash, that somebody's
 	// data was erased: so long they are no new customer. Default 2 years.
 	Tombstone time.Duration

@@ -54,6 +54,8 @@ type personBody struct {
 	Subjects []string `json:"subjects"` // the first that were seen with it
 	Erased   int64    `json:"erased"`   // until when it is remembered that somebody was erased; 0: nobody was
 	Tainted  []taint  `json:"tainted"`
+	Invited  []string `json:"invited"` // the subjects who had it invited
+	Refused  int64    `json:"refused"` // when whoever reads there wanted no invitations; 0: not
 }
 
 // taint is a list that an identifier stands in, until an instant.
@@ -350,7 +352,7 @@ func planForget(doc storage.Doc, now time.Time) (storage.Batch, error) {
 		return storage.Batch{}, fmt.Errorf("referral: the tombstone %s has changed meanwhile", doc.Key)
 	}
 	r.Value.Tainted = slices.DeleteFunc(slices.Clone(r.Value.Tainted), func(t taint) bool { return t.Until <= micros(now) })
-	if len(r.Value.Subjects) == 0 && len(r.Value.Tainted) == 0 {
+	if len(r.Value.Subjects)+len(r.Value.Tainted)+len(r.Value.Invited) == 0 && r.Value.Refused == 0 {
 		return storage.Batch{Drops: []storage.Drop{{Key: doc.Key, Version: doc.Version}}}, nil
 	}
 	r.Value.Erased = 0
