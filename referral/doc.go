@@ -12,6 +12,7 @@
 //     [Dropbox], [Uber], [Airbnb], [PayPal], [Wise], [DigitalOcean], [Robinhood].
 //   - [Program.MaxExposure] is the most it can give, [Service.WhatIf] what it would have
 //     given for what was recorded.
+//   - [FinePrint], the terms and conditions in plain words, made of nothing else.
 //
 // What happens, told by the shop, kept by a [Service] ([New]) in a store:
 //   - [Service.Link] gives a customer their personal link, [Service.Touch] records
@@ -27,7 +28,6 @@
 //   - [Service.ChooseCode] gives a link a code that its customer chose, [NewShare] texts
 //     and addresses for five channels, [Link.Token] an end ([Signer]); examples/qrcode
 //     draws it. [ParseRedirect] is where whoever followed it may be sent.
-//
 //   - [Service.Invite] says to whom the shop may send invitations, where a program has
 //     it send them ([Invitations]), [Service.RefuseInvitations] takes a click that
 //     refuses them; no address is kept.
@@ -127,6 +127,9 @@
 //   - There is no check of a coupon that is the referrer's own: a held coupon can be used
 //     by its holder only, a friend is bound to somebody else, and accounts that turn out
 //     to be one are merged.
+//   - Terms name every check that can do something, and none of its figures. Leaving
+//     checks out lost, since a refusal must be told of in advance; so did the figures,
+//     which would say how far one can go.
 //   - A case's deadline is in the referral's facts and not only in the case, so that
 //     nothing waits for a sweep over cases, and no order of sweeps matters.
 //   - A shop that has PersonKeys asks for a subject once, keeps it beside the customer,
