@@ -1,6 +1,7 @@
 package coupon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 type ReissueRequest struct {
 	ID     string // the idempotency key, shared with [Service.Issue]; the new coupon's id begins with it; at most 80 bytes
 	Coupon string // the coupon that is replaced; a customer holds it
+	Holder string // who gets the new one; empty: the same customer. Two accounts may be merged
 	Actor  string // the member of staff
 	Reason string // at most 500 bytes
 }
@@ -34,7 +36,8 @@ func (f *Faults) staffVerb(actor, reason string) {
 
 // Reissue gives the holder of a coupon another with a new code, because the old one
 // was lost or seen by others: under the same version of the offer, with the same
-// expiry and the uses that are left. The old one is revoked, in the same step, and is
+// expiry and the uses that are left. Where the request names another holder, it goes to
+// them. The old one is revoked, in the same step, and is
 // never replaced twice. A use that an order has reserved or confirmed stays with the
 // old one. Asked again under the same id for the same, it answers the coupon it made.
 //
@@ -89,6 +92,7 @@ func (r *ReissueRequest) validate(now time.Time, keys *codeKeys) error {
 		faults.add("id", "has %d bytes, at most %d are allowed", len(r.ID), maxIssueID)
 	}
 	faults.id("coupon", r.Coupon, false)
+	faults.id("holder", r.Holder, true)
 	faults.staffVerb(r.Actor, r.Reason)
 	faults.instant("now", now)
 	return faults.orNil()
@@ -116,7 +120,7 @@ func (w *work) reissue(request ReissueRequest, fingerprint string, made []prepar
 		return Coupon{}, err
 	}
 	b := &old.Value
-	body := newCouponBody(m, b.Holder, w.now, keys)
+	body := newCouponBody(m, cmp.Or(request.Holder, b.Holder), w.now, keys)
 	body.Expires, body.Uses = b.Expires, left
 	c, err := w.putNewCoupon(m, body, keys)
 	if err != nil {

@@ -125,7 +125,7 @@ func (b *caseBody) asCase(id string) Case {
 
 // openCase opens a case for facts that are to be reviewed. A referral's cases are
 // numbered by the facts it had.
-func (w *work) openCase(_ context.Context, facts []string) error {
+func (w *work) openCase(facts []string) (string, error) {
 	b := &w.referral.Value
 	body := caseBody{
 		Program: b.Program, Friend: b.Friend, Referrer: b.Referrer, Facts: facts, State: CaseOpen, Opened: micros(w.now),
@@ -139,7 +139,7 @@ func (w *work) openCase(_ context.Context, facts []string) error {
 	id := fmt.Sprintf("%s/%s/%s", b.Program, b.Friend, strings.TrimPrefix(facts[0], checkFacts))
 	put, err := putCase(storage.Record[caseBody]{Key: caseKey(id), Value: body})
 	w.batches = append(w.batches, storage.Batch{Puts: []storage.Put{put}})
-	return err
+	return id, err
 }
 
 // CaseQuery asks for a page of cases.

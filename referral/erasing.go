@@ -182,12 +182,20 @@ func (s *Service) revokeAll(ctx context.Context, subject string, now time.Time) 
 	return revoked, err
 }
 
-// finishErasing does what was left of erasures that stopped half-way.
-func (s *Service) finishErasing(ctx context.Context, now time.Time, limit int) (ledger.Report, error) {
+// finishSubjects does what was left of erasures and merges that stopped half-way.
+func (s *Service) finishSubjects(ctx context.Context, now time.Time, limit int) (ledger.Report, error) {
 	return ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindSubject, Now: now, Limit: limit, Batch: 1}, func(ctx context.Context, doc storage.Doc) (storage.Batch, error) {
 		r, err := subjects.Decode(doc)
 		if err != nil {
 			return storage.Batch{}, err
+		}
+		if r.Value.Moving {
+			if err := s.moveHoldings(ctx, doc.Key.ID, r.Value.Merged, now); err != nil {
+				return storage.Batch{}, err
+			}
+			r.Value.Moving = false
+			put, err := putSubject(r)
+			return storage.Batch{Puts: []storage.Put{put}}, err
 		}
 		wallet, err := s.coupons.Wallet(ctx, doc.Key.ID, coupon.WalletQuery{Limit: 20}, now)
 		if err != nil {

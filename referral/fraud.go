@@ -13,6 +13,9 @@ type CheckKind string
 // The checks. Each finds a figure, and fires when that is above [Check.Most]; those of
 // time fire when it is shorter than [Check.Within].
 const (
+	// Both accounts are one person's: they were merged ([Service.Merge]). No program
+	// configures it; it always opens a case.
+	CheckSameAccount CheckKind = "same_account"
 	// The friend shares it with the referrer: how many of that kind.
 	CheckSameEmail      CheckKind = "same_email"
 	CheckSamePhone      CheckKind = "same_phone"

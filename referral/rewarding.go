@@ -82,7 +82,7 @@ func (w *work) newReward(id string, side Side, step Step, earned *Earning, notBe
 	b := &w.referral.Value
 	customer := b.Friend
 	if side == Referrer {
-		customer = b.Referrer
+		customer = w.earner
 	}
 	reward := &storage.Record[rewardBody]{Key: rewardKey(id), Value: rewardBody{
 		Program: b.Program, Friend: b.Friend, Side: side, Step: step, Customer: customer, State: RewardPending,
@@ -114,7 +114,7 @@ func (w *work) claim(ctx context.Context, r *storage.Record[rewardBody], at time
 	var places []ledger.Claim
 	var err error
 	if r.Value.Side == Referrer && r.Value.Step != Milestones && len(b.Claims) == 0 {
-		if places, err = w.terms.claims(b.Referrer, at); err != nil {
+		if places, err = w.terms.claims(w.earner, at); err != nil {
 			return err
 		}
 	}

@@ -72,8 +72,10 @@ const maxSeen = 20
 type subjectBody struct {
 	Since     int64    `json:"since"`
 	Returning bool     `json:"returning"`
-	People    []string `json:"people"`  // the documents of its identifiers
-	Merged    string   `json:"merged"`  // the subject it became part of
+	People    []string `json:"people"` // the documents of its identifiers
+	Merged    string   `json:"merged"` // the subject it became part of
+	Moving    bool     `json:"moving"` // it was merged, and holds something still
+	MergedAt  int64    `json:"merged_at"`
 	Erasing   bool     `json:"erasing"` // coupons are left to be revoked
 	Erased    int64    `json:"erased"`
 }
@@ -97,11 +99,14 @@ func putPerson(r storage.Record[personBody], keyID string) (storage.Put, error) 
 	return people.Put(r, r.Value.Erased, lists...)
 }
 
-// putSubject writes a subject, due while coupons are left to be revoked.
+// putSubject writes a subject, due while something is left to be moved or revoked.
 func putSubject(r storage.Record[subjectBody]) (storage.Put, error) {
 	var due int64
-	if r.Value.Erasing {
+	switch {
+	case r.Value.Erasing:
 		due = r.Value.Erased
+	case r.Value.Moving:
+		due = r.Value.MergedAt
 	}
 	return subjects.Put(r, due)
 }
@@ -315,7 +320,7 @@ func (s *Service) findAccount(ctx context.Context, account string) (kept, error)
 }
 
 // SweepPeople moves what is kept under older keys on to the newest, forgets tombstones
-// whose life is over, and finishes erasures that stopped half-way. Run it once a day, and after a new key was added; a
+// whose life is over, and finishes erasures and merges that stopped half-way. Run it once a day, and after a new key was added; a
 // key can be taken out of [Options].PersonKeys once everybody whose documents were
 // made under it has been seen again by [Service.Subject], and not before. Limit is how
 // many documents of each kind it looks at, default 1,000.
@@ -332,7 +337,7 @@ func (s *Service) SweepPeople(ctx context.Context, now time.Time, limit int) (le
 	if err != nil {
 		return report, err
 	}
-	finished, err := s.finishErasing(ctx, now, limit)
+	finished, err := s.finishSubjects(ctx, now, limit)
 	report = report.Plus(finished)
 	for i := len(s.people) - 1; i > 0 && err == nil; i-- { // the oldest first: it is moved on and on
 		var moved int

@@ -105,11 +105,13 @@ func (w *work) suspect(ctx context.Context, wanted func(*Check) bool, look func(
 		}
 		checks, found = append(checks, *c), append(found, f)
 	}
-	return w.flag(ctx, evaluate(w.terms, checks, found, scored))
+	_, err := w.flag(evaluate(w.terms, checks, found, scored))
+	return err
 }
 
-// flag records what fired, and opens a case for what is to be reviewed.
-func (w *work) flag(ctx context.Context, all []fired) error {
+// flag records what fired, and opens a case for what is to be reviewed; it gives the
+// case's id, empty where there is none.
+func (w *work) flag(all []fired) (string, error) {
 	b := &w.referral.Value
 	var review []string
 	for i := range all {
@@ -119,18 +121,18 @@ func (w *work) flag(ctx context.Context, all []fired) error {
 			Found: f.found, Limit: f.limit, Score: f.score,
 		}
 		if f.action == ActionReview {
-			fact.Until, fact.Otherwise = micros(w.now.Add(w.terms.Review.Within)), w.terms.Review.otherwise()
+			fact.Until, fact.Otherwise = micros(w.now.Add(w.terms.Review.within())), w.terms.Review.otherwise()
 			review = append(review, fact.ID)
 		}
 		if _, err := b.record(fact); err != nil {
-			return err
+			return "", err
 		}
 		w.decide("check", fmt.Sprintf("%s: %s", f.action, f.why), "")
 	}
 	if len(review) == 0 {
-		return nil
+		return "", nil
 	}
-	return w.openCase(ctx, review)
+	return w.openCase(review)
 }
 
 // otherwise is what happens when nobody looks.

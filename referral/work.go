@@ -64,6 +64,7 @@ type work struct {
 	raised   *Program // the latest version, where it raises what earlier ones give; nil: none
 	head     headBody
 	refused  *storage.Failure // of the batch before: a cap it names is full, whatever a snapshot shows
+	earner   string           // who earns what the referrer does: the subject that the referrer has become
 	hopeful  bool             // claims are tried without reading how much is left: a refusal says
 	hooks    bool             // the shop's hooks may be called
 	referral storage.Record[referralBody]
@@ -82,7 +83,7 @@ type work struct {
 // decided depends on the program's head: it must not be paused or resumed meanwhile.
 func (s *Service) newWork(read *snapshot, r storage.Record[referralBody], terms *Program, head storage.Record[headBody], now time.Time) *work {
 	return &work{
-		Service: s, snapshot: read, now: now, terms: terms, head: head.Value, referral: r, decided: len(r.Value.Decisions),
+		Service: s, snapshot: read, now: now, terms: terms, head: head.Value, earner: r.Value.Referrer, referral: r, decided: len(r.Value.Decisions),
 		rewards: make(map[string]*storage.Record[rewardBody]), changed: make(map[string]bool), debts: make(map[string]*debtRecord),
 		batches: []storage.Batch{{Checks: []storage.Check{{Key: head.Key, Version: head.Version}}}},
 	}
@@ -108,6 +109,9 @@ func (s *Service) load(ctx context.Context, read *snapshot, r storage.Record[ref
 		return nil, err
 	}
 	w := s.newWork(read, r, terms, head, now)
+	if w.earner, err = w.become(ctx, b.Referrer); err != nil {
+		return nil, err
+	}
 	if latest := head.Value.Latest; latest > b.Version {
 		newer, err := s.program(ctx, programVersion{b.Program, latest})
 		if err != nil {

@@ -1,0 +1,392 @@
+package referral
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/storage"
+)
+
+// Merged is what became of two accounts that are one person's.
+type Merged struct {
+	From, Into string // subjects; From is empty when they were one before
+	// Case is the review that was opened because one of them had brought the other;
+	// empty: neither had.
+	Case string
+}
+
+// mergeReview is how long the case of a self-referral is open where the program does
+// not say.
+const mergeReview = 14 * 24 * time.Hour
+
+// Merge makes two accounts of one person one: whatever leads to the first leads to the
+// second from then on, and its coupons, credit and rewards are the second's. What
+// either has used of caps counts together, even above a cap. Referrals stay where they
+// are; new friends are the second's. When one account has brought the other, a case is
+// opened, and a person decides.
+//
+// Asked again it changes nothing; where it stops half-way, [Service.SweepPeople]
+// finishes it. It fails with [ErrNoPerson] and a [*Faults].
+func (s *Service) Merge(ctx context.Context, from, into, actor, reason string, now time.Time) (Merged, error) {
+	if err := checkStaff(actor, reason, now); err != nil {
+		return Merged{}, err
+	}
+	merged, err := do(ctx, s, now, func(ctx context.Context, refused *storage.Failure) (storage.Plan[Merged], error) {
+		return s.planMerge(ctx, from, into, actor, reason, refused, now)
+	})
+	if err != nil || merged.From == "" {
+		return merged, err
+	}
+	return merged, s.finishMerging(ctx, merged.From, now)
+}
+
+func (s *Service) planMerge(ctx context.Context, from, into, actor, reason string, refused *storage.Failure, now time.Time) (storage.Plan[Merged], error) {
+	var none storage.Plan[Merged]
+	left, err := s.findAccount(ctx, from)
+	if err != nil {
+		return none, err
+	}
+	right, err := s.findAccount(ctx, into)
+	if err != nil {
+		return none, err
+	}
+	answer := Merged{From: left.Value.Subjects[0], Into: right.Value.Subjects[0]}
+	if answer.From == answer.Into {
+		return storage.Plan[Merged]{Answer: Merged{Into: answer.Into}}, nil
+	}
+	first, err := s.readSubject(ctx, answer.From)
+	if err != nil {
+		return none, err
+	}
+	other, err := s.readSubject(ctx, answer.Into)
+	if err != nil {
+		return none, err
+	}
+	batch, err := s.forget(ctx, first, func(p *personBody) {
+		if !slices.Contains(p.Subjects, answer.Into) {
+			p.Subjects = append(p.Subjects, answer.Into)
+		}
+	})
+	if err != nil {
+		return none, err
+	}
+	for _, hash := range first.Value.People {
+		if !slices.Contains(other.Value.People, hash) {
+			other.Value.People = append(slices.Clone(other.Value.People), hash)
+		}
+	}
+	other.Value.Returning = other.Value.Returning || first.Value.Returning
+	first.Value.People, first.Value.Merged, first.Value.Moving, first.Value.MergedAt = nil, answer.Into, true, micros(now)
+	for _, r := range []storage.Record[subjectBody]{first, other} {
+		put, err := putSubject(r)
+		if err != nil {
+			return none, err
+		}
+		batch.Puts = append(batch.Puts, put)
+	}
+	entry, err := ledger.Entry{
+		ID: "merged/" + answer.From, Kind: "merged", At: now, Actor: actor, Subject: answer.From, Concerns: answer.Into,
+		Details: map[string]string{"reason": reason},
+	}.Batch()
+	if err != nil {
+		return none, err
+	}
+	review, id, err := s.planSelfReferral(ctx, answer, refused, now)
+	if err != nil {
+		return none, err
+	}
+	answer.Case = id
+	joined, err := storage.Join(batch, entry, review)
+	return storage.Plan[Merged]{Batch: joined, Answer: answer}, err
+}
+
+// planSelfReferral opens a case where one of two merged subjects has brought the other.
+func (s *Service) planSelfReferral(ctx context.Context, m Merged, refused *storage.Failure, now time.Time) (storage.Batch, string, error) {
+	for _, pair := range [][2]string{{m.From, m.Into}, {m.Into, m.From}} {
+		read := s.snapshot()
+		r, err := s.referralOf(ctx, read, pair[1])
+		if err != nil {
+			return storage.Batch{}, "", err
+		}
+		if r.Version == 0 || r.Value.Referrer != pair[0] || r.Value.State.final() {
+			continue
+		}
+		w, err := s.load(ctx, read, r, now)
+		if err != nil {
+			return storage.Batch{}, "", err
+		}
+		w.refused = refused
+		id, err := w.flag([]fired{{id: string(CheckSameAccount), action: ActionReview, found: 1, why: "both accounts are one person's: they were merged"}})
+		if err != nil {
+			return storage.Batch{}, "", err
+		}
+		if err := w.advance(ctx); err != nil {
+			return storage.Batch{}, "", err
+		}
+		batch, err := w.batch(ctx)
+		return batch, id, err
+	}
+	return storage.Batch{}, "", nil
+}
+
+// finishMerging moves what a merged subject holds, and says that it is done.
+func (s *Service) finishMerging(ctx context.Context, from string, now time.Time) error {
+	subject, err := s.readSubject(ctx, from)
+	if err != nil || !subject.Value.Moving {
+		return err
+	}
+	if err := s.moveHoldings(ctx, from, subject.Value.Merged, now); err != nil {
+		return err
+	}
+	_, err = do(ctx, s, now, func(ctx context.Context, _ *storage.Failure) (storage.Plan[struct{}], error) {
+		var plan storage.Plan[struct{}]
+		r, err := s.readSubject(ctx, from)
+		if err != nil || !r.Value.Moving {
+			return plan, err
+		}
+		r.Value.Moving = false
+		put, err := putSubject(r)
+		plan.Batch.Puts = []storage.Put{put}
+		return plan, err
+	})
+	return err
+}
+
+// moveHoldings makes what one subject holds that of another. Every step can be done
+// again.
+func (s *Service) moveHoldings(ctx context.Context, from, into string, now time.Time) error {
+	m := moving{s, from, into, now, nil}
+	docs, err := s.get(ctx, memberKey(from))
+	if err != nil {
+		return err
+	}
+	member, err := record(members, docs, memberKey(from))
+	if err != nil {
+		return err
+	}
+	for _, program := range member.Value.programs() {
+		if err := m.each(ctx, kindReferral, referrerList(program, from), m.planClaims); err != nil {
+			return err
+		}
+		if err := m.each(ctx, kindReward, rewardList(program, from), m.planReward); err != nil {
+			return err
+		}
+	}
+	if err := m.wallet(ctx); err != nil {
+		return err
+	}
+	for _, c := range m.currencies {
+		if err := m.credit(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// programs are those that the customer has anything to do with.
+func (b *memberBody) programs() []string {
+	var all []string
+	for _, l := range b.Links {
+		all = append(all, l.Program)
+	}
+	if r := b.Registration; r != nil && r.Bound && !slices.Contains(all, r.Program) {
+		all = append(all, r.Program)
+	}
+	return all
+}
+
+// moving is one subject's things on their way to another.
+type moving struct {
+	*Service
+	from, into string
+	now        time.Time
+	currencies []ledger.Currency // of credit that was granted
+}
+
+// each plans and applies what becomes of each document of a list.
+func (m *moving) each(ctx context.Context, kind, list string, plan func(context.Context, storage.Doc) (storage.Batch, error)) error {
+	query := storage.Query{Kind: kind, List: list}
+	for {
+		page, err := m.store.List(ctx, query)
+		if err != nil {
+			return err
+		}
+		for _, doc := range page.Docs {
+			if _, err := do(ctx, m.Service, m.now, func(ctx context.Context, _ *storage.Failure) (storage.Plan[struct{}], error) {
+				docs, err := m.get(ctx, doc.Key)
+				if err != nil {
+					return storage.Plan[struct{}]{}, err
+				}
+				batch, err := plan(ctx, docs[doc.Key])
+				return storage.Plan[struct{}]{Batch: batch}, err
+			}); err != nil {
+				return err
+			}
+		}
+		if query.After = page.Next; query.After == "" {
+			return nil
+		}
+	}
+}
+
+// moveClaims takes claims from the counters of one customer to those of the other,
+// without a maximum: what was used was used.
+func (m *moving) moveClaims(claims []ledger.Claim, batch *storage.Batch) []ledger.Claim {
+	claims = slices.Clone(claims)
+	for i := range claims {
+		c := &claims[i]
+		name, own := strings.CutSuffix(c.Counter, "/referrer/"+m.from)
+		if !own {
+			continue
+		}
+		to := *c
+		to.Counter, to.Max = name+"/referrer/"+m.into, 0 // no limit: the audit looks for none
+		if c.N > 0 && c.Open(m.now) {
+			take := to.Take()
+			take.Max = math.MaxInt64
+			batch.Adds = append(batch.Adds, c.Give(), take)
+		}
+		if c.N > 0 && !c.Open(m.now) {
+			continue // its counter is over: it stays as it is
+		}
+		*c = to
+	}
+	return claims
+}
+
+func (m *moving) planClaims(_ context.Context, doc storage.Doc) (storage.Batch, error) {
+	var batch storage.Batch
+	r, err := referrals.Decode(doc)
+	if err != nil {
+		return batch, err
+	}
+	moved := m.moveClaims(r.Value.Claims, &batch)
+	if slices.Equal(moved, r.Value.Claims) {
+		return batch, nil
+	}
+	r.Value.Claims = moved
+	put, err := referrals.Put(r, doc.Due, doc.Lists...)
+	batch.Puts = append(batch.Puts, put)
+	return batch, err
+}
+
+// planReward gives a reward, its claims and its coupons to the other subject.
+func (m *moving) planReward(ctx context.Context, doc storage.Doc) (storage.Batch, error) {
+	r, err := rewards.Decode(doc)
+	if err != nil {
+		return storage.Batch{}, err
+	}
+	b := &r.Value
+	for _, money := range b.Gives.Credit {
+		if !slices.Contains(m.currencies, money.Currency()) {
+			m.currencies = append(m.currencies, money.Currency())
+		}
+	}
+	if b.Customer != m.from {
+		return storage.Batch{}, nil // by an attempt before
+	}
+	own := storage.Batch{}
+	b.Customer, b.Claims = m.into, m.moveClaims(b.Claims, &own)
+	batches := []storage.Batch{}
+	b.Coupons = slices.Clone(b.Coupons)
+	for i, id := range b.Coupons {
+		plan, err := m.reissue(ctx, id)
+		if err != nil {
+			return own, err
+		}
+		if plan.Answer.ID != "" {
+			b.Coupons[i] = plan.Answer.ID
+			batches = append(batches, plan.Batch)
+		}
+	}
+	put, err := putReward(r)
+	if err != nil {
+		return own, err
+	}
+	own.Puts = append(own.Puts, put)
+	return storage.Join(append(batches, own)...)
+}
+
+// reissue gives one coupon to the other subject, as it is; one that can't be used any
+// more stays where it is.
+func (m *moving) reissue(ctx context.Context, id string) (storage.Plan[coupon.Coupon], error) {
+	sum := sha256.Sum256([]byte(id))
+	plan, err := m.coupons.PlanReissue(ctx, coupon.ReissueRequest{
+		ID: "merge-" + hex.EncodeToString(sum[:20]), Coupon: id, Holder: m.into, Actor: "merge", Reason: "two accounts of one person were merged",
+	}, m.now)
+	if errors.Is(err, coupon.ErrRefused) || errors.Is(err, coupon.ErrNoCoupon) || errors.Is(err, coupon.ErrState) {
+		return storage.Plan[coupon.Coupon]{}, nil
+	}
+	return plan, err
+}
+
+// wallet moves the coupons that are no rewards of a program.
+func (m *moving) wallet(ctx context.Context) error {
+	query := coupon.WalletQuery{}
+	for {
+		page, err := m.coupons.Wallet(ctx, m.from, query, m.now)
+		if err != nil {
+			return err
+		}
+		for _, c := range page.Coupons {
+			if _, err := do(ctx, m.Service, m.now, func(ctx context.Context, _ *storage.Failure) (storage.Plan[coupon.Coupon], error) {
+				return m.reissue(ctx, c.ID)
+			}); err != nil {
+				return err
+			}
+		}
+		if query.After = page.Next; query.After == "" {
+			return nil
+		}
+	}
+}
+
+// credit moves what is left of credit in a currency. Taking is recorded with what was
+// taken, so that granting it is the same when it is done again.
+func (m *moving) credit(ctx context.Context, c ledger.Currency) error {
+	id := "merge/" + m.from + "/" + c.Code()
+	request := coupon.CreditRequest{
+		ID: id, Customer: m.from, Amount: ledger.Minor(math.MaxInt64>>10, c), Actor: "merge", Reason: "two accounts of one person were merged", Concerns: m.into,
+	}
+	taken, err := m.coupons.TakeCredit(ctx, request, m.now)
+	if err != nil || taken.Moved.Sign() == 0 {
+		return err
+	}
+	request.Customer, request.Amount, request.Concerns = m.into, taken.Moved, m.from
+	_, err = m.coupons.GrantCredit(ctx, request, m.now)
+	return err
+}
+
+// become gives the subject that a subject has become, for what is still to be earned.
+func (w *work) become(ctx context.Context, customer string) (string, error) {
+	for range maxMerges {
+		if len(w.people) == 0 {
+			return customer, nil
+		}
+		subject, err := one(ctx, w.snapshot, subjects, subjectKey(customer))
+		if err != nil {
+			return customer, err
+		}
+		if subject.Version > 0 { // a merge must not come in between
+			w.batches = append(w.batches, storage.Batch{Checks: []storage.Check{{Key: subject.Key, Version: subject.Version}}})
+		}
+		if subject.Value.Merged == "" {
+			return customer, nil
+		}
+		customer = subject.Value.Merged
+	}
+	return customer, fmt.Errorf("%w: accounts were merged more than %d times in a row: audit the store", storage.ErrCorrupt, maxMerges)
+}
+
+// within is for how long a case is open.
+func (r *Review) within() time.Duration { return cmp.Or(r.Within, mergeReview) }
