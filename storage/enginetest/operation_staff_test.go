@@ -19,7 +19,24 @@ func staffOperations() map[string]operation {
 			{Order: "old", Offer: "cap", Amount: ledger.MustMoney(amount, eur), At: noon},
 		}}
 	}
+	override := coupon.OverrideRequest{ID: "o", Offer: "cap", Customer: "jane", Actor: "staff", Reason: "our fault"}
+	forAnother := override
+	forAnother.Customer = "joe"
 	return map[string]operation{
+		"coupon.Service.Override": {nil, always(asking{
+			ask: func(ctx context.Context, s services, at time.Time) (any, error) {
+				return s.coupons.Override(ctx, override, at)
+			},
+			other: func(ctx context.Context, s services) error { return only(s.coupons.Override(ctx, forAnother, noon)) },
+		})},
+		"coupon.Service.PlanOverride": {nil, always(asking{
+			ask: planned(func(ctx context.Context, s services, at time.Time) (storage.Plan[coupon.Override], error) {
+				return s.coupons.PlanOverride(ctx, override, at)
+			}),
+			other: func(ctx context.Context, s services) error {
+				return only(s.coupons.PlanOverride(ctx, forAnother, noon))
+			},
+		})},
 		"coupon.Service.Reissue": {nil, always(asking{
 			ask: func(ctx context.Context, s services, at time.Time) (any, error) {
 				return s.coupons.Reissue(ctx, reissue, at)
