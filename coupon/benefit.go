@@ -85,7 +85,8 @@ type FixedPrice struct {
 }
 
 // BuyGet takes a percentage off Get units for every Buy units bought, each unit
-// used once, the cheapest reduced, nothing granted in part.
+// used once, the cheapest reduced, nothing granted in part. What is bought or got for
+// one such offer, or is in a [BundlePrice], is neither for the next.
 type BuyGet struct {
 	Buy int64 // units to buy, at least 1
 	Get int64 // units reduced for them, at least 1
@@ -375,14 +376,16 @@ func (b BuyGet) check(path string, faults *Faults) {
 // them, r repeats are possible when r·Buy units can be bought and r·Get others be
 // got; those got are the cheapest that leave enough to be bought.
 func (b BuyGet) apply(p *pricing, e *entry) int64 {
-	var gettable []int
+	var buyable, gettable []int
 	var buy, get, both int64
 	either := make(map[int]bool)
 	for _, i := range p.eligible(e) {
 		line := &p.cart.Lines[p.parts[i].line]
 		buys, gets := b.BuyOf.name(line, e.Version.hashed), b.GetOf.name(line, e.Version.hashed)
-		units := p.parts[i].units
+		units := p.unused(i)
 		switch {
+		case units == 0:
+			continue
 		case buys && gets:
 			both += units
 			either[i] = true
@@ -390,6 +393,9 @@ func (b BuyGet) apply(p *pricing, e *entry) int64 {
 			buy += units
 		case gets:
 			get += units
+		}
+		if buys {
+			buyable = append(buyable, i)
 		}
 		if gets {
 			gettable = append(gettable, i)
@@ -409,7 +415,26 @@ func (b BuyGet) apply(p *pricing, e *entry) int64 {
 	if !b.Rate.IsZero() {
 		off = rate(b.Rate, off, e)
 	}
-	return p.spread(off, parts)
+	if off = p.spread(off, parts); off > 0 {
+		for _, i := range parts {
+			p.use(i, p.parts[i].units)
+		}
+		b.use(p, buyable, either, repeats*b.Buy)
+	}
+	return off
+}
+
+// use uses so many units as bought: those that can only be bought, then the others, the
+// dearest first, so that the next such offer finds what is cheap.
+func (b BuyGet) use(p *pricing, buyable []int, either map[int]bool, units int64) {
+	p.sort(buyable, Dearest)
+	for _, second := range []bool{false, true} {
+		for _, i := range buyable {
+			if either[i] == second {
+				units -= p.use(i, units)
+			}
+		}
+	}
 }
 
 // cheapest gives parts of exactly n units, of which at most spare are of either
@@ -418,7 +443,7 @@ func (b BuyGet) cheapest(p *pricing, gettable []int, either map[int]bool, n, spa
 	p.sort(gettable, Cheapest)
 	var parts []int
 	for _, i := range gettable {
-		units := min(n, p.parts[i].units)
+		units := min(n, p.unused(i))
 		if either[i] {
 			units = min(units, spare)
 			spare -= units

@@ -415,6 +415,41 @@ func TestBuyGetTriesOut(t *testing.T) {
 	})
 }
 
+// Units that one offer has used are not there for the next: of like units each finds
+// what those before it left.
+func TestBuyGetsShareUnits(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		left := rapid.Int64Range(1, 40).Draw(t, "units")
+		cart := cartOf(item("10.00", left))
+		var all []coupon.Candidate
+		var want int64
+		for i := range rapid.IntRange(1, 4).Draw(t, "offers") {
+			b := coupon.BuyGet{
+				Buy: rapid.Int64Range(1, 4).Draw(t, "buy"), Get: rapid.Int64Range(1, 3).Draw(t, "get"), Max: rapid.Int64Range(1, 3).Draw(t, "max"),
+			}
+			v, err := coupon.NewVersion(freely(giving(string(rune('a'+i)), b)))
+			require.NoError(t, err)
+			all = append(all, coupon.Candidate{Version: v})
+			repeats := min(b.Max, left/(b.Buy+b.Get))
+			left -= repeats * (b.Buy + b.Get)
+			want += repeats * b.Get * 1000
+		}
+		q, err := coupon.Decide(cart, all, coupon.Facts{}, noon)
+		require.NoError(t, err)
+		require.Equal(t, want, q.Discount.Minor())
+		checkSums(t, q)
+	})
+}
+
+// What a limit of money refuses has used no unit.
+func TestRefusedSetsUseNoUnits(t *testing.T) {
+	first := limited(freely(giving("a", coupon.BuyGet{Buy: 1, Get: 1})), coupon.Limit{Money: euros("5.00")})
+	q := decide(t, cartOf(item("10.00", 2)), first, freely(giving("b", coupon.BuyGet{Buy: 1, Get: 1, Rate: half})))
+	assert.Equal(t, int64(500), q.Discount.Minor())
+	require.Len(t, q.Refused, 1)
+	assert.Equal(t, coupon.ReasonLimit, q.Refused[0].Reason)
+}
+
 // Every unit serves one item or none: of all ways with the most sets, the cheapest
 // or the dearest units.
 func TestBundlesTryOut(t *testing.T) {

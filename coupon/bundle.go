@@ -9,7 +9,8 @@ import (
 )
 
 // BundlePrice gives a set of goods for one price, as often as the cart holds the
-// whole set, each unit used once. A set that would cost less than the price is
+// whole set, each unit used once; one that another [BundlePrice] or a [BuyGet] uses is
+// not used again. A set that would cost less than the price is
 // left as it is.
 //
 // A unit that fits several items serves the one that lets the cart hold the most
@@ -81,7 +82,12 @@ func (b BundlePrice) apply(p *pricing, e *entry) int64 {
 		for k, item := range b.Items {
 			used = queues[k].take(p, used, item.Units*like)
 		}
-		off += p.spread(p.cost(used, false)-times(price, like), used)
+		if taken := p.spread(p.cost(used, false)-times(price, like), used); taken > 0 {
+			off += taken
+			for _, i := range used {
+				p.use(i, p.parts[i].units)
+			}
+		}
 		sets -= like
 	}
 	return off
@@ -110,7 +116,7 @@ func (b BundlePrice) fillMost(p *pricing, e *entry, parts []int) (int64, *fillin
 		for k, item := range b.Items {
 			if item.Of.name(&p.cart.Lines[p.parts[part].line], e.Version.hashed) {
 				fits |= 1 << k
-				found[k] += p.parts[part].units
+				found[k] += p.unused(part)
 			}
 		}
 		f.kinds[i] = f.kind(fits)
@@ -147,7 +153,7 @@ func (b BundlePrice) fill(p *pricing, parts []int, f *filling, sets int64) bool 
 		need += f.free[k]
 	}
 	for i, part := range parts {
-		f.used[i] = f.push(f.kinds[i], p.parts[part].units)
+		f.used[i] = f.push(f.kinds[i], p.unused(part))
 		need -= f.used[i]
 	}
 	return need == 0

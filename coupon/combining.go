@@ -88,7 +88,7 @@ func (d *decision) restoreLost() (any bool) {
 }
 
 // workOut works out a set of offers, and gives those that apply: one that does not gives
-// back what it took. It may have cut lines into parts in vain: then the others are worked
+// back what it took. It may have cut lines into parts, or used units, in vain: then the others are worked
 // out anew, without it.
 func (d *decision) workOut(set []*entry) []*entry {
 	var taken map[string]int64
@@ -100,7 +100,7 @@ func (d *decision) workOut(set []*entry) []*entry {
 			taken = make(map[string]int64)
 		}
 		for _, e := range set {
-			parts := len(d.pricing.parts)
+			parts, used := len(d.pricing.parts), d.pricing.used
 			refused := d.work(e, len(applied), taken)
 			if refused == nil {
 				applied = append(applied, e)
@@ -108,7 +108,7 @@ func (d *decision) workOut(set []*entry) []*entry {
 			}
 			e.Refused = d.concern(e, refused)
 			d.pricing.clip(e, 0)
-			vain = vain || len(d.pricing.parts) > parts
+			vain = vain || len(d.pricing.parts) > parts || d.pricing.used > used
 		}
 		if !vain {
 			return applied

@@ -114,6 +114,9 @@
 //     stands alone by default beside other offers.
 //   - A search for the best set prices up to 4,096 sets and says when that was not
 //     enough. A heuristic alone lost: nobody could tell when it is right.
+//   - A unit is bought, got or part of a bundle for one offer only. Counting it for each
+//     lost: two offers of half the second would take three quarters off it, and two that
+//     each free one unit of four would free one.
 //   - Each payer's part of a discount is a cut of its own off each part of a line, so
 //     that a return gives every payer back exactly what it paid. Sharing what comes
 //     back anew lost: successive shares of parts do not sum to the share of the whole.

@@ -18,6 +18,7 @@ type part struct {
 	price int64 // of all its units before offers, minor units
 	now   int64 // what they cost after the offers so far
 	floor int64 // the least they may cost
+	used  int64 // how many of its units sets have used
 	cut   int32 // its last cut, counted from 1; 0: none
 	by    int32 // the offer that made it, as an index among those applied
 	next  int32 // the part that follows in the line, counted from 1; 0: none
@@ -42,6 +43,7 @@ type pricing struct {
 	applied    int      // index of the offer being worked out
 	short      *Refusal // what the cart lacks for it, where it takes nothing off for that
 	changed    []int    // the parts that are not as before offers
+	used       int64    // units that sets have used
 	fine       int      // parts cut off that offers looked at so far, and cuts that came with them
 	finest     int      // how many that may be
 
@@ -104,7 +106,7 @@ func (p *pricing) reset() {
 	for i, s := range p.cart.Shipping {
 		p.deliveries[i] = delivery{now: s.Price.Minor(), off: p.deliveries[i].off[:0]}
 	}
-	p.gifts, p.applied, p.fine = p.gifts[:0], 0, 0
+	p.gifts, p.applied, p.fine, p.used = p.gifts[:0], 0, 0, 0
 }
 
 // eligible gives the indices of the parts whose lines count for an entry, in the
@@ -291,7 +293,26 @@ func (p *pricing) firstOf(others []int, part int, n int64) []int {
 	return append(others, part)
 }
 
-// cutOff makes the last n units of a part one of their own, and gives its index.
+// unused is how many units of a part no set has used: what an offer counts as bought,
+// got or part of a bundle is not that for another.
+func (p *pricing) unused(i int) int64 { return p.parts[i].units - p.parts[i].used }
+
+// use lets a set use up to n of a part's units, and gives how many it has.
+func (p *pricing) use(i int, n int64) int64 {
+	q := &p.parts[i]
+	if n = min(n, q.units-q.used); n <= 0 {
+		return 0
+	}
+	if q.cut == 0 {
+		p.changed = append(p.changed, i)
+	}
+	q.used += n
+	p.used += n
+	return n
+}
+
+// cutOff makes the last n units of a part one of their own, and gives its index. Those
+// that sets have used are the first.
 // The indices of other parts stay as they are. Units share evenly, the earlier ones
 // carrying what does not divide, before each cut and after it alike.
 func (p *pricing) cutOff(i int, n int64) int {
@@ -304,6 +325,8 @@ func (p *pricing) cutOff(i int, n int64) int {
 	head.units, head.price, head.floor = first, firstUnits(whole.price, whole.units, first), firstUnits(whole.floor, whole.units, first)
 	tail.units, tail.price, tail.floor = n, whole.price-head.price, whole.floor-head.floor
 	tail.from += first
+	head.used = min(whole.used, first)
+	tail.used = whole.used - head.used
 	head.now, tail.now, tail.cut = head.price, tail.price, 0
 	p.history = p.history[:0]
 	for c := whole.cut; c > 0; c = p.cuts[c-1].before {

@@ -47,7 +47,7 @@ const (
 	ReasonNotBetter       Reason = "not_better"       // it would not make the best set better
 	ReasonCombination     Reason = "not_combinable"   // with Rival, which is applied
 	ReasonNothingOff      Reason = "nothing_off"      // the lines have nothing left to take off
-	ReasonIncomplete      Reason = "incomplete"       // the cart does not hold the whole set that the offer asks for
+	ReasonIncomplete      Reason = "incomplete"       // the cart does not hold the whole set that the offer asks for, of units that no other has used
 )
 
 // Refusal says why one offer does not apply, as data and as two sentences: Error
@@ -128,7 +128,7 @@ func (r *Refusal) detail() string {
 	case ReasonBlackout:
 		return fmt.Sprintf("it can't be used during %q", r.Blackout)
 	case ReasonCustomer:
-		return "it counts uses per customer, and the cart names no customer: pass a key"
+		return "it must tell customers apart, and the cart names no customer: pass a key"
 	case ReasonSegment:
 		return fmt.Sprintf("the customer's segments are %q, wanted one of %s", r.FoundText, r.NeededText)
 	case ReasonCurrency:
@@ -179,7 +179,7 @@ func (r *Refusal) detail() string {
 	case ReasonNothingOff:
 		return "nothing is left to take off"
 	case ReasonIncomplete:
-		return "the cart does not hold a whole set of the products it asks for"
+		return "the cart does not hold a whole set of the products it asks for, of units that no other offer has used for one"
 	}
 	return string(r.Reason)
 }
