@@ -241,13 +241,15 @@ func (d *decision) work(e *entry, index int, taken map[string]int64) *Refusal {
 		}
 	}
 	e.amount = e.Version.offer.Benefit.apply(p, e)
-	for _, claim := range e.claims {
-		if claim.limit.Uses > 0 {
-			continue
-		}
-		used := d.facts.Used[claim.Counter] + taken[claim.Counter]
-		if refused := d.spend(claim, e, used); refused != nil {
-			return refused
+	for _, clips := range []bool{true, false} { // what one limit clips, another may let through
+		for _, claim := range e.claims {
+			if claim.limit.Uses > 0 || (claim.limit.When == ClipSpent) != clips {
+				continue
+			}
+			used := d.facts.Used[claim.Counter] + taken[claim.Counter]
+			if refused := d.spend(claim, e, used); refused != nil {
+				return refused
+			}
 		}
 	}
 	for _, claim := range e.claims {
