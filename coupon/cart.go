@@ -159,7 +159,7 @@ func printable(s string) bool {
 		odd |= w | (w - ones*' ') | (w + ones)
 	}
 	for ; i < len(s); i++ {
-		odd |= uint64(s[i]|s[i]-' '|(s[i]+1)) & 0x80
+		odd |= uint64(s[i]|(s[i]-' ')|(s[i]+1)) & 0x80
 	}
 	if odd&tops == 0 {
 		return true

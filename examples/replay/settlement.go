@@ -14,10 +14,9 @@ type settlement struct {
 	price    int64 // of what was sold and kept, before discounts
 	own      int64 // discounts that sellers fund
 	owed     int64
-	price0   int   // sellers whose prices are not those of the data
-	balance0 int   // sellers whose balance is not the sum of their lines
-	own0     int   // sellers who funded something else by the book
-	platform int64 // discounts that the platform funds
+	price0   int // sellers whose prices are not those of the data
+	balance0 int // sellers whose balance is not the sum of their lines
+	own0     int // sellers who funded something else by the book
 }
 
 // settle states what each seller is owed, and compares it with the orders as the data

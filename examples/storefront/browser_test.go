@@ -61,7 +61,6 @@ func startChromium(t *testing.T) context.Context {
 type running struct {
 	*shop
 	t        *testing.T
-	file     string
 	address  string
 	server   *http.Server
 	stopped  chan struct{}

@@ -19,8 +19,8 @@ type way struct {
 
 	// taken is how often the last one is taken when two transactions have read
 	// that there is one, then one takes it and commits, and then the other: at
-	// each of the engine's levels in the order of isolations. At MySQL's last,
-	// serializable, the two wait for each other.
+	// each of the engine's levels from read committed on, in the order of
+	// isolations. At MySQL's last, serializable, the two wait for each other.
 	taken map[sqlstore.Dialect][]int
 
 	// overlaps: both take it before either commits.
@@ -80,7 +80,7 @@ func insertSelect(_ *testing.T, _ shop, tx *sql.Tx, id string) (bool, error) {
 // TestWaysToTakeTheLast shows, without any race, which ways take it twice.
 func TestWaysToTakeTheLast(t *testing.T) {
 	for _, e := range usual() {
-		for i, l := range isolations[e.Dialect] {
+		for i, l := range isolations[e.Dialect][1:] {
 			for _, w := range ways {
 				if i >= len(w.taken[e.Dialect]) {
 					continue

@@ -395,18 +395,3 @@ func (z *bazaar) hot(b *testing.B, shards int) redeemer {
 func (h *hand) claimStatement() string {
 	return fmt.Sprintf("UPDATE hand_counters SET used = used + 1 WHERE id = '%s' AND used + 1 <= %d", h.like.Adds[0].Counter, enough)
 }
-
-// batch is what a redemption writes, of another order.
-func (h *hand) batch(order string) storage.Batch {
-	b := h.like
-	b.Puts = slices.Clone(b.Puts)
-	for i, p := range b.Puts {
-		b.Puts[i].Key.ID = strings.ReplaceAll(p.Key.ID, likeOrder, order)
-		b.Puts[i].Body = []byte(strings.ReplaceAll(string(p.Body), likeOrder, order))
-		b.Puts[i].Lists = slices.Clone(p.Lists)
-		for j, l := range p.Lists {
-			b.Puts[i].Lists[j].List = strings.ReplaceAll(l.List, likeOrder, order)
-		}
-	}
-	return b
-}
