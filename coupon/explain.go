@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/text/language"
 
-	"github.com/vouch-go/vouch/internal/wording"
+	"github.com/vouch-go/vouch/coupon/wording"
 	"github.com/vouch-go/vouch/ledger"
 )
 

@@ -3,7 +3,7 @@ package coupon
 import (
 	"errors"
 
-	"github.com/vouch-go/vouch/internal/strict"
+	"github.com/vouch-go/vouch/coupon/strict"
 )
 
 // reading reads a document of this package strictly, and lists its faults.

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/vouch-go/vouch/internal/strict/stricttest"
+	"github.com/vouch-go/vouch/coupon/strict/stricttest"
 )
 
 var branches = map[string]map[string][]string{"benefit": benefitMembers, "condition": conditionMembers}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/vouch-go/vouch/coupon"
-	"github.com/vouch-go/vouch/internal/strict"
+	"github.com/vouch-go/vouch/coupon/strict"
 	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/storage"
 )

@@ -4,7 +4,7 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/vouch-go/vouch/internal/strict/stricttest"
+	"github.com/vouch-go/vouch/coupon/strict/stricttest"
 )
 
 // The schema says what the code reads and writes.

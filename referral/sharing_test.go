@@ -10,7 +10,7 @@ import (
 	"golang.org/x/text/language"
 	"pgregory.net/rapid"
 
-	"github.com/vouch-go/vouch/internal/wording/wordingtest"
+	"github.com/vouch-go/vouch/coupon/wording/wordingtest"
 	"github.com/vouch-go/vouch/referral"
 )
 

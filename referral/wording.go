@@ -3,7 +3,7 @@ package referral
 import (
 	"embed"
 
-	"github.com/vouch-go/vouch/internal/wording"
+	"github.com/vouch-go/vouch/coupon/wording"
 )
 
 //go:embed languages/*.json

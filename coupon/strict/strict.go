@@ -1,5 +1,6 @@
 // Package strict reads JSON documents that somebody else wrote, and lists everything
-// that is wrong with them: what encoding/json lets pass, too.
+// that is wrong with them: what encoding/json lets pass, too. It serves packages coupon
+// and referral and may change with them.
 package strict
 
 import (

@@ -1,6 +1,7 @@
 // Package wording says things to one reader: in the words of a catalogue of their
 // language, and with the numbers, amounts and dates of their region. What every
-// catalogue needs, such as lists, days and amounts, is in its own.
+// catalogue needs, such as lists, days and amounts, is in its own. It serves packages
+// coupon and referral and may change with them.
 package wording
 
 import (

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/text/language"
 
-	"github.com/vouch-go/vouch/internal/wording"
-	"github.com/vouch-go/vouch/internal/wording/wordingtest"
+	"github.com/vouch-go/vouch/coupon/wording"
+	"github.com/vouch-go/vouch/coupon/wording/wordingtest"
 	"github.com/vouch-go/vouch/ledger"
 )
 

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/vouch-go/vouch/internal/strict"
+	"github.com/vouch-go/vouch/coupon/strict"
 	"github.com/vouch-go/vouch/ledger"
 )
 
