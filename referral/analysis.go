@@ -95,7 +95,7 @@ func (s *Service) Analyze(ctx context.Context, program string, q AnalysisQuery) 
 		for i := range bodies {
 			a.count(&bodies[i], referrers)
 		}
-		return s.sumRewards(ctx, bodies, &a.Given)
+		return s.eachReward(ctx, bodies, a.Given.reward)
 	})
 	if err != nil {
 		return Analysis{}, err
@@ -180,8 +180,8 @@ func (s *Service) countTouches(ctx context.Context, program string, period coupo
 	}
 }
 
-// sumRewards adds up what became of some referrals' rewards.
-func (s *Service) sumRewards(ctx context.Context, bodies []referralBody, sums *Totals) error {
+// eachReward visits the rewards of some referrals.
+func (s *Service) eachReward(ctx context.Context, bodies []referralBody, visit func(*rewardBody)) error {
 	var keys []storage.Key
 	for i := range bodies {
 		keys = append(keys, rewardKeys(bodies[i].Program, bodies[i].Friend)...)
@@ -199,7 +199,7 @@ func (s *Service) sumRewards(ctx context.Context, bodies []referralBody, sums *T
 			if err != nil {
 				return err
 			}
-			sums.reward(&r.Value)
+			visit(&r.Value)
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/referral"
 )
 
@@ -79,10 +80,49 @@ func TestWhatIf(t *testing.T) {
 			require.Equal(t, "4 rewards, 0 withheld, 40.00 EUR", w.Recorded.String())
 			require.Equal(t, c.want, w.Changed.String())
 			require.Equal(t, int64(7), w.Referrals)
+			require.Equal(t, w.Changed, summed(w, func(r referral.WhatIfReward) referral.Totals { return r.Changed }))
+			require.Equal(t, w.Recorded, summed(w, func(r referral.WhatIfReward) referral.Totals { return r.Recorded }))
 		})
 	}
 	requireSame(t, before, dump(t, s.store))
 	require.ErrorIs(t, second(s.WhatIf(ctx, referral.Program{}, coupon.Interval{}, noon)), referral.ErrProgram)
+}
+
+// summed adds the rows of a report up, of credit in one currency.
+func summed(w referral.WhatIf, side func(referral.WhatIfReward) referral.Totals) referral.Totals {
+	var sums referral.Totals
+	var minor int64
+	for _, r := range w.Rewards {
+		s := side(r)
+		sums.Rewards, sums.Withheld = sums.Rewards+s.Rewards, sums.Withheld+s.Withheld
+		for _, m := range s.Credit {
+			minor += m.Minor()
+		}
+	}
+	if minor > 0 {
+		sums.Credit = coupon.Amounts{ledger.Minor(minor, eur("0").Currency())}
+	}
+	return sums
+}
+
+// What sides would earn at their steps is told apart, the referrer's first.
+func TestWhatIfBySideAndStep(t *testing.T) {
+	s := analysed(t)
+	w, err := s.WhatIf(ctx, inCredit(func(p *referral.Program) {
+		p.Rewards = append(p.Rewards, referral.Rule{Side: referral.Referee, Step: referral.Registered, Earning: referral.Earning{Credit: coupon.Amounts{eur("1.00")}}})
+		p.Milestones = []referral.Milestone{{Friends: 3, Earning: referral.Earning{Credit: coupon.Amounts{eur("75.00")}}}}
+		p.Caps = []referral.Cap{{Friends: 2}}
+	}), coupon.Interval{}, noon.Add(2*day))
+	require.NoError(t, err)
+	var rows []string
+	for _, r := range w.Rewards {
+		rows = append(rows, fmt.Sprintf("%s %s: %s; %s", r.Side, r.Step, r.Recorded, r.Changed))
+	}
+	require.Equal(t, []string{
+		"referrer qualified: 4 rewards, 0 withheld, 40.00 EUR; 3 rewards, 1 withheld, 30.00 EUR",
+		"referrer milestone: 0 rewards, 0 withheld; 1 rewards, 0 withheld, 75.00 EUR",
+		"referee registered: 0 rewards, 0 withheld; 7 rewards, 0 withheld, 7.00 EUR",
+	}, rows)
 }
 
 func TestTimeline(t *testing.T) {

@@ -16,6 +16,33 @@ type WhatIf struct {
 	Recorded  Totals // what was given under the terms of the time
 	Qualified int64  // referrals that would have qualified and stayed so
 	Changed   Totals // what would have been given
+
+	Rewards []WhatIfReward // the same by side and step, the referrer's first
+}
+
+// WhatIfReward is what one side was given at one step, and what it would have been.
+type WhatIfReward struct {
+	Side     Side
+	Step     Step
+	Recorded Totals
+	Changed  Totals
+}
+
+// reward gives the row of a side and step.
+func (w *WhatIf) reward(side Side, step Step) *WhatIfReward {
+	i, found := slices.BinarySearchFunc(w.Rewards, WhatIfReward{Side: side, Step: step}, func(a, b WhatIfReward) int {
+		return cmp.Or(cmp.Compare(b.Side, a.Side), cmp.Compare(b.Step, a.Step))
+	})
+	if !found {
+		w.Rewards = slices.Insert(w.Rewards, i, WhatIfReward{Side: side, Step: step})
+	}
+	return &w.Rewards[i]
+}
+
+// record counts a reward that was made.
+func (w *WhatIf) record(b *rewardBody) {
+	w.Recorded.reward(b)
+	w.reward(b.Side, b.Step).Recorded.reward(b)
 }
 
 // WhatIf runs a changed program over the recorded history of the program of its id, in a
@@ -54,13 +81,12 @@ func (s *Service) WhatIf(ctx context.Context, changed Program, period coupon.Int
 			}
 			earned = append(earned, steps...)
 		}
-		return s.sumRewards(ctx, bodies, &report.Recorded)
+		return s.eachReward(ctx, bodies, report.record)
 	})
 	if err != nil {
 		return WhatIf{}, err
 	}
-	report.Changed, err = changed.giveAll(earned)
-	return report, err
+	return report, report.giveAll(&changed, earned)
 }
 
 // earnedStep is a step that a referral takes under some terms.
@@ -89,17 +115,17 @@ func (b *referralBody) stepsUnder(terms *Program, ending ending, now time.Time) 
 }
 
 // giveAll gives what steps earn, in their order, as far as caps and budget let it.
-func (p *Program) giveAll(steps []earnedStep) (Totals, error) {
+func (w *WhatIf) giveAll(p *Program, steps []earnedStep) error {
 	slices.SortStableFunc(steps, func(a, b earnedStep) int {
 		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.friend, b.friend), cmp.Compare(b.step, a.step))
 	})
-	g := giving{p: p, used: make(map[string]int64), placed: make(map[string]bool), numbers: make(map[string]int64), made: make(map[string]int64)}
+	g := giving{p: p, report: w, used: make(map[string]int64), placed: make(map[string]bool), numbers: make(map[string]int64), made: make(map[string]int64)}
 	for i := range steps {
 		if err := g.step(&steps[i]); err != nil {
-			return Totals{}, err
+			return err
 		}
 	}
-	return g.sums, nil
+	return nil
 }
 
 type giving struct {
@@ -108,7 +134,7 @@ type giving struct {
 	placed  map[string]bool  // friends who have a place
 	numbers map[string]int64 // friends who count, by referrer
 	made    map[string]int64 // milestones, by referrer and milestone
-	sums    Totals
+	report  *WhatIf
 }
 
 func (g *giving) step(s *earnedStep) error {
@@ -121,7 +147,7 @@ func (g *giving) step(s *earnedStep) error {
 		case !earns:
 			continue
 		case s.denied.denied(side):
-			g.sums.Withheld++
+			g.withhold(side, s.step)
 			continue
 		}
 		var places []ledger.Claim
@@ -137,7 +163,7 @@ func (g *giving) step(s *earnedStep) error {
 				earned.Credit[i] = ledger.Minor(share(m.Minor(), s.kept, s.asked), m.Currency())
 			}
 		}
-		given, err := g.give(side, s.referrer, &earned, places, s.gross)
+		given, err := g.give(side, s.step, s.referrer, &earned, places, s.gross)
 		if err != nil {
 			return err
 		}
@@ -152,7 +178,7 @@ func (g *giving) step(s *earnedStep) error {
 }
 
 // give counts an earning, unless a cap or the budget withholds it.
-func (g *giving) give(side Side, referrer string, e *Earning, places []ledger.Claim, at time.Time) (bool, error) {
+func (g *giving) give(side Side, step Step, referrer string, e *Earning, places []ledger.Claim, at time.Time) (bool, error) {
 	worth, err := g.p.claimsOf(side, referrer, e, at)
 	if err != nil {
 		return false, err
@@ -160,16 +186,29 @@ func (g *giving) give(side Side, referrer string, e *Earning, places []ledger.Cl
 	claims := slices.Concat(places, worth)
 	for _, c := range claims {
 		if g.used[c.Counter]+c.N > c.Max {
-			g.sums.Withheld++
+			g.withhold(side, step)
 			return false, nil
 		}
 	}
 	for _, c := range claims {
 		g.used[c.Counter] += c.N
 	}
-	g.sums.Rewards++
-	g.sums.add(e)
+	for _, sums := range g.sums(side, step) {
+		sums.Rewards++
+		sums.add(e)
+	}
 	return true, nil
+}
+
+func (g *giving) withhold(side Side, step Step) {
+	for _, sums := range g.sums(side, step) {
+		sums.Withheld++
+	}
+}
+
+// sums are those that a reward of a side and step counts in.
+func (g *giving) sums(side Side, step Step) [2]*Totals {
+	return [2]*Totals{&g.report.Changed, &g.report.reward(side, step).Changed}
 }
 
 func (g *giving) milestones(s *earnedStep) error {
@@ -180,7 +219,7 @@ func (g *giving) milestones(s *earnedStep) error {
 			continue
 		}
 		g.made[key]++
-		if _, err := g.give(Referrer, s.referrer, &m.Earning, nil, s.at); err != nil {
+		if _, err := g.give(Referrer, Milestones, s.referrer, &m.Earning, nil, s.at); err != nil {
 			return err
 		}
 	}

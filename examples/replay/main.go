@@ -12,6 +12,14 @@
 //     program laid over it.
 //
 // Without the data it replays small generated sets through the same code.
+//
+// With -whatif it asks, once ukretail has been replayed, what another program would
+// have given for the same year, and prints it beside what was given; nothing is
+// written. The file holds a program as [referral.ParseProgram] reads it, with the id
+// gift-shop; testdata/whatif.json is one, which gives both sides credit two weeks after
+// the friend's first purchase, for at most two friends:
+//
+//	go run ./examples/replay -set ukretail -whatif examples/replay/testdata/whatif.json
 package main
 
 import (
@@ -26,6 +34,8 @@ import (
 	"slices"
 	"strings"
 	_ "time/tzdata" // the shops' time zones, on machines that have none
+
+	"github.com/vouch-go/vouch/referral"
 )
 
 func main() {
@@ -59,6 +69,7 @@ type session struct {
 	stores   *stores
 	progress *progress
 	journal  func(set string) (io.WriteCloser, error) // where the book of a set is exported; nil: nowhere
+	whatIf   *referral.Program                        // what is tried over the referrals of a set; nil: nothing
 }
 
 func run(ctx context.Context, args []string, out, progressTo io.Writer) error {
@@ -69,6 +80,7 @@ func run(ctx context.Context, args []string, out, progressTo io.Writer) error {
 	db := flags.String("db", "", "SQLite `file` to keep everything in, which must not exist yet (default a temporary one, removed afterwards)")
 	kind := flags.String("store", "sqlite", "sqlite or memory")
 	journal := flags.String("journal", "", "`file` to export the book to, for hledger; with several sets, one per set")
+	whatIf := flags.String("whatif", "", "`file` of a program as JSON, with the id "+program+": what it would have given in ukretail")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -76,11 +88,15 @@ func run(ctx context.Context, args []string, out, progressTo io.Writer) error {
 	if len(sets) == 0 || flags.NArg() > 0 {
 		return fmt.Errorf("replay: no set %q: choose journey, olist, ukretail or all with -set", strings.Join(append(flags.Args(), *only), " "))
 	}
+	changed, err := readWhatIf(*whatIf, sets)
+	if err != nil {
+		return err
+	}
 	stores, err := openStores(*kind, *db)
 	if err != nil {
 		return err
 	}
-	s := &session{stores: stores, progress: newProgress(progressTo)}
+	s := &session{stores: stores, progress: newProgress(progressTo), whatIf: changed}
 	if *journal != "" {
 		s.journal = func(set string) (io.WriteCloser, error) { return os.Create(journalFile(*journal, set, len(sets) > 1)) }
 	}

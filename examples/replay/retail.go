@@ -61,6 +61,11 @@ func replayRetail(ctx context.Context, s *session, src source) (*report, error) 
 	if err := g.tellReferrals(ctx, r); err != nil {
 		return nil, err
 	}
+	if s.whatIf != nil {
+		if err := g.tellWhatIf(ctx, r, *s.whatIf); err != nil {
+			return nil, err
+		}
+	}
 	return r, g.close(ctx, s, "ukretail", r, referral.Audit)
 }
 
@@ -111,12 +116,16 @@ func (g *giftShop) open(ctx context.Context, at time.Time) error {
 			return err
 		}
 	}
+	_, err := g.referrals.Publish(ctx, giftShopTerms(), "replay", at)
+	g.settled = at
+	return err
+}
+
+func giftShopTerms() referral.Program {
 	terms := referral.AliExpress(program, friendsCap,
 		[]coupon.IssueOffer{{Offer: "welcome-3", Count: 2}, {Offer: "welcome-10"}}, coupon.IssueOffer{Offer: "friend-5"})
 	terms.Hold = holdReturns
-	_, err := g.referrals.Publish(ctx, terms, "replay", at)
-	g.settled = at
-	return err
+	return terms
 }
 
 // shopEvent is something that happens in the shop.
