@@ -52,7 +52,8 @@ type CreditChange struct {
 
 // Credit is what a customer has to spend in a currency or unit: what was granted,
 // less what was taken back, spent, and what orders that wait for their payment
-// hold.
+// hold; 0 for a customer who was never granted any. It fails with a [*Faults] when the
+// customer or the currency is missing.
 func (s *Service) Credit(ctx context.Context, customer string, currency ledger.Currency) (ledger.Money, error) {
 	faults := &Faults{Kind: ErrRequest}
 	if faults.id("customer", customer, false); currency.IsZero() {

@@ -48,7 +48,8 @@ func (s *Service) Exclude(ctx context.Context, e Exclusion, actor string, now ti
 	})
 }
 
-// Include takes an exclusion back. Taking back what is not there changes nothing.
+// Include takes an exclusion back. Taking back what is not there changes nothing. It
+// fails with a [*Faults] when the seller or the exclusion's id is missing or too long.
 func (s *Service) Include(ctx context.Context, seller, exclusion, actor string, now time.Time) error {
 	return s.changeExclusions(ctx, seller, "included", exclusion, actor, now, func(all []exclusionDocument, i int) ([]exclusionDocument, error) {
 		if i < 0 {

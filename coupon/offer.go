@@ -114,7 +114,8 @@ type Share struct {
 	Rate  ledger.Rate // above 0 %
 }
 
-// Payers with a meaning. Seller is each line's own.
+// Payers with a meaning. Seller is each line's or delivery's own; where there is none,
+// the platform pays its share.
 const (
 	Platform = "platform"
 	Seller   = "seller"
