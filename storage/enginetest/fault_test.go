@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -170,30 +171,38 @@ func faultAtEachStep(t *testing.T, e Engine, wrong interference, apply func(ctx 
 	}
 }
 
-// TestCommitCut: an error at the commit is no outcome, and not retried.
+// TestCommitCut: an error at the commit is no outcome, and not retried, whether there
+// is a COMMIT or a statement commits by itself.
 func TestCommitCut(t *testing.T) {
 	for _, e := range Engines() {
-		for _, done := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/committed=%t", e.Name, done), func(t *testing.T) {
-				dsn := e.DSN(t)
-				armed, commits := false, 0
-				store := e.Store(t, e.Tap(t, dsn, 0, func(s Step) error {
-					if armed && s.commits() && s.Done == done {
-						commits++
-						return errCut
-					}
-					return nil
-				}), sqlstore.Options{})
-				richBefore(t, store)
-				armed = true
-				err := store.Apply(t.Context(), rich())
-				require.ErrorIs(t, err, storage.ErrOutcomeUnknown)
-				require.ErrorIs(t, err, errCut)
-				require.False(t, sqlstore.Retryable(err))
-				require.Equal(t, 1, commits)
-				want := map[bool]string{false: richIsBefore, true: richIsAfter}[done]
-				require.Equal(t, want, richState(t, e.Store(t, e.Open(t, dsn, 0), sqlstore.Options{})))
-			})
+		for name, cut := range map[string]struct {
+			batch storage.Batch
+			after string
+		}{
+			"a batch":   {rich(), richIsAfter},
+			"a counter": {storage.Batch{Adds: rich().Adds[1:]}, strings.Replace(richIsBefore, "b:1", "b:0", 1)},
+		} {
+			for done, want := range map[bool]string{false: richIsBefore, true: cut.after} {
+				t.Run(fmt.Sprintf("%s/%s, committed=%t", e.Name, name, done), func(t *testing.T) {
+					dsn := e.DSN(t)
+					armed, commits := false, 0
+					store := e.Store(t, e.Tap(t, dsn, 0, func(s Step) error {
+						if armed && s.commits() && s.Done == done {
+							commits++
+							return errCut
+						}
+						return nil
+					}), sqlstore.Options{})
+					richBefore(t, store)
+					armed = true
+					err := store.Apply(t.Context(), cut.batch)
+					require.ErrorIs(t, err, storage.ErrOutcomeUnknown)
+					require.ErrorIs(t, err, errCut)
+					require.False(t, sqlstore.Retryable(err))
+					require.Equal(t, 1, commits)
+					require.Equal(t, want, richState(t, e.Store(t, e.Open(t, dsn, 0), sqlstore.Options{})))
+				})
+			}
 		}
 	}
 }

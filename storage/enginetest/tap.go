@@ -17,13 +17,15 @@ import (
 type Step struct {
 	Statement string
 	Args      []any
+	Inside    bool // a transaction that has begun and not ended
 	Done      bool // the driver has done it; otherwise it is about to
 }
 
 // commits says that the step makes the work of an Apply last: a COMMIT, or the
 // statement that is all of it.
 func (s Step) commits() bool {
-	return s.Statement == "COMMIT" || slices.ContainsFunc([]string{"SELECT vouch_apply(", "SELECT vouch_write(", "WITH judged "},
+	return s.Statement == "COMMIT" || !s.Inside && slices.ContainsFunc(
+		[]string{"SELECT vouch_apply(", "SELECT vouch_write(", "WITH judged ", "UPDATE vouch_counters "},
 		func(begins string) bool { return strings.HasPrefix(s.Statement, begins) })
 }
 
@@ -72,6 +74,7 @@ func (p tap) Connect(context.Context) (driver.Conn, error) {
 type tapped struct {
 	driver.Conn
 	watch  func(Step) error
+	inside bool // a transaction
 	failed bool
 	cut    bool
 }
@@ -118,6 +121,7 @@ func (c *tapped) BeginTx(ctx context.Context, options driver.TxOptions) (driver.
 	tx, err := watched(c, "BEGIN", nil, func() (driver.Tx, error) {
 		return c.Conn.(driver.ConnBeginTx).BeginTx(ctx, options)
 	})
+	c.inside = err == nil
 	return tappedTx{tx, c}, err
 }
 
@@ -149,11 +153,13 @@ type tappedTx struct {
 
 func (tx tappedTx) Commit() error {
 	_, err := watched(tx.conn, "COMMIT", nil, func() (any, error) { return nil, tx.Tx.Commit() })
+	tx.conn.inside = false
 	return err
 }
 
 func (tx tappedTx) Rollback() error {
 	_, err := watched(tx.conn, "ROLLBACK", nil, func() (any, error) { return nil, tx.Tx.Rollback() })
+	tx.conn.inside = false
 	return err
 }
 
@@ -163,7 +169,7 @@ func watched[A any](c *tapped, statement string, named []driver.NamedValue, do f
 		args[i] = n.Value
 	}
 	watch := func(done bool) error {
-		err := c.watch(Step{statement, args, done})
+		err := c.watch(Step{statement, args, c.inside, done})
 		c.failed = c.failed || err != nil
 		return err
 	}
