@@ -14,7 +14,15 @@ import (
 // invited is where a personal link leads: it is remembered that somebody followed it.
 func (t *site) invited(q *request) error {
 	if q.URL.Query().Get("from") == "link" { // remembered already
-		return t.show(q, 200, "invited", "You are invited", nil)
+		terms, err := t.referrals.Program(q.Context(), program, 0)
+		if err != nil {
+			return err
+		}
+		sentences, err := t.terms(q, terms)
+		if err != nil {
+			return err
+		}
+		return t.show(q, 200, "invited", "You are invited", sentences)
 	}
 	if err := t.keep(q.Context(), q.visit); err != nil {
 		return err

@@ -126,7 +126,7 @@ func (v *visitor) staffWork() {
 	v.press(`form[action="/staff/offers/tea-time/pause"] button`)
 	v.sees("paused")
 	v.open("/staff/program")
-	v.sees("It is on, in version 1")
+	v.sees("It is on, in version 1", "Terms and conditions", "5 € for a friend")
 	v.shows("program")
 	v.write(strings.Replace(v.value("#document"), `"friends": 8`, `"friends": 0`, 1))
 	v.run(chromedp.WaitVisible(`//ul[@data-list="faults"]/li[not(@class)]`))

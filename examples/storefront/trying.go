@@ -74,8 +74,34 @@ func (t *site) checkProgram(q *request, document string) (c checked) {
 		c.Faults = []string{err.Error()}
 	case terms.ID != program:
 		c.Faults = []string{"id: the shop runs one program: leave its id as it is"}
+	default:
+		if c.Terms, err = t.terms(q, terms); err != nil {
+			c.Faults = []string{err.Error()}
+		}
 	}
 	return c
+}
+
+// terms is the program in plain words, in the reader's language.
+func (t *site) terms(q *request, p referral.Program) ([]string, error) {
+	written, err := referral.FinePrint(p, t.language(q), referral.FinePrintOptions{Name: func(what, id string) string {
+		if what != "offer" {
+			return ""
+		}
+		offer, err := t.coupons.Offer(q.Context(), id, 0, t.now())
+		if err != nil {
+			return "" // its id will have to do
+		}
+		return offer.Name
+	}})
+	if err != nil {
+		return nil, err
+	}
+	var sentences []string
+	for _, term := range written {
+		sentences = append(sentences, term.Sentence)
+	}
+	return sentences, nil
 }
 
 func (t *site) trials(q *request, document string) ([]trial, error) {
