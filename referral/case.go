@@ -14,7 +14,8 @@ import (
 )
 
 // Case is a review of a referral by a person. While it is open nothing is granted to
-// either side.
+// either side. One about what is owed ([DebtReviewed]) stops nothing, and its verdict is
+// on record without moving anything.
 type Case struct {
 	ID       string
 	Program  string
@@ -126,17 +127,21 @@ func (b *caseBody) asCase(id string) Case {
 // openCase opens a case for facts that are to be reviewed. A referral's cases are
 // numbered by the facts it had.
 func (w *work) openCase(facts []string) (string, error) {
-	b := &w.referral.Value
-	body := caseBody{
-		Program: b.Program, Friend: b.Friend, Referrer: b.Referrer, Facts: facts, State: CaseOpen, Opened: micros(w.now),
-	}
-	for i := range b.Facts {
-		if f := &b.Facts[i]; f.Kind == FactFlagged && slices.Contains(facts, f.ID) {
+	body := caseBody{Facts: facts}
+	for i := range w.referral.Value.Facts {
+		if f := &w.referral.Value.Facts[i]; f.Kind == FactFlagged && slices.Contains(facts, f.ID) {
 			body.Reasons = append(body.Reasons, f.Reason)
 			body.Until, body.Otherwise = f.Until, f.Otherwise
 		}
 	}
-	id := fmt.Sprintf("%s/%s/%s", b.Program, b.Friend, strings.TrimPrefix(facts[0], checkFacts))
+	return w.newCase(strings.TrimPrefix(facts[0], checkFacts), body)
+}
+
+// newCase makes a case of the referral, under a name of its own there.
+func (w *work) newCase(name string, body caseBody) (string, error) {
+	b := &w.referral.Value
+	body.Program, body.Friend, body.Referrer, body.State, body.Opened = b.Program, b.Friend, b.Referrer, CaseOpen, micros(w.now)
+	id := fmt.Sprintf("%s/%s/%s", b.Program, b.Friend, name)
 	put, err := putCase(storage.Record[caseBody]{Key: caseKey(id), Value: body})
 	w.batches = append(w.batches, storage.Batch{Puts: []storage.Put{put}})
 	return id, err

@@ -1,6 +1,7 @@
 package referral_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -133,6 +134,64 @@ func TestDebtIsSetOff(t *testing.T) {
 	s.returned(cancelled("ida", "ida's order"), noon.Add(4*day))
 	s.confirmed("eve", noon.Add(5*day))
 	require.Equal(t, 1, s.wallet("jane"), "what paid the debt was not earned either")
+}
+
+// Where the terms have debts reviewed, one case is opened with what came to be owed; it
+// is on record, stops nothing, and neither verdict nor deadline moves anything.
+func TestDebtIsReviewed(t *testing.T) {
+	reviewed := func(p *referral.Program) {
+		p.Debt, p.Review = referral.DebtReviewed, referral.Review{Within: 3 * day, Otherwise: referral.Deny}
+	}
+	const owed = "debt: of the referrer's reward (qualified), 7.00 EUR was used and is owed"
+	for name, decide := range map[string]func(s *shop, id string){
+		"nobody does": func(*shop, string) {},
+		"approved": func(s *shop, id string) {
+			require.NoError(t, second0(s.DecideCase(ctx, id, referral.Judgement{Verdict: referral.Approve, Actor: "kim"}, noon.Add(day))))
+		},
+		"denied": func(s *shop, id string) {
+			require.NoError(t, second0(s.DecideCase(ctx, id, referral.Judgement{Verdict: referral.Deny, Actor: "kim"}, noon.Add(day))))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t, inCredit(reviewed))
+			s.confirmed("mia", noon)
+			s.confirmed("ida", noon)
+			s.returned(cancelled("ida", "ida's order"), noon.Add(12*time.Hour))
+			require.Empty(t, s.queue(), "what is there is taken back, and nothing is owed")
+			s.spend("jane", "7.00")
+			s.returned(cancelled("mia", "mia's order"), noon.Add(day))
+			s.returned(cancelled("mia", "mia's order"), noon.Add(day))
+			queue := s.queue()
+			require.Len(t, queue, 1)
+			require.Equal(t, []string{owed}, queue[0].Reasons)
+			require.Equal(t, noon.Add(4*day), queue[0].Until)
+			r := s.referral("mia")
+			require.True(t, slices.ContainsFunc(r.Decisions, func(d referral.Decision) bool {
+				return d.What == "review" && d.Why == "a case is open about what is owed: "+queue[0].ID
+			}))
+			require.Equal(t, referral.StateReversed, r.State)
+
+			decide(s, queue[0].ID)
+			s.confirmed("noa", noon.Add(2*day))
+			require.Equal(t, "10.00", s.credit("jane"), "it is not set off")
+			s.settle(noon.Add(5 * day))
+			require.Empty(t, s.queue())
+			require.Equal(t, referral.StateReversed, s.referral("mia").State)
+			require.Equal(t, coupon.Amounts{eur("7.00")}, s.brings("mia").OwedMoney)
+			requireAudit(t, s.store)
+		})
+	}
+
+	t.Run("a coupon", func(t *testing.T) {
+		s := newShop(t, changed(held(8), reviewed))
+		s.confirmed("mia", noon)
+		s.reserve("jane's", "jane", noon.Add(3*time.Hour))
+		require.NoError(t, second0(s.coupons.Confirm(ctx, "jane's", noon.Add(3*time.Hour))))
+		s.returned(cancelled("mia", "mia's order"), noon.Add(day))
+		queue := s.queue()
+		require.Len(t, queue, 1)
+		require.Equal(t, []string{`debt: of the referrer's reward (qualified), a coupon of offer "thanks" was used and is owed`}, queue[0].Reasons)
+	})
 }
 
 // 75 for every 3 friends: a friend taken back takes the milestone that is no longer

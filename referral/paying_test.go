@@ -529,3 +529,51 @@ func TestLatePayments(t *testing.T) {
 		})
 	}
 }
+
+// A payment that is charged back was never made, whatever was kept of the goods and
+// whatever the terms say of a shortfall: before the reward it is not given, after it it
+// is taken back.
+func TestChargeback(t *testing.T) {
+	chargeback := func(amount string) referral.Return {
+		r := back("mia", "mia's order", "chargeback", amount)
+		r.Chargeback = true
+		return r
+	}
+	for _, shortfall := range []referral.Shortfall{referral.ShortfallVoids, referral.ShortfallKeeps, referral.ShortfallReduces} {
+		for _, amount := range []string{"0.00", "1.00", "20.00"} {
+			keeping := inCredit(func(p *referral.Program) { p.Shortfall, p.Caps = shortfall, []referral.Cap{{Friends: 1}} })
+
+			s := newShop(t, keeping)
+			s.bind("jane", "mia", noon)
+			s.paid(paid("mia", "mia's order", "20.00"), noon)
+			require.Equal(t, referral.StateVoided, s.returned(chargeback(amount), noon.Add(time.Minute)).State)
+			s.settle(noon.Add(day))
+			require.Equal(t, "0.00", s.credit("jane"))
+			require.Equal(t, referral.RewardCanceled, s.brings("mia").State)
+			require.Zero(t, s.used("jane", noon), "the place is free again")
+
+			s = newShop(t, keeping)
+			s.confirmed("mia", noon)
+			s.returned(back("mia", "mia's order", "r", "2.00"), noon.Add(day)) // some of the goods were back
+			before := s.credit("jane")
+			require.Equal(t, shortfall == referral.ShortfallReduces, before == "9.00", before)
+			require.Equal(t, referral.StateReversed, s.returned(chargeback(amount), noon.Add(2*day)).State)
+			require.Equal(t, "0.00", s.credit("jane"))
+			require.Equal(t, referral.RewardClawedBack, s.brings("mia").State)
+			told := s.referral("mia")
+			require.Equal(t, told, s.returned(chargeback(amount), noon.Add(3*day)), "told twice")
+			requireAudit(t, s.store)
+		}
+	}
+	t.Run("with the order's coupons", func(t *testing.T) {
+		s := newShop(t, held(8))
+		s.bind("jane", "mia", noon)
+		s.reserve("mia's order", "mia", noon)
+		s.paid(paid("mia", "mia's order", "28.00"), noon)
+		s.settle(noon.Add(2 * time.Hour))
+		require.Equal(t, 1, s.wallet("jane"))
+		charged := referral.Return{ID: "chargeback", Order: "mia's order", Customer: "mia", Chargeback: true, Coupons: &coupon.RefundRequest{Everything: true}}
+		require.Equal(t, referral.StateReversed, s.returned(charged, noon.Add(day)).State)
+		require.Zero(t, s.wallet("jane"))
+	})
+}

@@ -103,7 +103,7 @@ type Debt string
 const (
 	DebtRecorded Debt = ""        // it is on record, and nothing more; the default
 	DebtSetOff   Debt = "set_off" // the customer's next rewards of the program are less by it
-	DebtReviewed Debt = "review"  // a case is opened for staff
+	DebtReviewed Debt = "review"  // a case is opened for staff, whose verdict is on record and moves nothing
 )
 
 // Review says how long a case that the program opens may stay open, and what happens

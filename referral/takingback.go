@@ -63,6 +63,7 @@ func (w *work) clawBackOne(ctx context.Context, r *storage.Record[rewardBody], w
 		w.batches = append(w.batches, revoked.Batch)
 		if len(revoked.Answer.Used) > 0 {
 			b.Back.Owed = append(b.Back.Owed, id)
+			w.owes(r, fmt.Sprintf("a coupon of offer %q", revoked.Answer.Offer))
 			if err := w.oweCoupon(ctx, b.Customer, revoked.Answer.Offer); err != nil {
 				return err
 			}
@@ -115,6 +116,7 @@ func (w *work) takeBackByHook(ctx context.Context, r *storage.Record[rewardBody]
 	}
 	if b.Retry = 0; owed {
 		b.Back.Owed = append(b.Back.Owed, b.Gives.Custom.Kind)
+		w.owes(r, fmt.Sprintf("the %q", b.Gives.Custom.Kind))
 	}
 	w.decide("taken_back", fmt.Sprintf("the shop took the %s back; owed: %t", b.Gives.Custom.Kind, owed), r.Key.ID)
 	return nil
@@ -252,6 +254,9 @@ func (w *work) takeFrom(ctx context.Context, takings []taking) error {
 		b.Back.Taken = plus(b.Back.Taken, got, t.currency)
 		b.Back.Money = plus(b.Back.Money, t.minor-got, t.currency)
 		w.changed[t.reward.Key.ID] = true
+		if t.minor > got {
+			w.owes(t.reward, ledger.Minor(t.minor-got, t.currency).String())
+		}
 		if err := w.oweMoney(ctx, b.Customer, t.minor-got, t.currency); err != nil {
 			return err
 		}
@@ -376,6 +381,26 @@ func (w *work) debt(ctx context.Context, customer string) (*debtRecord, error) {
 	r.Value.Coupons = maps.Clone(r.Value.Coupons)
 	w.debts[customer] = &debtRecord{Record: r}
 	return w.debts[customer], nil
+}
+
+// owes notes what staff are to review, where the terms have them review debts.
+func (w *work) owes(r *storage.Record[rewardBody], what string) {
+	if w.terms.Debt == DebtReviewed {
+		w.owing = append(w.owing, fmt.Sprintf("debt: of the %s's reward (%s), %s was used and is owed", r.Value.Side, r.Value.Step, what))
+	}
+}
+
+// reviewDebts opens one case for all that came to be owed at once. It is numbered by the
+// version of the referral that says so.
+func (w *work) reviewDebts() error {
+	if len(w.owing) == 0 {
+		return nil
+	}
+	id, err := w.newCase(fmt.Sprintf("debt/%d", w.referral.Version+1), caseBody{
+		Reasons: w.owing, Until: micros(w.now.Add(w.terms.Review.Within)), Otherwise: w.terms.Review.otherwise(),
+	})
+	w.decide("review", "a case is open about what is owed: "+id, "")
+	return err
 }
 
 func (w *work) oweCoupon(ctx context.Context, customer, offer string) error {

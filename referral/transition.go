@@ -100,6 +100,7 @@ var transitions = []Transition{
 	{From: StateConfirmed, On: EventErased, To: StateConfirmed, Why: "what was earned is earned; the friend's coupons are revoked with the data"},
 
 	{From: StateVoided, On: EventEarlier, To: StateVoided, Why: "ends are final: the decision was made over what was known; the payment is on record for staff"},
+	{From: StateReversed, On: EventFlagged, To: StateReversed, Why: "ends are final; a case about what is owed is for staff"},
 	{From: StateReversed, On: EventEarlier, To: StateReversed, Why: "ends are final: the decision was made over what was known; the payment is on record for staff"},
 	{From: StateExpired, On: EventEarlier, To: StateExpired, Why: "ends are final: a payment told after its time was over does not count; Lateness gives facts time"},
 	{From: StateRejected, On: EventEarlier, To: StateRejected, Why: "ends are final: a rejected referral stays rejected"},

@@ -75,6 +75,7 @@ type work struct {
 	granted  bool                                   // a reward, in this work
 	grants   []granting
 	takings  []taking
+	owing    []string // what staff are to review of it
 	batches  []storage.Batch
 	decided  int // decisions there were before
 }
@@ -371,6 +372,9 @@ func (w *work) sortedRewards() []*storage.Record[rewardBody] {
 // batch is everything that changes, in one.
 func (w *work) batch(ctx context.Context) (storage.Batch, error) {
 	if err := w.take(ctx); err != nil {
+		return storage.Batch{}, err
+	}
+	if err := w.reviewDebts(); err != nil {
 		return storage.Batch{}, err
 	}
 	if err := w.bookGrants(ctx); err != nil {
