@@ -2,13 +2,16 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
+	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 )
 
@@ -26,40 +29,70 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// databases are those that the shop runs on: PostgreSQL where the machine has it.
+// databases are those that the shop runs on: the servers where the machine has them.
 func databases(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{"sqlite": filepath.Join(t.TempDir(), "shop.db")}
-	server := os.Getenv("VOUCH_POSTGRES")
-	if server == "" {
-		server = "postgres://postgres@127.0.0.1:5432/test?sslmode=disable"
+	if url := onPostgres(t); url != "" {
+		found["postgres"] = url
 	}
-	db, err := sql.Open("pgx", server)
+	if url := onMySQL(t); url != "" {
+		found["mysql"] = url
+	}
+	return found
+}
+
+const own = "vouch_storefront_test" // the schema or database of these tests
+
+// onPostgres makes an empty schema, and gives the URL that leads to it; "" where there
+// is no server.
+func onPostgres(t *testing.T) string {
+	t.Helper()
+	server := cmp.Or(os.Getenv("VOUCH_POSTGRES"), "postgres://postgres@127.0.0.1:5432/test?sslmode=disable")
+	if !makeAnew(t, "pgx", server, "DROP SCHEMA IF EXISTS "+own+" CASCADE", "CREATE SCHEMA "+own) {
+		return ""
+	}
+	u, err := url.Parse(server)
 	require.NoError(t, err)
-	defer db.Close()
+	q := u.Query()
+	q.Set("search_path", own)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// onMySQL is onPostgres for MySQL and MariaDB.
+func onMySQL(t *testing.T) string {
+	t.Helper()
+	server := cmp.Or(os.Getenv("VOUCH_MYSQL"), "root@tcp(127.0.0.1:3306)/")
+	if !makeAnew(t, "mysql", server, "DROP DATABASE IF EXISTS "+own, "CREATE DATABASE "+own) {
+		return ""
+	}
+	config, err := mysql.ParseDSN(server)
+	require.NoError(t, err)
+	u := url.URL{Scheme: "mysql", User: url.UserPassword(config.User, config.Passwd), Host: config.Addr, Path: "/" + own}
+	return u.String()
+}
+
+// makeAnew drops and creates, and drops again in the end.
+func makeAnew(t *testing.T, driver, server, drop, create string) bool {
+	t.Helper()
+	db, err := sql.Open(driver, server)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	if err := db.Ping(); err != nil {
 		if os.Getenv("CI") != "" {
-			t.Fatalf("no PostgreSQL at VOUCH_POSTGRES: %v", err)
+			t.Fatalf("no server for %s: %v", driver, err)
 		}
-		t.Logf("without PostgreSQL: %v", err)
-		return found
+		t.Logf("without %s: %v", driver, err)
+		return false
 	}
-	const schema = "vouch_storefront_load"
-	_, err = db.Exec(`DROP SCHEMA IF EXISTS ` + schema + ` CASCADE`)
-	require.NoError(t, err)
-	_, err = db.Exec(`CREATE SCHEMA ` + schema)
-	require.NoError(t, err)
+	for _, statement := range []string{drop, create} {
+		_, err := db.Exec(statement)
+		require.NoError(t, err)
+	}
 	t.Cleanup(func() {
-		db, err := sql.Open("pgx", server)
+		_, err := db.Exec(drop)
 		require.NoError(t, err)
-		_, err = db.Exec(`DROP SCHEMA ` + schema + ` CASCADE`)
-		require.NoError(t, err)
-		require.NoError(t, db.Close())
 	})
-	separator := "?"
-	if bytes.ContainsRune([]byte(server), '?') {
-		separator = "&"
-	}
-	found["postgres"] = server + separator + "search_path=" + schema
-	return found
+	return true
 }
