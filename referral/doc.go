@@ -73,7 +73,29 @@
 // voided and its place in the caps freed; afterwards it is reversed: coupons not yet
 // used are revoked, credit is taken back as far as it is there, and what was used is
 // owed. What registration gave stays: the friend did register. [Transitions] is the
-// whole table of what each event does in each state, and deciding looks it up.
+// whole table of what each event does in each state, and deciding looks it up. These are
+// the rows in which something moves:
+//
+//	state      event       becomes        because
+//	invited    registered  bound          only an authenticated registration binds a friend
+//	invited    time_over   expired        the invitation was not taken up in time
+//	invited    erased      expired        nobody is left to be invited
+//	bound      qualifies   held           the rewards are promised, and wait for the hold
+//	bound      taken_back  voided         the payment that decides did not stay; no other takes its place
+//	bound      time_over   expired        nothing qualified in time
+//	bound      flagged     review         a person looks before anything is promised
+//	bound      denied      rejected       nothing is promised to either side, and what registration gave is taken back
+//	bound      erased      voided         somebody who is not there can't qualify
+//	held       taken_back  voided         the promises are canceled, and the places in caps and budget freed
+//	held       hold_over   confirmed      the rewards are granted
+//	held       flagged     review         nothing is granted while a case is open
+//	held       denied      rejected       the promises are canceled, and what registration gave is taken back
+//	review     approved    bound or held  it goes on where it was
+//	review     denied      rejected       the promises are canceled, and what registration gave is taken back
+//	confirmed  taken_back  reversed       the rewards are taken back, and what was used is owed
+//	confirmed  denied      reversed       fraud came to light: all rewards are taken back
+//
+// Every other pair is decided too, and its row says why nothing moves.
 //
 // Where [Program].Lateness is set, all this happens that long behind the clock, from
 // instant to instant: then what becomes of a referral does not depend on the order in
@@ -132,6 +154,9 @@
 //     which would say how far one can go.
 //   - A case's deadline is in the referral's facts and not only in the case, so that
 //     nothing waits for a sweep over cases, and no order of sweeps matters.
+//   - A case about what is owed stops nothing, and its verdict moves nothing: by then
+//     the referral is over. To have it forgive the debt lost: a debt that is not set off
+//     is asked of nobody anyway.
 //   - A shop that has PersonKeys asks for a subject once, keeps it beside the customer,
 //     and passes nothing else in. To map customers' keys inside every call lost: the
 //     holder of a coupon must be the same one, so the shop needs the subject anyway,

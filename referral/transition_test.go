@@ -46,6 +46,29 @@ func TestTransitions(t *testing.T) {
 	require.Equal(t, string(want), table.String())
 }
 
+// The package's documentation has every row in which something moves.
+func TestDocumentedTransitions(t *testing.T) {
+	var table strings.Builder
+	for _, row := range referral.Transitions() {
+		if row.To == row.From {
+			continue
+		}
+		to := string(row.To)
+		if row.Or != "" {
+			to += " or " + string(row.Or)
+		}
+		fmt.Fprintf(&table, "//\t%-9s  %-10s  %-13s  %s\n", row.From, row.On, to, row.Why)
+	}
+	doc, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	const begins = "//\tstate      event       becomes        because\n"
+	_, after, found := strings.Cut(string(doc), begins)
+	require.True(t, found, "no table begins with %q", begins)
+	shown, _, found := strings.Cut(after, "//\n")
+	require.True(t, found)
+	require.Equal(t, table.String(), shown)
+}
+
 // A payment of before that is told after the referral was voided changes nothing, and is
 // on record.
 func TestEarlierPaymentAfterTheEnd(t *testing.T) {
