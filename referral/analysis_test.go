@@ -32,6 +32,49 @@ func analysed(t *testing.T) *shop {
 	return s
 }
 
+// Jane brought three friends, of whom two paid.
+func ExampleService_Analyze() {
+	t := newTown(inCredit())
+	for i, friend := range []string{"mia", "ida", "noa"} {
+		t.friend(friend, noon)
+		if i < 2 {
+			print1(t.OrderPaid(ctx, paid(friend, friend+"'s order", "12.00"), noon.Add(time.Hour)))
+		}
+	}
+	print1(t.Settle(ctx, noon.Add(2*time.Hour), 0))
+	a := print1(t.Analyze(ctx, "invite", referral.AnalysisQuery{}))
+	fmt.Println(a.Touches, "touches,", a.Bound, "friends bound,", a.Qualified, "qualified,", a.Confirmed, "confirmed")
+	fmt.Printf("conversion %.2f, K-factor %.1f, %s per new customer\n", a.Conversion(), a.KFactor(), a.CostPerCustomer()[0])
+	fmt.Println(a.Given)
+	fmt.Println(a.Top[0].Referrer, "brought", a.Top[0].Bound)
+	// Output:
+	// 3 touches, 3 friends bound, 2 qualified, 2 confirmed
+	// conversion 0.67, K-factor 2.0, 10.00 EUR per new customer
+	// 2 rewards, 0 withheld, 20.00 EUR
+	// jane brought 3
+}
+
+// What if it had taken a first payment of 20.00, and had given twice as much?
+func ExampleService_WhatIf() {
+	terms := inCredit()
+	t := newTown(terms)
+	for friend, amount := range map[string]string{"mia": "12.00", "ida": "25.00", "noa": "30.00"} {
+		t.friend(friend, noon)
+		print1(t.OrderPaid(ctx, paid(friend, friend+"'s order", amount), noon.Add(time.Hour)))
+	}
+	print1(t.Settle(ctx, noon.Add(2*time.Hour), 0))
+	terms.Qualify.MinimumSpend = coupon.Amounts{eur("20.00")}
+	terms.Rewards[0].Credit = coupon.Amounts{eur("20.00")}
+	w := print1(t.WhatIf(ctx, terms, coupon.Interval{}, noon.Add(2*time.Hour)))
+	fmt.Println(w.Referrals, "friends, of whom", w.Qualified, "would have qualified")
+	for _, r := range w.Rewards {
+		fmt.Printf("%s, when %s: %s; would be %s\n", r.Side, r.Step, r.Recorded, r.Changed)
+	}
+	// Output:
+	// 3 friends, of whom 2 would have qualified
+	// referrer, when qualified: 3 rewards, 0 withheld, 30.00 EUR; would be 2 rewards, 0 withheld, 40.00 EUR
+}
+
 func TestAnalyze(t *testing.T) {
 	s := analysed(t)
 	a, err := s.Analyze(ctx, "invite", referral.AnalysisQuery{Top: 1})

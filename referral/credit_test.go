@@ -432,7 +432,7 @@ func TestMaxExposure(t *testing.T) {
 		"paypal":    {1_000_000, 1_000_000, coupon.Amounts{money("500000.00", "USD")}, 1},
 		"wise":      {1, 100, coupon.Amounts{money("225.00", "GBP")}, 1},
 		"airbnb":    {1, 1000, coupon.Amounts{money("45000.00", "USD")}, 1},
-		"ebay":      {2, 100, coupon.Amounts{eur("1160.00")}, 0},
+		"ebay":      {2, 100, coupon.Amounts{eur("1160.00")}, 1},
 		"robinhood": {1, 100, coupon.Amounts{money("20000.00", "USD")}, 0},
 	} {
 		p := all[name]

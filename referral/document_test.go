@@ -23,6 +23,27 @@ import (
 	"github.com/vouch-go/vouch/storage/memory"
 )
 
+// An editor or a reviewer checks a program's document against the schema; reading it
+// says everything that is wrong, each by its path.
+func ExampleProgramSchema() {
+	var schema struct {
+		Title    string
+		Required []string
+	}
+	fmt.Println(json.Unmarshal([]byte(referral.ProgramSchema()), &schema))
+	fmt.Println(schema.Title, schema.Required)
+	_, err := referral.ParseProgram([]byte(`{"id": "Invite", "name": "Invite", "hold": "1h", "rewards": [{"side": "friend", "step": "qualified"}]}`))
+	fmt.Println(err)
+	p, err := referral.ParseProgram([]byte(`{"id": "invite", "name": "Invite", "hold": "1h", "rewards": [
+		{"side": "referrer", "step": "qualified", "credit": {"EUR": "10.00"}}]}`))
+	fmt.Println(p.Hold, p.Rewards[0].Credit, err)
+	// Output:
+	// <nil>
+	// Program [id name]
+	// referral: the program is not valid: id: is "Invite", want ^[a-z0-9][a-z0-9._-]{0,39}$; rewards[0].side: is "friend", want referrer or referee; rewards[0]: gives nothing: want coupons, credit or something of the shop's own
+	// 1h0m0s [10.00 EUR] <nil>
+}
+
 // own are the kinds of documents that referrals are kept in; kinds are those that
 // they write of coupons and of the book, too.
 var (

@@ -33,15 +33,19 @@ func (p *Program) MaxExposure(referrers, friends int64) (Exposure, error) {
 		return Exposure{}, &Faults{ErrRequest, []Fault{{"", fmt.Sprintf("%d referrers and %d friends: want 0 or more", referrers, friends)}}}
 	}
 	x := exposing{p: p, referrers: referrers, Exposure: Exposure{Custom: make(map[string]int64)}, most: make(map[Side]map[ledger.Currency]int64)}
+	places, capped := x.places()
 	for _, side := range []Side{Referee, Referrer} {
 		x.most[side] = make(map[ledger.Currency]int64)
 		for _, step := range []Step{Registered, Qualified} {
 			n := friends
 			if side == Referrer {
-				n = min(n, x.places())
+				n = min(n, places)
 			}
 			x.add(side, p.possible(side, step), n)
 		}
+	}
+	if friends > places && len(x.most[Referrer]) > 0 {
+		x.Bounds = append(x.Bounds, fmt.Sprintf("the cap of %s per referrer", capped.counted()))
 	}
 	for i := range p.Milestones {
 		m := &p.Milestones[i]
@@ -172,15 +176,18 @@ func (x *exposing) bound() {
 	}
 }
 
-// places is how many friends can be rewarded to all referrers together.
-func (x *exposing) places() int64 {
-	most := int64(math.MaxInt64)
+// places is how many friends can be rewarded to all referrers together, and the cap that
+// says so.
+func (x *exposing) places() (int64, Cap) {
+	most, capped := int64(math.MaxInt64), Cap{}
 	for _, c := range x.p.Caps {
 		if periods, ended := x.p.periods(c.Period); ended && c.Friends > 0 {
-			most = min(most, x.cut(x.cut(c.Friends, periods), x.referrers))
+			if n := x.cut(x.cut(c.Friends, periods), x.referrers); n < most {
+				most, capped = n, c
+			}
 		}
 	}
-	return most
+	return most, capped
 }
 
 // periods is how many periods a cap begins anew in while friends can qualify; false: for
