@@ -2,6 +2,8 @@ package referral
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -22,7 +24,8 @@ type Recorded struct {
 
 // Record records a fact that the shop defines, and does what follows. Asked again it
 // changes nothing. It fails with a [*Faults], and with [ledger.ErrKeyReused] when the
-// id was used for another fact.
+// customer's id was used for another fact, whether any program counts it or not: that is
+// remembered for [ledger.OperationLife], until [ledger.SweepOperations] drops it.
 func (s *Service) Record(ctx context.Context, fact Recorded, now time.Time) (Settlement, error) {
 	faults := &Faults{Kind: ErrRequest}
 	faults.id("id", fact.ID, false)
@@ -35,25 +38,61 @@ func (s *Service) Record(ctx context.Context, fact Recorded, now time.Time) (Set
 	if err := faults.orNil(); err != nil {
 		return Settlement{}, err
 	}
-	return s.tell(ctx, fact.Customer, factBody{
+	body := factBody{
 		ID: fact.ID, Kind: FactRecorded, Order: fact.ID, Name: fact.Name, Amount: fact.Amount.Minor(), Currency: fact.Amount.Currency(), At: micros(at),
-	}, now)
+	}
+	return do(ctx, s, now, func(ctx context.Context, refused *storage.Failure) (storage.Plan[Settlement], error) {
+		return s.planRecorded(ctx, fact.Customer, body, refused, now)
+	})
 }
 
-// tell records one fact of a friend, and does what follows.
-func (s *Service) tell(ctx context.Context, friend string, fact factBody, now time.Time) (Settlement, error) {
-	return do(ctx, s, now, func(ctx context.Context, refused *storage.Failure) (storage.Plan[Settlement], error) {
-		return s.planFact(ctx, friend, fact, Settlement{}, storage.Batch{}, refused, now)
-	})
+// planRecorded records a fact that the shop defines. That it was told is a document of
+// its own, written with it: a referral keeps only what counts.
+func (s *Service) planRecorded(ctx context.Context, customer string, fact factBody, refused *storage.Failure, now time.Time) (storage.Plan[Settlement], error) {
+	var none storage.Plan[Settlement]
+	fingerprint, err := ledger.Fingerprint([]any{fact.Name, fact.Amount, fact.Currency})
+	if err != nil {
+		return none, err
+	}
+	sum := sha256.Sum256([]byte(customer + "\x00" + fact.ID))
+	told := ledger.Operation{ID: "recorded/" + hex.EncodeToString(sum[:20]), Fingerprint: fingerprint, At: instant(fact.At)}
+	key := ledger.OperationKey(told.ID)
+	read := s.snapshot()
+	r, err := s.referralOf(ctx, read, customer, key)
+	if err != nil {
+		return none, err
+	}
+	var batch storage.Batch
+	if doc, before := read.docs[key]; before {
+		if _, err := ledger.ReadOperation(doc, fingerprint); err != nil {
+			return none, fmt.Errorf("referral: fact %q of customer %q was told before as another: %w", fact.ID, customer, err)
+		}
+	} else {
+		put, err := told.Put()
+		if err != nil {
+			return none, err
+		}
+		batch.Puts = []storage.Put{put}
+	}
+	return s.planFactOf(ctx, read, r, fact, Settlement{}, batch, refused, now)
 }
 
 // planFact records a fact in the referral of a friend, and does what follows.
 func (s *Service) planFact(ctx context.Context, friend string, fact factBody, answer Settlement, batch storage.Batch, refused *storage.Failure, now time.Time) (storage.Plan[Settlement], error) {
-	var none storage.Plan[Settlement]
 	read := s.snapshot()
 	r, err := s.referralOf(ctx, read, friend)
-	if err != nil || r.Version == 0 {
-		return storage.Plan[Settlement]{Batch: batch, Answer: answer}, err
+	if err != nil {
+		return storage.Plan[Settlement]{}, err
+	}
+	return s.planFactOf(ctx, read, r, fact, answer, batch, refused, now)
+}
+
+// planFactOf records a fact in a referral that was read; where there is none, nothing
+// follows.
+func (s *Service) planFactOf(ctx context.Context, read *snapshot, r storage.Record[referralBody], fact factBody, answer Settlement, batch storage.Batch, refused *storage.Failure, now time.Time) (storage.Plan[Settlement], error) {
+	var none storage.Plan[Settlement]
+	if r.Version == 0 {
+		return storage.Plan[Settlement]{Batch: batch, Answer: answer}, nil
 	}
 	w, err := s.load(ctx, read, r, now)
 	if err != nil {
@@ -93,10 +132,10 @@ func (s *Service) planFact(ctx context.Context, friend string, fact factBody, an
 
 // referralOf reads the referral in which a customer is the friend; its Version is 0
 // when nobody invited them. It asks for the referrals of the programs it knows in the
-// same call, so that one call is usually enough.
-func (s *Service) referralOf(ctx context.Context, read *snapshot, friend string) (storage.Record[referralBody], error) {
+// same call, and whatever else is wanted, so that one call is usually enough.
+func (s *Service) referralOf(ctx context.Context, read *snapshot, friend string, others ...storage.Key) (storage.Record[referralBody], error) {
 	var none storage.Record[referralBody]
-	keys := []storage.Key{memberKey(friend)}
+	keys := append(others, memberKey(friend))
 	for _, program := range s.terms.known() {
 		keys = append(keys, headKey(program), referralKey(program, friend))
 		keys = append(keys, rewardKeys(program, friend)...)

@@ -102,7 +102,14 @@ func TestRecordingIsOneReadAndOneApply(t *testing.T) {
 		_, err = other.Record(ctx, fact, noon.Add(time.Duration(i)*time.Minute))
 		require.NoError(t, err)
 		require.Len(t, store.applied, 1)
-		require.Equal(t, i == 3, store.applied[0].Empty(), "the fourth does not concern the referral any more")
+		want := map[string]int{"operation": 1, "referral": 1}
+		switch i {
+		case 2: // it qualifies
+			want["reward"], want["entry"] = 1, 1
+		case 3: // it does not concern the referral any more: only its id is remembered
+			delete(want, "referral")
+		}
+		require.Equal(t, want, kindsOf(store.applied[0]), "fact %d", i)
 		require.Equal(t, 2, store.calls, "fact %d", i)
 	}
 	require.Equal(t, referral.StateHeld, s.referral("mia").State)
