@@ -10,11 +10,20 @@ import (
 	"github.com/vouch-go/vouch/referral"
 )
 
-// people is the service of a shop that names its customers by subjects.
+var personKey = referral.SigningKey{ID: "a", Secret: bytes.Repeat([]byte("k"), 32)}
+
+// people is the service of a shop that names its customers by subjects, and invites
+// people for them.
 func people(s services) *referral.Service {
-	return referral.New(s.store, s.coupons, referral.Options{
-		PersonKeys: []referral.SigningKey{{ID: "a", Secret: bytes.Repeat([]byte("k"), 32)}},
-	})
+	return referral.New(s.store, s.coupons, referral.Options{PersonKeys: []referral.SigningKey{personKey}, Signer: inviter()})
+}
+
+func inviter() *referral.Signer {
+	signer, err := referral.NewSigner(personKey)
+	if err != nil {
+		panic(err)
+	}
+	return signer
 }
 
 func peopleOperations() map[string]operation {
@@ -46,6 +55,54 @@ func peopleOperations() map[string]operation {
 				outcome: known("ida"),
 			}),
 		},
+		"referral.Service.Merge": {idaIsKnownTwice, always(asking{
+			ask: func(ctx context.Context, s services, at time.Time) (any, error) {
+				return nil, only(people(s).Merge(ctx, "ida too", "ida", "staff", "the same person", at))
+			},
+			goesOn: true,
+			outcome: func(ctx context.Context, s services) (any, error) {
+				first, err := people(s).FindSubject(ctx, "ida")
+				too, second := people(s).FindSubject(ctx, "ida too")
+				return first.ID == too.ID, errors.Join(err, second)
+			},
+		})},
+		"referral.Service.Invite": {idaInvites, func(ctx context.Context, s services) (asking, error) {
+			ida, err := people(s).FindSubject(ctx, "ida")
+			return asking{
+				ask: func(ctx context.Context, s services, at time.Time) (any, error) {
+					return invited(ctx, s, ida.ID, "mia", at)
+				},
+				other: func(ctx context.Context, s services) error { return only(invited(ctx, s, ida.ID, "noa", noon)) },
+			}, err
+		}},
+		"referral.Service.RefuseInvitations": {
+			func(ctx context.Context, s services) error {
+				if err := idaInvites(ctx, s); err != nil {
+					return err
+				}
+				ida, err := people(s).FindSubject(ctx, "ida")
+				if err != nil {
+					return err
+				}
+				return only(invited(ctx, s, ida.ID, "mia", noon))
+			},
+			func(ctx context.Context, s services) (asking, error) {
+				ida, err := people(s).FindSubject(ctx, "ida")
+				if err != nil {
+					return asking{}, err
+				}
+				sent, err := invited(ctx, s, ida.ID, "mia", noon) // as it was
+				if err != nil {
+					return asking{}, err
+				}
+				return asking{ask: func(ctx context.Context, s services, at time.Time) (any, error) {
+					return nil, people(s).RefuseInvitations(ctx, sent.Send[0].Refusal, at)
+				}}, nil
+			},
+		},
+		"referral.Service.SuppressAddress": {nil, always(asking{ask: func(ctx context.Context, s services, at time.Time) (any, error) {
+			return nil, people(s).SuppressAddress(ctx, "mia@example.com", "staff", at)
+		}})},
 		"referral.Service.Taint": {nil, always(asking{ask: func(ctx context.Context, s services, at time.Time) (any, error) {
 			return nil, people(s).Taint(ctx, "stolen", tainted, noon.AddDate(0, 1, 0), "staff", "", at)
 		}})},
@@ -111,6 +168,34 @@ func inviting() referral.Program {
 
 func idaIsKnown(ctx context.Context, s services) error {
 	return only(people(s).Subject(ctx, referral.Person{Account: "ida", Email: "ida@example.com"}, noon.AddDate(-3, 0, 0)))
+}
+
+// idaIsKnownTwice has ida open an account with another address.
+func idaIsKnownTwice(ctx context.Context, s services) error {
+	if err := idaIsKnown(ctx, s); err != nil {
+		return err
+	}
+	return only(people(s).Subject(ctx, referral.Person{Account: "ida too", Email: "ida.too@example.com"}, noon.AddDate(-3, 0, 0)))
+}
+
+// idaInvites has a program that sends invitations, and ida.
+func idaInvites(ctx context.Context, s services) error {
+	program := inviting()
+	program.Invitations = referral.Invitations{PerSend: 5, PerDay: 30, Total: 100, Life: 60 * 24 * time.Hour}
+	if _, err := s.referrals.Publish(ctx, program, "staff", noon); err != nil {
+		return err
+	}
+	return idaIsKnown(ctx, s)
+}
+
+// invited is an invitation's answer, with the codes that its tokens are of.
+func invited(ctx context.Context, s services, customer, friend string, at time.Time) (referral.Invited, error) {
+	answer, err := people(s).Invite(ctx, referral.InviteRequest{ID: "1", Program: "invite", Customer: customer, Addresses: []string{friend + "@example.com"}}, at)
+	for i, sent := range answer.Send {
+		code, bad := inviter().Code(sent.Token, at)
+		answer.Send[i].Token, err = string(code), errors.Join(err, bad)
+	}
+	return answer, err
 }
 
 // known says whether an account has a subject.
