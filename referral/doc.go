@@ -115,7 +115,10 @@
 //   - Where several payments count together, those that qualify are found by going
 //     through payments and returns in time. When payments alone would have qualified
 //     decides the boost and the period of caps: else a return could move a reward into a
-//     better period, and more refund would mean more reward.
+//     better period, and more refund would mean more reward. One case of that is left: a
+//     return before the payments are enough delays them, perhaps beyond another return
+//     that would have voided the referral. Deciding by payments alone lost: who returns
+//     something early and buys on would never qualify.
 //   - An earlier payment that is told after the referral was voided stays without effect,
 //     and is on record. Reopening what had ended lost: an end would be none, and its
 //     place in a cap is another's by then. Lateness is for shops whose facts come late.
