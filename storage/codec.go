@@ -2,10 +2,12 @@ package storage
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"strings"
 )
 
@@ -32,20 +34,27 @@ type Record[T any] struct {
 }
 
 // NewCodec makes the codec of a kind whose bodies have the given format, from 1.
-// T is a struct that marshals to a JSON object, whose top-level members are
-// never left out when empty (no omitempty there): that is how the codec tells
-// members it knows from others. "format" is not among them. It panics when T is
-// anything else, which the first test notices.
+// T is a struct that marshals to a JSON object; "format" is not among its members. One
+// that marshals itself writes every member it knows even when it is empty: that is how
+// the codec tells them from others. It panics when T is anything else, which the first
+// test notices.
 func NewCodec[T any](format int) *Codec[T] {
 	var zero T
 	body, err := json.Marshal(zero)
-	known := make(map[string]json.RawMessage)
+	written := make(map[string]json.RawMessage)
 	if err == nil {
-		err = json.Unmarshal(body, &known)
+		err = json.Unmarshal(body, &written)
+	}
+	known := make(map[string]struct{}, len(written)+1)
+	for name := range maps.Keys(written) {
+		known[name] = struct{}{}
+	}
+	if _, marshals := any(zero).(json.Marshaler); !marshals && err == nil && written != nil {
+		addMembers(reflect.TypeFor[T](), known)
 	}
 	_, taken := known["format"]
 	switch {
-	case known == nil: // null
+	case written == nil: // null
 		err = errors.New("it is not a struct")
 	case taken:
 		err = errors.New("the member \"format\" is the codec's own")
@@ -53,12 +62,31 @@ func NewCodec[T any](format int) *Codec[T] {
 	if err != nil || format < 1 {
 		panic(fmt.Sprintf("storage: NewCodec of %T in format %d: %v", zero, format, err))
 	}
-	names := make(map[string]struct{}, len(known)+1)
-	for name := range maps.Keys(known) {
-		names[name] = struct{}{}
+	known["format"] = struct{}{}
+	return &Codec[T]{format: format, known: known}
+}
+
+// addMembers adds the names of a struct's members, with those that are left out when
+// they are empty.
+func addMembers(t reflect.Type, names map[string]struct{}) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
 	}
-	names["format"] = struct{}{}
-	return &Codec[T]{format: format, known: names}
+	if t.Kind() != reflect.Struct {
+		return
+	}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		tag := f.Tag.Get("json")
+		name, _, _ := strings.Cut(tag, ",")
+		switch {
+		case tag == "-":
+		case f.Anonymous && name == "": // its members are the struct's own
+			addMembers(f.Type, names)
+		case f.IsExported():
+			names[cmp.Or(name, f.Name)] = struct{}{}
+		}
+	}
 }
 
 // Decode reads a document. It fails with ErrNewer or ErrCorrupt.

@@ -3,7 +3,9 @@ package storage_test
 import (
 	"encoding/json"
 	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -75,6 +77,56 @@ func TestCodecKeepsMembersItDoesNotKnow(t *testing.T) {
 	})
 }
 
+// A member that is left out when it is empty is one that the codec knows: it is written
+// once, and gone when it became empty.
+func TestCodecOfMembersThatAreLeftOut(t *testing.T) {
+	type Base struct {
+		Shared int `json:"shared,omitempty"`
+	}
+	type sparse struct {
+		Base
+		Text   string    `json:"text"`
+		Count  int64     `json:"count,omitempty"`
+		Plain  string    `json:",omitempty"`
+		Since  time.Time `json:"since,omitzero"`
+		Secret string    `json:"-"`
+	}
+	codec := storage.NewCodec[sparse](1)
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(name string) sparse {
+			return sparse{
+				Base: Base{rapid.IntRange(0, 1).Draw(t, name+" shared")}, Text: name, Count: rapid.Int64Range(0, 2).Draw(t, name+" count"),
+				Plain: rapid.SampledFrom([]string{"", "x"}).Draw(t, name+" plain"), Since: rapid.SampledFrom([]time.Time{{}, time.UnixMicro(1).UTC()}).Draw(t, name+" since"),
+			}
+		}
+		before, after := draw("before"), draw("after")
+		put, err := codec.Put(storage.Record[sparse]{Key: key("a"), Value: before}, 0)
+		require.NoError(t, err)
+		later := append([]byte(`{"later":[1],`), put.Body[1:]...)
+		record, err := codec.Decode(storage.Doc{Key: key("a"), Version: 1, Body: later})
+		require.NoError(t, err)
+		require.Equal(t, before, record.Value)
+		record.Value = after
+		put, err = codec.Put(record, 0)
+		require.NoError(t, err)
+
+		var want map[string]any
+		value, err := json.Marshal(after)
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal(value, &want))
+		want["format"], want["later"] = 1, []int{1}
+		body, err := json.Marshal(want)
+		require.NoError(t, err)
+		require.JSONEq(t, string(body), string(put.Body))
+		read, err := codec.Decode(storage.Doc{Key: key("a"), Version: 2, Body: put.Body})
+		require.NoError(t, err)
+		require.Equal(t, after, read.Value)
+		for _, name := range []string{"shared", "count", "Plain", "since", "later"} {
+			require.LessOrEqual(t, strings.Count(string(put.Body), `"`+name+`":`), 1, "%s is written once", name)
+		}
+	})
+}
+
 func TestCodecRefuses(t *testing.T) {
 	codec := storage.NewCodec[note](2)
 	for body, want := range map[string]error{
@@ -126,6 +178,10 @@ func TestNewCodecPanicsOnWhatIsNoRecord(t *testing.T) {
 	type named struct {
 		Format int `json:"format"`
 	}
+	type seldom struct {
+		Format int `json:"format,omitempty"`
+	}
+	assert.Panics(t, func() { storage.NewCodec[seldom](1) })
 	assert.Panics(t, func() { storage.NewCodec[[]int](1) })
 	assert.Panics(t, func() { storage.NewCodec[func()](1) })
 	assert.Panics(t, func() { storage.NewCodec[note](0) })
