@@ -72,7 +72,8 @@ func peopleOperations() map[string]operation {
 				ask: func(ctx context.Context, s services, at time.Time) (any, error) {
 					return invited(ctx, s, ida.ID, "mia", at)
 				},
-				other: func(ctx context.Context, s services) error { return only(invited(ctx, s, ida.ID, "noa", noon)) },
+				other:  func(ctx context.Context, s services) error { return only(invited(ctx, s, ida.ID, "noa", noon)) },
+				goesOn: true, // after the link
 			}, err
 		}},
 		"referral.Service.RefuseInvitations": {
