@@ -174,5 +174,5 @@ func overrideRace(t *testing.T, store storage.Store) (accepted, allowed int) {
 			calls = append(calls, redeeming(t, s, fmt.Sprint(customer, " order ", n), customer, coupon.Choose("CODE")))
 		}
 	}
-	return eachOf(t, 8, calls), 10
+	return eachOn(t, store, 8, calls), 10
 }

@@ -92,6 +92,14 @@ func (n naive) unconditional(ctx context.Context, b storage.Batch) (storage.Batc
 // were accepted. What was not must be a refusal.
 func eachOf(t *testing.T, workers int, calls []func() error) int {
 	t.Helper()
+	return eachOn(t, nil, workers, calls)
+}
+
+// eachOn is eachOf on a store: where that is the naive one, what was not accepted may be
+// any error, since documents and counters no longer agree after the first lost update.
+func eachOn(t *testing.T, store storage.Store, workers int, calls []func() error) int {
+	t.Helper()
+	_, lost := store.(naive)
 	var accepted atomic.Int64
 	var next atomic.Int64
 	var group sync.WaitGroup
@@ -108,7 +116,7 @@ func eachOf(t *testing.T, workers int, calls []func() error) int {
 				switch {
 				case err == nil:
 					accepted.Add(1)
-				case !refused:
+				case !refused && !lost:
 					assert.NoError(t, err)
 				}
 			}
@@ -210,7 +218,7 @@ func hotRace(t *testing.T, store storage.Store, limit coupon.Limit, counters ...
 	for i := range 400 {
 		calls = append(calls, redeeming(t, s, fmt.Sprint("order ", i), fmt.Sprint("customer ", i), coupon.Choose("hot")))
 	}
-	accepted = eachOf(t, 24, calls)
+	accepted = eachOn(t, store, 24, calls)
 	page, err := store.List(ctx, storage.Query{Kind: "redemption", Limit: storage.MaxPage})
 	require.NoError(t, err)
 	require.Len(t, page.Docs, accepted)
@@ -231,7 +239,7 @@ func budgetRace(t *testing.T, store storage.Store) (accepted, allowed int) {
 	for i := range 80 {
 		calls = append(calls, redeeming(t, s, fmt.Sprint("order ", i), fmt.Sprint("customer ", i), coupon.Choose("hot")))
 	}
-	return eachOf(t, 16, calls), 20
+	return eachOn(t, store, 16, calls), 20
 }
 
 // oneCodeRace redeems each of 20 codes, of one use each, in 8 orders at once.
@@ -244,7 +252,7 @@ func oneCodeRace(t *testing.T, store storage.Store) (accepted, allowed int) {
 			calls = append(calls, redeeming(t, s, fmt.Sprint(c.ID, " order ", i), fmt.Sprint("customer ", i), coupon.Choose(string(c.Code))))
 		}
 	}
-	return eachOf(t, 8, calls), len(made)
+	return eachOn(t, store, 8, calls), len(made)
 }
 
 func oneCouponRace(t *testing.T, store storage.Store) (accepted, allowed int) {
@@ -256,7 +264,7 @@ func oneCouponRace(t *testing.T, store storage.Store) (accepted, allowed int) {
 			calls = append(calls, redeeming(t, s, fmt.Sprint(c.ID, " order ", i), "jane", coupon.ChooseCoupons(c.ID)))
 		}
 	}
-	return eachOf(t, 8, calls), len(held)
+	return eachOn(t, store, 8, calls), len(held)
 }
 
 func oneOrderRace(t *testing.T, store storage.Store) (accepted, allowed int) {
@@ -266,7 +274,7 @@ func oneOrderRace(t *testing.T, store storage.Store) (accepted, allowed int) {
 	for i, c := range held {
 		calls = append(calls, redeeming(t, s, fmt.Sprint("order ", i/8), "jane", coupon.ChooseCoupons(c.ID)))
 	}
-	return eachOf(t, 8, calls), len(held) / 8
+	return eachOn(t, store, 8, calls), len(held) / 8
 }
 
 func customerRace(t *testing.T, store storage.Store) (accepted, allowed int) {
@@ -276,7 +284,7 @@ func customerRace(t *testing.T, store storage.Store) (accepted, allowed int) {
 	for i := range 160 {
 		calls = append(calls, redeeming(t, s, fmt.Sprint("order ", i), fmt.Sprint("customer ", i/8), coupon.Choose("EACH")))
 	}
-	return eachOf(t, 8, calls), 40
+	return eachOn(t, store, 8, calls), 40
 }
 
 // Many who need the place of one lapsed reservation each do not get in each

@@ -183,5 +183,5 @@ func reissueRace(t *testing.T, store storage.Store) (accepted, allowed int) {
 			})
 		}
 	}
-	return eachOf(t, 8, calls), 20
+	return eachOn(t, store, 8, calls), 20
 }

@@ -300,7 +300,7 @@ func spendingRace(t *testing.T, store storage.Store) (accepted, allowed int) {
 		}
 		calls = append(calls, func() error { return ignore(call(ctx, fmt.Sprint("order ", i), q, noon)) })
 	}
-	return eachOf(t, 8, calls), 25
+	return eachOn(t, store, 8, calls), 25
 }
 
 // goodwillRace gives back 40 times 4.00 of 100.00.
@@ -315,5 +315,5 @@ func goodwillRace(t *testing.T, store storage.Store) (accepted, allowed int) {
 			return ignore(s.RefundAmount(ctx, "order", coupon.AmountRequest{ID: fmt.Sprint(i), Amount: eur("4.00")}, noon))
 		})
 	}
-	return eachOf(t, 8, calls), 25
+	return eachOn(t, store, 8, calls), 25
 }
