@@ -25,7 +25,8 @@ type Options struct {
 	// Default 30 minutes; at most 30 days.
 	Hold time.Duration
 
-	// Random makes codes, where there is no CodeKey. Default crypto/rand.Reader.
+	// Random makes codes, where there is no CodeKey; it must be safe for concurrent
+	// use. Default crypto/rand.Reader.
 	Random io.Reader
 
 	// CodeKey, 32 random bytes that only this store's services have, keeps codes

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand"
 	"slices"
 	"strings"
@@ -101,7 +102,7 @@ type monthShop struct {
 
 func openMonth(t testing.TB, store storage.Store, m month, limited bool) *monthShop {
 	t.Helper()
-	coupons := coupon.New(store, coupon.Options{Random: rand.New(rand.NewSource(2))})
+	coupons := coupon.New(store, coupon.Options{Random: &inTurns{random: rand.New(rand.NewSource(2))}})
 	s := &monthShop{t, coupons, referral.New(store, coupons, referral.Options{}), store}
 	_, err := coupons.Publish(t.Context(), coupon.Offer{
 		ID: "thanks", Name: "Thanks", Benefit: coupon.AmountOff{Amounts: coupon.Amounts{ledger.Minor(500, eur)}},
@@ -265,4 +266,16 @@ func TestMonth(t *testing.T) {
 			})
 		}
 	}
+}
+
+// inTurns lets several workers read from one source of random bytes.
+type inTurns struct {
+	mu     sync.Mutex
+	random io.Reader
+}
+
+func (r *inTurns) Read(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.random.Read(p)
 }

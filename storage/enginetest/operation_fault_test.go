@@ -66,7 +66,8 @@ type striker struct {
 func calledAt(at place, do func() error) striker { return striker{armed: true, at: at, do: do} }
 
 func (s *striker) watch(step Step) error {
-	if !s.armed || step.Statement == "ROLLBACK" { // which comes by itself, or from a goroutine of database/sql's
+	// A rollback comes by itself, or from a goroutine of database/sql's: nothing is read before it is told apart.
+	if step.Statement == "ROLLBACK" || !s.armed {
 		return nil
 	}
 	if !step.Done {
