@@ -151,13 +151,13 @@ func passwordMatches(hash, password string) bool {
 	return err == nil && subtle.ConstantTimeCompare([]byte(hex.EncodeToString(key)), []byte(want)) == 1
 }
 
-// orders counts what a customer has bought and paid, for offers to new customers.
+// ordersOf counts what a customer has bought and paid, for offers to new customers.
 func (s *shop) ordersOf(ctx context.Context, db querier, id string) (n int64, err error) {
 	err = db.QueryRowContext(ctx, s.q(`SELECT count(*) FROM shop_orders WHERE customer = ? AND state <> 'awaiting' AND state <> 'canceled'`), id).Scan(&n)
 	return n, err
 }
 
-// bestCoupons are the coupons a customer holds and can still use.
+// walletOf gives the coupons a customer holds: those that can still be used, or those that can not any more.
 func (s *shop) walletOf(ctx context.Context, id string, past bool) ([]coupon.Coupon, error) {
 	page, err := s.coupons.Wallet(ctx, id, coupon.WalletQuery{Past: past}, s.now())
 	return page.Coupons, err
