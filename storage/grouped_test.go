@@ -184,28 +184,26 @@ func TestGroupedContextEndsWithTheLast(t *testing.T) {
 	g := &each{newGate(), func(ctx context.Context, batches []storage.Batch) []error {
 		<-ctx.Done()
 		close(ended)
-		return make([]error, len(batches))
+		return slices.Repeat([]error{ctx.Err()}, len(batches))
 	}}
 	group := storage.Grouped(g, patient)
 	first := make(chan error)
 	go func() { first <- group.Apply(t.Context(), putOnce("alone")) }()
 	<-g.arrived
-	var wg sync.WaitGroup
+	var answers []chan error
 	var cancels []context.CancelFunc
 	for i := range 2 {
 		ctx, cancel := context.WithCancel(t.Context())
-		cancels = append(cancels, cancel)
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			require.ErrorIs(t, group.Apply(ctx, putOnce(fmt.Sprint(i))), context.Canceled)
-		}()
+		answer := make(chan error)
+		cancels, answers = append(cancels, cancel), append(answers, answer)
+		go func() { answer <- group.Apply(ctx, putOnce(fmt.Sprint(i))) }()
 	}
 	waiting(group, 2)
 	g.open <- struct{}{}
 	require.NoError(t, <-first)
 	waiting(group, 0)
 	cancels[0]()
+	require.ErrorIs(t, <-answers[0], context.Canceled)
 	select {
 	case <-ended:
 		t.Fatal("the group was given up while somebody waited for it")
@@ -213,7 +211,7 @@ func TestGroupedContextEndsWithTheLast(t *testing.T) {
 	}
 	cancels[1]()
 	<-ended
-	wg.Wait()
+	require.ErrorIs(t, <-answers[1], context.Canceled)
 	require.NoError(t, group.Close())
 }
 
