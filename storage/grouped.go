@@ -86,6 +86,9 @@ type groupCall struct {
 // Apply applies the batch, alone or with others. See [Store.Apply] and [Grouped].
 // It fails with ErrClosed after Close.
 func (g *Group) Apply(ctx context.Context, b Batch) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("storage: nothing was applied: %w", ctx.Err())
+	}
 	g.mu.Lock()
 	switch {
 	case g.closed:
