@@ -174,7 +174,7 @@ func ExampleRefusal_combination() {
 	fmt.Println(quote.Refused[0].Shopper())
 	// Output:
 	// 15.00 EUR <nil>
-	// coupon: refused: offer "friend-5", coupon "reward-1/2": can't be combined with offer "friend-5" ("5 € for inviting a friend"), which takes off 5.00 EUR
+	// coupon: refused: offer "friend-5", coupon "reward-1/2": can't be combined with offer "friend-5" ("5 € for inviting a friend"), which takes off 5.00 EUR; alone it would take off 5.00 EUR: as much
 	// Only one of your coupons for "5 € for inviting a friend" can be used at a time.
 }
 

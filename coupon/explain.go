@@ -79,24 +79,6 @@ func (q *Quote) leftOut(line int) string {
 	return text
 }
 
-// lost says by how much the offer lost, where that is known.
-func (r *Refusal) lost() string {
-	if r.Off.Currency().IsZero() {
-		return ""
-	}
-	text := fmt.Sprintf("; alone it would take off %s", r.Off)
-	switch more, err := r.RivalOff.Sub(r.Off); {
-	case r.Rival == "" || err != nil:
-		return text
-	case more.Sign() > 0:
-		return fmt.Sprintf("%s: %s less", text, more)
-	case more.Sign() < 0:
-		less, _ := r.Off.Sub(r.RivalOff) // the negative of what could be worked out
-		return fmt.Sprintf("%s: %s more", text, less)
-	}
-	return text + ": as much"
-}
-
 // Shopper is the quote for the shopper, in the words of [Refusal.In]: what came off
 // by which offer, why each coupon and code they chose does not apply, and what is
 // missing for automatic offers that more of the same products would reach. Of other

@@ -44,7 +44,7 @@ const (
 	ReasonExcluded        Reason = "excluded"         // something holds that must not: What, which is FoundText
 	ReasonHours           Reason = "hours"            // outside the offer's weekly windows
 	ReasonGroup           Reason = "group"            // Rival of the same group counts
-	ReasonNotBetter       Reason = "not_better"       // it would not make the best set better
+	ReasonNotBetter       Reason = "not_better"       // it would not make the best set better: Rivals take more off, by Behind
 	ReasonCombination     Reason = "not_combinable"   // with Rival, which is applied
 	ReasonNothingOff      Reason = "nothing_off"      // the lines have nothing left to take off
 	ReasonIncomplete      Reason = "incomplete"       // the cart does not hold the whole set that the offer asks for, of units that no other has used
@@ -81,6 +81,12 @@ type Refusal struct {
 	RivalOff  ledger.Money // what the rival takes off
 	Off       ledger.Money // what the offer itself would take off alone
 
+	// After a search for the best set: those of it that the offer would push out, or
+	// leave less to, in the order in which they are worked out, and by how much less
+	// would come off in all. None where the search did not get far enough to tell.
+	Rivals []Rival
+	Behind ledger.Money
+
 	untold bool // a condition that can't be told to hold or not: see Not
 }
 
@@ -89,7 +95,7 @@ func (r *Refusal) Unwrap() error { return ErrRefused }
 
 // Error is the sentence for staff: which offer, and why, with the figures.
 func (r *Refusal) Error() string {
-	return fmt.Sprintf("%v: %s: %s", ErrRefused, r.who(), r.detail())
+	return fmt.Sprintf("%v: %s: %s%s", ErrRefused, r.who(), r.detail(), r.lost())
 }
 
 // who names what is refused.
@@ -222,6 +228,41 @@ func sellers(ids []string) string {
 	return "sellers " + strings.Join(ids, ", ")
 }
 
+// lost says by how much the offer lost, where that is known.
+func (r *Refusal) lost() string {
+	var text string
+	if !r.Off.Currency().IsZero() {
+		text = "; alone it would take off " + r.Off.String()
+	}
+	if len(r.Rivals) > 0 {
+		return text + r.lostToSet()
+	}
+	switch more, err := r.RivalOff.Sub(r.Off); {
+	case r.Rival == "" || err != nil || text == "":
+		return text
+	case more.Sign() > 0:
+		return fmt.Sprintf("%s: %s less", text, more)
+	case more.Sign() < 0:
+		less, _ := r.Off.Sub(r.RivalOff) // the negative of what could be worked out
+		return fmt.Sprintf("%s: %s more", text, less)
+	}
+	return text + ": as much"
+}
+
+// lostToSet says by how much less would come off than with those of the best set that
+// would have to give way.
+func (r *Refusal) lostToSet() string {
+	rivals := make([]string, len(r.Rivals))
+	for i, rival := range r.Rivals {
+		rivals[i] = fmt.Sprintf("%q (%q, %s)", rival.Offer, rival.Name, rival.Off)
+	}
+	less := r.Behind.String() + " less"
+	if r.Behind.IsZero() {
+		less = "no more"
+	}
+	return fmt.Sprintf("; with it %s would come off, at the cost of %s", less, strings.Join(rivals, ", "))
+}
+
 func stamp(at time.Time) string { return at.UTC().Format(time.RFC3339) }
 
 // Shopper is the sentence for the shopper, in English. It gives one and the same
@@ -270,7 +311,14 @@ func (r *Refusal) tell(s *wording.Speaker) string {
 	case ReasonGroup:
 		return s.Say("refused_group", "offer", offer, "rival", rival)
 	case ReasonNotBetter:
-		return s.Say("refused_not_better", "offer", offer)
+		rivals := r.rivals(s)
+		switch {
+		case rivals == "":
+			return s.Say("refused_not_better", "offer", offer)
+		case r.Behind.IsZero():
+			return s.Say("refused_as_good", "offer", offer, "rivals", rivals)
+		}
+		return s.Say("refused_better", "offer", offer, "rivals", rivals, "amount", s.Money(r.Behind))
 	case ReasonCurrency:
 		return s.Say("refused_currency", "offer", offer, "currency", r.Currency.Code())
 	case ReasonBlackout:
@@ -300,6 +348,15 @@ func (r *Refusal) tellHolder(s *wording.Speaker, offer string) string {
 		return s.Say("refused_limit", "offer", offer)
 	}
 	return s.Say("refused_own", "offer", offer)
+}
+
+// rivals names those that apply, which the quote names to the shopper anyway.
+func (r *Refusal) rivals(s *wording.Speaker) string {
+	names := make([]string, len(r.Rivals))
+	for i, rival := range r.Rivals {
+		names[i] = s.Say("quoted", "name", rival.Name)
+	}
+	return strings.Join(names, s.Say("comma"))
 }
 
 func (r *Refusal) title(s *wording.Speaker) string {

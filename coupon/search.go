@@ -38,7 +38,7 @@ func (d *decision) search() {
 	}
 	s.extend(0, nil, 0, make(takings))
 	d.optimal = s.work >= 0
-	d.settle(s.best)
+	d.settle(s.best, s.cost)
 }
 
 // most is the most that an entry could take off in any set. It is what it takes off
@@ -127,7 +127,8 @@ func (s *searching) keep(set []*entry) {
 }
 
 // settle applies a set, and refuses the others by what keeps them out of it.
-func (d *decision) settle(set []*entry) {
+func (d *decision) settle(set []*entry, cost int) {
+	weighed := d.weigh(set, cost)
 	taken := make(takings)
 	for _, e := range set {
 		e.rival = nil
@@ -141,6 +142,9 @@ func (d *decision) settle(set []*entry) {
 		refused := d.lose(e, set, maps.Clone(taken))
 		if refused == nil {
 			refused = &Refusal{Reason: ReasonNotBetter}
+		}
+		if refused.Reason != ReasonLimit {
+			weighed.against(e, refused)
 		}
 		e.Refused = d.concern(e, refused)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/language"
 	"pgregory.net/rapid"
 
 	"github.com/vouch-go/vouch/coupon"
@@ -108,7 +109,29 @@ func TestBest(t *testing.T) {
 		q := best(t, cartOf(item("100.00", 1)), coupon.Facts{}, candidates(t, freely(percentOff("all", "100")), freely(amountOff("b", "9.00"))))
 		r := q.Refused[0]
 		assert.Equal(t, coupon.ReasonNotBetter, r.Reason)
-		assert.Equal(t, `"b" would not save more.`, r.Shopper())
+		assert.Equal(t, []coupon.Rival{{Offer: "all", Name: "all", Off: eur("100.00")}}, r.Rivals)
+		assert.Equal(t, eur("91.00"), r.Behind)
+		assert.Equal(t, `With "all" you save €91.00 more than with "b".`, r.Shopper())
+		assert.Equal(t, "Avec « all », vous économisez 91,00 € de plus qu’avec « b ».", plain([]string{r.In(language.French)})[0])
+		assert.Contains(t, r.Error(), `no set with it takes off more; alone it would take off 9.00 EUR; with it 91.00 EUR less would come off, at the cost of "all" ("all", 100.00 EUR)`)
+	})
+	t.Run("one that is as good", func(t *testing.T) {
+		q := best(t, cartOf(item("5.00", 1)), coupon.Facts{}, candidates(t, freely(amountOff("a", "5.00")), freely(amountOff("b", "5.00"))))
+		r := q.Refused[0]
+		assert.Equal(t, []coupon.Rival{{Offer: "a", Name: "a", Off: eur("5.00")}}, r.Rivals)
+		assert.Equal(t, eur("0.00"), r.Behind)
+		assert.Equal(t, `"b" would not save more than "a".`, r.Shopper())
+		assert.Contains(t, r.Error(), `; with it no more would come off, at the cost of "a" ("a", 5.00 EUR)`)
+	})
+	t.Run("one that lost to two, and leaves less to a third", func(t *testing.T) {
+		alone := label(amountOff("x", "6.00"), "x", "z")
+		two := offers(label(amountOff("a", "4.00"), "a", "b", "z"), label(amountOff("b", "4.00"), "b", "a", "z"), label(percentOff("z", "10"), "z", "a", "b", "x"))
+		q := best(t, cartOf(item("100.00", 1)), coupon.Facts{}, candidates(t, append(two, alone)...))
+		require.Equal(t, []string{"z", "a", "b"}, applied(q))
+		r := q.Refused[0]
+		assert.Equal(t, coupon.ReasonCombination, r.Reason)
+		assert.Equal(t, []coupon.Rival{{Offer: "a", Name: "a", Off: eur("4.00")}, {Offer: "b", Name: "b", Off: eur("4.00")}}, r.Rivals)
+		assert.Equal(t, eur("2.00"), r.Behind)
 	})
 	t.Run("a quote without search does not claim it", func(t *testing.T) {
 		assert.False(t, decide(t, cartOf(item("100.00", 1)), amountOff("a", "1.00")).Optimal)
@@ -147,9 +170,10 @@ func drawRival(t *rapid.T, id string) coupon.Candidate {
 }
 
 // tryOut prices every set of candidates, as if nothing else had been asked for, and
-// gives the most that one takes off. A set counts when all of it applies.
-func tryOut(t *rapid.T, d drawing) int64 {
-	most := int64(0)
+// gives the most that one takes off, and the most that one with each offer does. A set
+// counts when all of it applies.
+func tryOut(t *rapid.T, d drawing) (most int64, with map[string]int64) {
+	with = make(map[string]int64)
 	for set := range 1 << len(d.candidates) {
 		var chosen []coupon.Candidate
 		for i, c := range d.candidates {
@@ -161,9 +185,12 @@ func tryOut(t *rapid.T, d drawing) int64 {
 		require.NoError(t, err)
 		if len(q.Applied) == len(chosen) {
 			most = max(most, q.Discount.Minor())
+			for _, a := range q.Applied {
+				with[a.Offer] = max(with[a.Offer], q.Discount.Minor())
+			}
 		}
 	}
-	return most
+	return most, with
 }
 
 func TestBestAgreesWithTryingOut(t *testing.T) {
@@ -172,7 +199,24 @@ func TestBestAgreesWithTryingOut(t *testing.T) {
 		q := best(t, d.cart, d.facts, d.candidates)
 		checkSums(t, q)
 		require.True(t, q.Optimal)
-		require.Equal(t, tryOut(t, d), q.Discount.Minor())
+		most, with := tryOut(t, d)
+		require.Equal(t, most, q.Discount.Minor())
+		for _, r := range q.Refused {
+			if r.Reason == coupon.ReasonNotBetter {
+				require.NotEmpty(t, r.Rivals)
+			}
+			if len(r.Rivals) == 0 {
+				continue
+			}
+			behind := r.Behind.Minor()
+			require.GreaterOrEqual(t, behind, int64(0))
+			require.LessOrEqual(t, most-behind, with[r.Offer], "a set with it does take off so much")
+			for _, rival := range r.Rivals {
+				i := slices.IndexFunc(q.Applied, func(a coupon.Applied) bool { return a.Offer == rival.Offer })
+				require.GreaterOrEqual(t, i, 0, "rivals apply")
+				require.Equal(t, q.Applied[i].Amount, rival.Off)
+			}
+		}
 	})
 }
 
@@ -186,7 +230,8 @@ func TestBestOfTenAgreesWithTryingOut(t *testing.T) {
 			}
 			q := best(t, d.cart, d.facts, d.candidates)
 			require.True(t, q.Optimal)
-			require.Equal(t, tryOut(t, d), q.Discount.Minor())
+			most, _ := tryOut(t, d)
+			require.Equal(t, most, q.Discount.Minor())
 			return true
 		}).Example(seed)
 	}

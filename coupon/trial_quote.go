@@ -127,36 +127,44 @@ type fundingDocument struct {
 }
 
 type refusedDocument struct {
-	Reason       Reason        `json:"reason"`
-	Offer        string        `json:"offer,omitempty"`
-	Name         string        `json:"name,omitempty"`
-	Coupon       string        `json:"coupon,omitempty"`
-	Code         string        `json:"code,omitempty"`
-	Found        amount        `json:"found,omitempty"`
-	Needed       amount        `json:"needed,omitempty"`
-	Missing      amount        `json:"missing,omitempty"`
-	FoundUses    int64         `json:"found_uses,omitempty"`
-	NeededUses   int64         `json:"needed_uses,omitempty"`
-	FoundMoney   amount        `json:"found_money,omitempty"`
-	NeededMoney  amount        `json:"needed_money,omitempty"`
-	FoundUnits   int64         `json:"found_units,omitempty"`
-	NeededUnits  int64         `json:"needed_units,omitempty"`
-	MissingUnits int64         `json:"missing_units,omitempty"`
-	What         string        `json:"what,omitempty"`
-	FoundText    string        `json:"found_text,omitempty"`
-	NeededText   string        `json:"needed_text,omitempty"`
-	Limit        *LimitPer     `json:"limit,omitempty"`
-	Period       ledger.Period `json:"period,omitempty"`
-	At           *time.Time    `json:"at,omitempty"`
-	Blackout     string        `json:"blackout,omitempty"`
-	Sellers      []string      `json:"sellers,omitempty"`
-	Promotions   []string      `json:"promotions,omitempty"`
-	Rival        string        `json:"rival,omitempty"`
-	RivalName    string        `json:"rival_name,omitempty"`
-	RivalOff     amount        `json:"rival_off,omitempty"`
-	Off          amount        `json:"off,omitempty"`
-	StaffText    string        `json:"staff"`
-	ShopperText  string        `json:"shopper"`
+	Reason       Reason          `json:"reason"`
+	Offer        string          `json:"offer,omitempty"`
+	Name         string          `json:"name,omitempty"`
+	Coupon       string          `json:"coupon,omitempty"`
+	Code         string          `json:"code,omitempty"`
+	Found        amount          `json:"found,omitempty"`
+	Needed       amount          `json:"needed,omitempty"`
+	Missing      amount          `json:"missing,omitempty"`
+	FoundUses    int64           `json:"found_uses,omitempty"`
+	NeededUses   int64           `json:"needed_uses,omitempty"`
+	FoundMoney   amount          `json:"found_money,omitempty"`
+	NeededMoney  amount          `json:"needed_money,omitempty"`
+	FoundUnits   int64           `json:"found_units,omitempty"`
+	NeededUnits  int64           `json:"needed_units,omitempty"`
+	MissingUnits int64           `json:"missing_units,omitempty"`
+	What         string          `json:"what,omitempty"`
+	FoundText    string          `json:"found_text,omitempty"`
+	NeededText   string          `json:"needed_text,omitempty"`
+	Limit        *LimitPer       `json:"limit,omitempty"`
+	Period       ledger.Period   `json:"period,omitempty"`
+	At           *time.Time      `json:"at,omitempty"`
+	Blackout     string          `json:"blackout,omitempty"`
+	Sellers      []string        `json:"sellers,omitempty"`
+	Promotions   []string        `json:"promotions,omitempty"`
+	Rival        string          `json:"rival,omitempty"`
+	RivalName    string          `json:"rival_name,omitempty"`
+	RivalOff     amount          `json:"rival_off,omitempty"`
+	Off          amount          `json:"off,omitempty"`
+	Rivals       []rivalDocument `json:"rivals,omitempty"`
+	Behind       amount          `json:"behind,omitempty"`
+	StaffText    string          `json:"staff"`
+	ShopperText  string          `json:"shopper"`
+}
+
+type rivalDocument struct {
+	Offer string `json:"offer"`
+	Name  string `json:"name"`
+	Off   amount `json:"off"`
 }
 
 type missingDocument struct {
@@ -296,8 +304,11 @@ func newRefusedDocument(r *Refusal, currency ledger.Currency) refusedDocument {
 		Found: given(r.Found), Needed: given(r.Needed), Missing: given(r.Missing),
 		FoundUnits: r.FoundUnits, NeededUnits: r.NeededUnits, MissingUnits: r.NeededUnits - r.FoundUnits,
 		What: r.What, FoundText: r.FoundText, NeededText: r.NeededText, Period: r.Period, Blackout: r.Blackout,
-		Sellers: r.Sellers, Promotions: r.Promotions, Rival: r.Rival, RivalName: r.RivalName, RivalOff: given(r.RivalOff), Off: given(r.Off),
+		Sellers: r.Sellers, Promotions: r.Promotions, Rival: r.Rival, RivalName: r.RivalName, RivalOff: given(r.RivalOff), Off: given(r.Off), Behind: given(r.Behind),
 		StaffText: r.Error(), ShopperText: r.Shopper(),
+	}
+	for _, rival := range r.Rivals {
+		d.Rivals = append(d.Rivals, rivalDocument{rival.Offer, rival.Name, newAmount(rival.Off)})
 	}
 	if r.OfMoney {
 		d.FoundMoney, d.NeededMoney = newAmount(ledger.Minor(r.FoundUses, currency)), newAmount(ledger.Minor(r.NeededUses, currency))

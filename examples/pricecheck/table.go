@@ -133,7 +133,7 @@ func (t *table) reasons(q *coupon.Quote) {
 		t.say("applied  %s (%s): %s%s", plain(a.Name), plain(a.Offer), less(a.Amount), plain(paid(q, i)))
 	}
 	for _, r := range q.Refused {
-		t.say("refused  %s%s\n         %s", plain(strings.TrimPrefix(r.Error(), coupon.ErrRefused.Error()+": ")), alone(r), plain(r.Shopper()))
+		t.say("refused  %s\n         %s", plain(strings.TrimPrefix(r.Error(), coupon.ErrRefused.Error()+": ")), plain(r.Shopper()))
 	}
 	for _, notice := range q.Notices {
 		t.say("notice   %s", plain(notice))
@@ -170,14 +170,6 @@ func paid(q *coupon.Quote, applied int) string {
 		payers[i] = payer + " " + ledger.Minor(sums[payer], q.Cart.Currency).Amount()
 	}
 	return ", paid by " + strings.Join(payers, ", ")
-}
-
-// alone is what a refused offer would take off by itself, where that is known.
-func alone(r *coupon.Refusal) string {
-	if r.Off.IsZero() {
-		return ""
-	}
-	return "; alone it would take off " + r.Off.String()
 }
 
 func less(m ledger.Money) string {
