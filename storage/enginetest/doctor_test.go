@@ -121,9 +121,9 @@ func TestDoctorReadsSettings(t *testing.T) {
 		{"postgres", "default_transaction_read_only=on", "danger default_transaction_read_only"},
 		{"postgres", "default_transaction_isolation=serializable", "note default_transaction_isolation"},
 		{"postgres", "default_transaction_isolation=repeatable+read", "note default_transaction_isolation"},
-		{"mariadb", "tx_isolation='READ-UNCOMMITTED'", "danger tx_isolation"},
-		{"mariadb", "tx_isolation='SERIALIZABLE'", "note tx_isolation"},
-		{"mariadb", "tx_isolation='READ-COMMITTED'", ""},
+		{"mariadb", "transaction_isolation='READ-UNCOMMITTED'", "danger transaction_isolation"},
+		{"mariadb", "transaction_isolation='SERIALIZABLE'", "note transaction_isolation"},
+		{"mariadb", "transaction_isolation='READ-COMMITTED'", ""},
 		{"mariadb", "autocommit=0", "danger autocommit"},
 		{"mariadb", "sql_mode=''", "caution sql_mode"},
 		{"sqlite", "synchronous(OFF)", "danger synchronous"},
@@ -144,24 +144,33 @@ func TestDoctorReadsSettings(t *testing.T) {
 				dsn := e.DSN(t)
 				migrating := e.Open(t, dsn, 0)
 				e.Store(t, migrating, sqlstore.Options{})
+				setting, found := c.setting, c.found
+				if e.Dialect == sqlstore.MySQL {
+					known, err := migrating.Query("SHOW VARIABLES LIKE 'transaction_isolation'")
+					require.NoError(t, err)
+					if !known.Next() { // MariaDB before 11.1
+						setting, found = strings.Replace(setting, "transaction_isolation", "tx_isolation", 1), strings.Replace(found, "transaction_isolation", "tx_isolation", 1)
+					}
+					require.NoError(t, known.Close())
+				}
 				require.NoError(t, migrating.Close())
 				conns := 0
 				switch e.Dialect {
 				case sqlstore.SQLite:
 					conns = 1 // a file in exclusive mode has no second connection
-					dsn = withPragma(dsn, c.setting)
+					dsn = withPragma(dsn, setting)
 				case sqlstore.PostgreSQL:
-					dsn += "&" + c.setting
+					dsn += "&" + setting
 				default:
 					config, err := driver.ParseDSN(dsn)
 					require.NoError(t, err)
-					name, value, _ := strings.Cut(c.setting, "=")
+					name, value, _ := strings.Cut(setting, "=")
 					config.Params = map[string]string{name: value}
 					dsn = config.FormatDSN()
 				}
 				var want []string
-				if c.found != "" {
-					want = append(want, c.found)
+				if found != "" {
+					want = append(want, found)
 				}
 				require.ElementsMatch(t, want, examined(t, e.New(t, e.Open(t, dsn, conns), sqlstore.Options{})))
 			})

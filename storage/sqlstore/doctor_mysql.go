@@ -20,7 +20,7 @@ func (mysql) settings() []string {
 
 func (mysql) diagnose(settings map[string]string) []Finding {
 	const lost = "a power cut or a crash of the machine loses commits that the shop was told of: an order may be paid whose redemption is gone"
-	isolation := "set transaction_isolation = 'READ-COMMITTED' or 'REPEATABLE-READ'"
+	const isolation = "set transaction_isolation = 'READ-COMMITTED' or 'REPEATABLE-READ'"
 	rules := []rule{
 		{
 			"autocommit", []string{"ON", "1"}, Danger,
@@ -28,14 +28,16 @@ func (mysql) diagnose(settings map[string]string) []Finding {
 		},
 		{"read_only", []string{"OFF", "0"}, Danger, "nothing can be written, except by administrators", "connect to the primary"},
 	}
-	for _, name := range []string{"transaction_isolation", "tx_isolation"} {
-		if strings.EqualFold(settings[name], "SERIALIZABLE") {
-			rules = append(rules, rule{name, nil, Note, "limits hold, but every read locks, and transactions must be done again more often", isolation})
-		} else {
-			rules = append(rules, rule{
-				name, []string{"READ-COMMITTED", "REPEATABLE-READ"}, Danger, "what is decided may rest on what another has written and never commits", isolation,
-			})
-		}
+	name := "transaction_isolation"
+	if _, known := settings[name]; !known {
+		name = "tx_isolation" // MariaDB before 11.1
+	}
+	if strings.EqualFold(settings[name], "SERIALIZABLE") {
+		rules = append(rules, rule{name, nil, Note, "limits hold, but every read locks, and transactions must be done again more often", isolation})
+	} else {
+		rules = append(rules, rule{
+			name, []string{"READ-COMMITTED", "REPEATABLE-READ"}, Danger, "what is decided may rest on what another has written and never commits", isolation,
+		})
 	}
 	var findings []Finding
 	if distributed := strings.Contains(settings["version"], "TiDB"); !distributed { // which has InnoDB's settings in name only

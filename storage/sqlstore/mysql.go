@@ -42,7 +42,7 @@ func (mysql) exclusively(ctx context.Context, s *Store, fn func(conn) error) err
 		return s.fail(ctx, "cannot connect", err)
 	}
 	defer handle.Close()
-	const lock = "CONCAT('vouch ', MD5(CONCAT(DATABASE(), '.', ?)))" // at most 64 bytes
+	const lock = "CONCAT('vouch ', SHA2(CONCAT(DATABASE(), '.', ?), 224))" // at most 64 bytes
 	c := s.on(handle)
 	var held sql.NullInt64
 	if err := c.query(ctx, "SELECT GET_LOCK("+lock+", 60)", []any{s.tables.prefix},
