@@ -124,6 +124,7 @@ func TestAuditFindsEveryKindOfDiscrepancy(t *testing.T) {
 		{"an entry in other lists", changed(entry("after"), func(p *storage.Put) { p.Lists[0].Place++ }), ledger.Discrepancy{Finding: ledger.FoundEntry, Where: "entry/after", Note: "stands in the lists"}},
 		{"an entry under another id", changed(entry("in"), replace(`"part":1`, `"part":2`)), ledger.Discrepancy{Finding: ledger.FoundEntry, Where: "entry/in", Note: "under another id"}},
 		{"claims without floors", changed(entry("in"), replace(`"floors":[0]`, `"floors":[]`)), ledger.Discrepancy{Finding: ledger.FoundEntry, Where: "entry/in", Note: "0 floors"}},
+		{"a claim of a debit without its floor", changed(entry("hold/waits"), replace(`"floors":[0]`, `"floors":[]`)), ledger.Discrepancy{Finding: ledger.FoundEntry, Where: "entry/hold/waits", Note: "0 floors"}},
 		{"an entry taken off a list", changed(entry("after"), func(p *storage.Put) { p.Lists = p.Lists[:1] }), ledger.Discrepancy{Finding: ledger.FoundStatement, Where: "sales EUR", Found: -950, Want: -850}},
 		{"an entry taken off the book", changed(entry("after"), func(p *storage.Put) { p.Lists = p.Lists[:2] }), ledger.Discrepancy{Finding: ledger.FoundStatement, Where: "book", Found: 8, Want: 9}},
 		{"an entry dropped", drop(entry("in")), ledger.Discrepancy{Finding: ledger.FoundCounter, Where: "balance/credit/jane/EUR", Found: 850, Want: -150}},
@@ -165,6 +166,35 @@ func TestAuditFindsEveryKindOfDiscrepancy(t *testing.T) {
 			t.Fatalf("not found: %v\nin: %v", test.want, report.Err())
 		})
 	}
+}
+
+// The floor that was in force when money went out is the one that counts.
+func TestAuditFindsAFloorUndercutByADebit(t *testing.T) {
+	ctx, store := context.Background(), memory.New()
+	_, err := credited(t, store).Post(ctx, ledger.Entry{ID: "out", Kind: "spend", At: noon, Transfers: []ledger.Transfer{transfer("credit/jane", "sales", "10.00")}})
+	require.NoError(t, err)
+	drop(ledger.EntryKey("in"))(t, store)
+	report, err := ledger.Audit(ctx, store)
+	require.NoError(t, err)
+	require.ErrorContains(t, report.Err(), "the lowest floor on record is the latter")
+}
+
+// A counter at its limit is in order, and so is a claim of nothing.
+func TestAuditOfClaimsAtTheirBounds(t *testing.T) {
+	ctx, store := context.Background(), audited(t, "redemption")
+	use := ledger.Claim{Counter: "offer/uses", N: 3, Max: 3}
+	require.NoError(t, store.Apply(ctx, storage.Batch{
+		Puts: []storage.Put{{Key: storage.Key{Kind: "redemption", ID: "1"}, Body: []byte(`{"claims":[` +
+			`{"counter":"offer/uses","n":3,"max":3},{"counter":"offer/cents","n":0,"max":1}]}`)}},
+		Adds: []storage.Add{use.Take()},
+	}))
+}
+
+func TestAuditCountsWhatItRead(t *testing.T) {
+	report, err := ledger.Audit(context.Background(), sound(t), "redemption")
+	require.NoError(t, err)
+	assert.Equal(t, 1+9+3+14, report.Documents, "a redemption, the entries in their parts, the holds, the balances of a month")
+	assert.Equal(t, 9, report.Entries)
 }
 
 func TestAuditFindsAFloorDeclaredTooLate(t *testing.T) {
@@ -259,6 +289,41 @@ func TestAuditFindsOneAmongWriters(t *testing.T) {
 func TestAuditTellsTheStoresError(t *testing.T) {
 	_, err := ledger.Audit(context.Background(), &brokenStore{})
 	require.ErrorIs(t, err, errBroken)
+}
+
+// Whichever reading fails, an audit says so rather than finding nothing.
+func TestAuditTellsEachErrorOfTheStore(t *testing.T) {
+	store := sound(t)
+	for reads := 0; ; reads++ {
+		failing := &failingReads{Store: store, left: reads}
+		_, err := ledger.Audit(context.Background(), failing, "redemption")
+		if failing.left >= 0 { // all it needed went well
+			require.NoError(t, err)
+			require.Greater(t, reads, 10)
+			return
+		}
+		require.ErrorIs(t, err, errBroken, "after %d readings", reads)
+	}
+}
+
+// failingReads is a store on which one reading fails, after so many that did not.
+type failingReads struct {
+	storage.Store
+	left int
+}
+
+func (s *failingReads) Get(ctx context.Context, keys []storage.Key, counters ...string) ([]storage.Doc, map[string]int64, error) {
+	if s.left--; s.left == -1 {
+		return nil, nil, errBroken
+	}
+	return s.Store.Get(ctx, keys, counters...)
+}
+
+func (s *failingReads) List(ctx context.Context, q storage.Query) (storage.Page, error) {
+	if s.left--; s.left == -1 {
+		return storage.Page{}, errBroken
+	}
+	return s.Store.List(ctx, q)
 }
 
 func TestViews(t *testing.T) {

@@ -56,13 +56,29 @@ func TestCloseMonths(t *testing.T) {
 	assert.Equal(t, time.Date(2026, 11, 3, 0, 0, 0, 0, time.UTC), report.Next)
 }
 
+// An entry of the first instant of a month is none of the month before.
+func TestCloseMonthsAtTheTurn(t *testing.T) {
+	ctx, store := context.Background(), audited(t)
+	book := ledger.New(store, ledger.Options{})
+	october := time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
+	for id, at := range map[string]time.Time{"before": october.Add(-time.Microsecond), "at": october, "newest": noon} {
+		_, err := book.Post(ctx, ledger.Entry{ID: id, Kind: "sale", At: at, Transfers: []ledger.Transfer{transfer("customers", "sales", "1.00")}})
+		require.NoError(t, err)
+	}
+	closeAll(t, book, noon)
+	statement, err := book.Statement(ctx, "sales", ledger.StatementQuery{From: october})
+	require.NoError(t, err)
+	assert.Equal(t, []ledger.Money{euros("1.00")}, statement.Opening)
+	assert.Equal(t, []ledger.Money{euros("3.00")}, statement.Closing)
+}
+
 // A closing that was interrupted after some accounts goes on where it was.
 func TestCloseMonthsGoesOn(t *testing.T) {
 	ctx, store := context.Background(), audited(t)
 	failing := &failAfter{Store: store}
 	book := ledger.New(failing, ledger.Options{})
 	failing.left = 2000
-	for i := range 1800 {
+	for i := range 1500 { // with sales, one account more than a batch has room for
 		_, err := book.Post(ctx, ledger.Entry{ID: fmt.Sprint(i), Kind: "sale", At: noon.AddDate(0, i%3, 0), Transfers: []ledger.Transfer{
 			transfer(ledger.Account(fmt.Sprint("customer/", i)), "sales", "1.00"),
 		}})
@@ -85,7 +101,12 @@ func TestCloseMonthsGoesOn(t *testing.T) {
 	}
 	statement, err := book.Statement(ctx, "sales", ledger.StatementQuery{From: now})
 	require.NoError(t, err)
-	assert.Equal(t, []ledger.Money{euros("1800.00")}, statement.Opening)
+	assert.Equal(t, []ledger.Money{euros("1500.00")}, statement.Opening)
+	docs, _, err := store.Get(ctx, []storage.Key{
+		{Kind: "balance", ID: "2026-11/sales"}, {Kind: "balance", ID: "2026-12/sales"}, {Kind: "balance", ID: "2027-01/sales"},
+	})
+	require.NoError(t, err)
+	assert.Len(t, docs, 3, "the last batch of each month was written too")
 }
 
 // failAfter is a store whose connection breaks after so many batches.

@@ -86,6 +86,52 @@ func TestEntryRefusesAndListsEveryFault(t *testing.T) {
 	}
 }
 
+// As long, or as many, as the limits say is accepted, one more is not.
+func TestEntryLimits(t *testing.T) {
+	text := func(size int) string { return strings.Repeat("x", size) }
+	for name, set := range map[string]func(e *ledger.Entry, beyond int){
+		"id":      func(e *ledger.Entry, beyond int) { e.ID = text(ledger.MaxEntryID + beyond) },
+		"kind":    func(e *ledger.Entry, beyond int) { e.Kind = text(ledger.MaxText + beyond) },
+		"subject": func(e *ledger.Entry, beyond int) { e.Subject = text(ledger.MaxText + beyond) },
+		"detail":  func(e *ledger.Entry, beyond int) { e.Details = map[string]string{"x": text(ledger.MaxDetail + beyond)} },
+		"accounts": func(e *ledger.Entry, beyond int) {
+			e.Transfers[0].From = ledger.Account(text(ledger.MaxAccount + beyond))
+		},
+		"details": func(e *ledger.Entry, beyond int) {
+			e.Details = make(map[string]string)
+			for i := range ledger.MaxDetails + beyond {
+				e.Details[fmt.Sprint(i)] = ""
+			}
+		},
+		"NUL ahead": func(e *ledger.Entry, beyond int) { e.Kind = strings.Repeat("\x00", beyond) + "x" },
+	} {
+		for beyond := range 2 {
+			e := ledger.Entry{ID: "x", Kind: "note", At: noon, Transfers: []ledger.Transfer{transfer("a", "b", "1.00")}}
+			set(&e, beyond)
+			_, err := e.Batch()
+			if beyond == 0 {
+				assert.NoError(t, err, name)
+			} else {
+				assert.ErrorIs(t, err, ledger.ErrInvalid, name)
+			}
+		}
+	}
+}
+
+// A document stands in the book and in the lists of as many accounts as there is
+// room for beside it.
+func TestEntryFillsItsDocuments(t *testing.T) {
+	for sellers, documents := range map[int]int{storage.MaxLists - 2: 1, storage.MaxLists - 1: 2} {
+		entry := ledger.Entry{ID: "x", Kind: "sale", At: noon}
+		for i := range sellers {
+			entry.Transfers = append(entry.Transfers, transfer("sales", ledger.Account(fmt.Sprint("seller/", i)), "1.00"))
+		}
+		batch, err := entry.Batch()
+		require.NoError(t, err)
+		assert.Len(t, batch.Puts, documents, "%d sellers", sellers)
+	}
+}
+
 func TestEntryInstants(t *testing.T) {
 	for at, ok := range map[time.Time]bool{
 		noon:               true,

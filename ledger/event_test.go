@@ -77,8 +77,10 @@ func TestEventRefusesAndListsEveryFault(t *testing.T) {
 	for _, fault := range []string{"subject", "version 0", "kind", "instant", "not JSON"} {
 		assert.ErrorContains(t, err, fault)
 	}
-	_, err = ledger.Event{Subject: strings.Repeat("s", ledger.MaxSubject), Version: math.MaxInt64, Kind: "x", At: noon}.Put()
-	require.NoError(t, err)
+	for beyond := range 2 {
+		_, err = ledger.Event{Subject: strings.Repeat("s", ledger.MaxSubject), Version: math.MaxInt64, Kind: strings.Repeat("k", ledger.MaxText+beyond), At: noon}.Put()
+		assert.Equal(t, beyond == 0, err == nil, err)
+	}
 }
 
 // An event written twice is refused: its document is there once and for all.
@@ -157,11 +159,84 @@ func TestDeliverStopsAtItsLimit(t *testing.T) {
 	take := func(context.Context, ledger.Event) error { count++; return nil }
 	report, err := ledger.Deliver(context.Background(), store, ledger.DeliverOptions{Now: noon, Limit: 10}, take)
 	require.NoError(t, err)
-	assert.Equal(t, report.Done, count)
-	assert.Less(t, count, 50)
-	assert.Equal(t, 50-count, report.Left)
+	assert.Equal(t, 10, count)
+	assert.Equal(t, ledger.Report{Done: 10, Left: 40, Next: noon}, report)
+	_, err = ledger.Deliver(context.Background(), store, ledger.DeliverOptions{Now: noon, Limit: 1}, take)
+	require.NoError(t, err)
+	assert.Equal(t, 11, count, "a limit of one is one event")
 	deliver(t, store, noon, take)
 	assert.Equal(t, 50, count)
+}
+
+func TestDeliverStopsAtItsLimitOfSubjects(t *testing.T) {
+	store := audited(t)
+	for i := range 50 {
+		emit(t, store, fmt.Sprint("subject", i), 1, noon)
+	}
+	count := 0
+	take := func(context.Context, ledger.Event) error { count++; return nil }
+	_, err := ledger.Deliver(context.Background(), store, ledger.DeliverOptions{Now: noon, Limit: 10}, take)
+	require.NoError(t, err)
+	assert.Positive(t, count)
+	assert.LessOrEqual(t, count, 10)
+}
+
+// While one worker is at an event, another leaves its subject alone for as long
+// as the lease says, and by default for a minute; what comes behind stays due.
+func TestDeliverLeavesLeasedSubjectsAlone(t *testing.T) {
+	for lease, lasts := range map[time.Duration]time.Duration{0: time.Minute, -1: time.Minute, time.Hour: time.Hour} {
+		store := audited(t)
+		emit(t, store, "a", 1, noon)
+		emit(t, store, "a", 2, noon)
+		second := storage.Key{Kind: "event", ID: fmt.Sprintf("a/%019d", 2)}
+		var got []int64
+		take := func(_ context.Context, e ledger.Event) error {
+			if got = append(got, e.Version); e.Version == 2 {
+				return nil
+			}
+			deliver(t, store, noon.Add(lasts-time.Microsecond), func(context.Context, ledger.Event) error {
+				assert.Fail(t, "another worker took a leased subject")
+				return nil
+			})
+			docs, _, err := store.Get(context.Background(), []storage.Key{second})
+			require.NoError(t, err)
+			require.Len(t, docs, 1)
+			assert.Equal(t, noon.UnixMicro(), docs[0].Due)
+			return nil
+		}
+		_, err := ledger.Deliver(context.Background(), store, ledger.DeliverOptions{Now: noon, Lease: lease}, take)
+		require.NoError(t, err)
+		assert.Equal(t, []int64{1, 2}, got)
+	}
+}
+
+// When the next event changes in the moment in which the one before is dropped,
+// dropping is tried again, and nothing is delivered twice.
+func TestDeliverDropsThoughTheNextEventChanges(t *testing.T) {
+	store := audited(t)
+	emit(t, store, "a", 1, noon)
+	emit(t, store, "a", 2, noon)
+	between := &beforeDrop{Store: store, do: func() {
+		tamper(t, store, storage.Key{Kind: "event", ID: fmt.Sprintf("a/%019d", 2)}, func(*storage.Put) {})
+	}}
+	var got []int64
+	report := deliver(t, between, noon, func(_ context.Context, e ledger.Event) error { got = append(got, e.Version); return nil })
+	assert.Equal(t, 2, report.Done)
+	assert.Equal(t, []int64{1, 2}, got)
+}
+
+// beforeDrop does something before the first batch that drops a document.
+type beforeDrop struct {
+	storage.Store
+	do func()
+}
+
+func (s *beforeDrop) Apply(ctx context.Context, b storage.Batch) error {
+	if do := s.do; do != nil && len(b.Drops) > 0 {
+		s.do = nil
+		do()
+	}
+	return s.Store.Apply(ctx, b)
 }
 
 // A worker that dies holds its subject only as long as its lease.

@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -167,6 +168,15 @@ func TestHoldEndedByAClockThatIsBehind(t *testing.T) {
 	assert.Equal(t, noon, hold.Ended, "no hold ends before it was made")
 }
 
+func TestHoldInAClosedMonth(t *testing.T) {
+	ctx, book := context.Background(), credited(t, audited(t))
+	_, err := book.Post(ctx, ledger.Entry{ID: "newest", Kind: "note", At: noon.AddDate(0, 2, 0)})
+	require.NoError(t, err)
+	closeAll(t, book, noon.AddDate(0, 2, 0))
+	_, err = book.Hold(ctx, holdOf("h", "1.00"), noon)
+	require.ErrorIs(t, err, ledger.ErrClosed)
+}
+
 func TestHoldRefuses(t *testing.T) {
 	_, err := ledger.PlanHold(ledger.HoldRequest{From: "held/x", Until: noon}, noon)
 	require.ErrorIs(t, err, ledger.ErrInvalid)
@@ -175,6 +185,17 @@ func TestHoldRefuses(t *testing.T) {
 	}
 	_, err = ledger.PlanHold(holdOf("h", "1.00"), time.Time{})
 	require.ErrorIs(t, err, ledger.ErrInvalid)
+	_, err = ledger.PlanHold(holdOf("h", "0.00"), noon)
+	require.ErrorContains(t, err, `hold "h": its amount 0.00 EUR`)
+	for beyond := range 2 { // 0: as long as may be
+		id := holdOf(strings.Repeat("h", ledger.MaxHoldID+beyond), "1.00")
+		_, err = ledger.PlanHold(id, noon)
+		assert.Equal(t, beyond == 0, err == nil, "an id of %d bytes: %v", len(id.ID), err)
+		from := holdOf("h", "1.00")
+		from.From = ledger.Account(strings.Repeat("a", ledger.MaxAccount-len("held/")+beyond))
+		_, err = ledger.PlanHold(from, noon)
+		assert.Equal(t, beyond == 0, err == nil, "an account of %d bytes: %v", len(from.From), err)
+	}
 
 	ctx, book := context.Background(), credited(t, audited(t))
 	_, err = book.Hold(ctx, holdOf("h", "8.00"), noon)
@@ -184,6 +205,7 @@ func TestHoldRefuses(t *testing.T) {
 	} {
 		_, err := book.PostHold(ctx, "h", "sales", amount, noon)
 		assert.ErrorIs(t, err, ledger.ErrInvalid, name)
+		assert.ErrorContains(t, err, "cannot post", name)
 	}
 	for _, to := range []ledger.Account{"", "held/sales"} {
 		_, err := book.PostHold(ctx, "h", to, euros("1.00"), noon)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -138,6 +139,14 @@ func TestHledgerAcceptsAnyJournal(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, joined.Bytes(), 0o600))
 	output, err := exec.Command(program, "-f", file, "check", "--strict").CombinedOutput()
 	require.NoError(t, err, string(output))
+}
+
+// Letters and digits stay as they are, their neighbours in ASCII do not.
+func TestJournalEscapes(t *testing.T) {
+	entry := ledger.Entry{ID: "1", Kind: "note", At: noon, Transfers: []ledger.Transfer{transfer("azAZ09", "`{@[:", "1.00")}}
+	journal := journalOf(t, []ledger.Entry{entry})
+	assert.Contains(t, journal, " azAZ09 ")
+	assert.Contains(t, journal, " %60%7B%40%5B%3A ")
 }
 
 func TestJournalTellsAWritersError(t *testing.T) {

@@ -97,6 +97,8 @@ func TestFromDecimal(t *testing.T) {
 		"0": 0, "0e12": 0, "0e-12": 0, "19.99": 1999, "-19.990000": -1999, "2e1": 2000, "5.": 500,
 		"90000000000000000": 9_000_000_000_000_000_000, "9e12": 900_000_000_000_000,
 		"10000000.000000000000": 1_000_000_000, "-92233720368547758.080": math.MinInt64, "92233720368547758.0700000000": math.MaxInt64,
+		"92233720368547758.0": math.MaxInt64 - 7, "-92233720368547758.0": math.MinInt64 + 8,
+		"50000000000000000.000000000000": 5_000_000_000_000_000_000, // a coefficient of 96 bits
 	} {
 		m, err := ledger.FromDecimal(decimal.RequireFromString(text), eur)
 		require.NoError(t, err, text)
@@ -336,6 +338,12 @@ func TestMoneyJSON(t *testing.T) {
 	for _, text := range []string{``, `{`, `{"amount"`, `{"amount":"5","currency":"EUR"} {}`, `{"amount":"5","currency":"EUR"`, `{"amount":"5",}`} {
 		var m ledger.Money
 		require.ErrorIs(t, m.UnmarshalJSON([]byte(text)), ledger.ErrAmount, text)
+	}
+	for _, size := range []int{1024, 1025} {
+		var m ledger.Money
+		text := `{"amount":"5","currency":"EUR"}`
+		err := m.UnmarshalJSON([]byte(text[:1] + strings.Repeat(" ", size-len(text)) + text[1:]))
+		assert.Equal(t, size <= 1024, err == nil, "%d bytes: %v", size, err)
 	}
 	_, err := json.Marshal(ledger.Minor(5, ledger.Currency{}))
 	require.ErrorIs(t, err, ledger.ErrCurrency)

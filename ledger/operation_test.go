@@ -117,7 +117,7 @@ func TestOperationsAreForgotten(t *testing.T) {
 }
 
 func TestOperationRefuses(t *testing.T) {
-	for _, o := range []ledger.Operation{{}, {ID: "1", At: noon}, {Fingerprint: "f", At: noon}, {ID: "1", Fingerprint: "f"}} {
+	for _, o := range []ledger.Operation{{}, {ID: "1", At: noon}, {Fingerprint: "f", At: noon}, {ID: "1", Fingerprint: "f"}, {ID: "1", Fingerprint: "f", At: time.Unix(0, 0)}} {
 		_, err := o.Put()
 		assert.ErrorIs(t, err, ledger.ErrInvalid)
 	}

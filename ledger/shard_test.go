@@ -52,6 +52,14 @@ func TestSpread(t *testing.T) {
 	})
 }
 
+// A shard that has just the room for all of it takes all of it.
+func TestSpreadPrefersOneShard(t *testing.T) {
+	c := ledger.Claim{Counter: "uses/x", N: 2, Max: 4, Shards: 2}
+	claims, ok := c.Spread(0, map[string]int64{ledger.ShardName("uses/x", 0, 2): 1})
+	require.True(t, ok)
+	require.Equal(t, []ledger.Claim{{Counter: ledger.ShardName("uses/x", 1, 2), N: 2, Max: 2}}, claims)
+}
+
 func TestShardNames(t *testing.T) {
 	for k, name := range ledger.ShardNames("uses/x/2026-11", 16) {
 		require.Equal(t, fmt.Sprintf("shard/%d/16/uses/x/2026-11", k), name)

@@ -85,6 +85,8 @@ func TestSplitRefuses(t *testing.T) {
 		"no weight":         {1, []int64{0, 0}, nil, []string{"no part has a weight"}},
 		"lengths":           {1, []int64{1, 1}, []int64{1}, []string{"1 ceilings for 2 weights"}},
 		"empty ceilings":    {1, []int64{1}, []int64{}, []string{"0 ceilings for 1 weights"}},
+		"a negative total":  {-1, []int64{1}, nil, []string{"total -1 is negative"}},
+		"a negative weight": {1, []int64{2, -1}, nil, []string{"weight -1 of part 1"}},
 		"weights too large": {1, []int64{math.MaxInt64, 1}, nil, []string{"more than int64 at part 1"}},
 		"every fault": {-1, []int64{-2, 1}, []int64{1, -3, -4}, []string{
 			"total -1 is negative", "weight -2 of part 0", "ceiling -3 of part 1", "ceiling -4 of part 2", "3 ceilings for 2 weights",
@@ -107,6 +109,22 @@ func TestSplitShortfall(t *testing.T) {
 	require.ErrorAs(t, err, &shortfall)
 	require.ErrorIs(t, err, ledger.ErrSplit)
 	assert.Equal(t, ledger.ShortfallError{Total: math.MaxInt64, Shortfall: math.MaxInt64 - 7}, *shortfall)
+}
+
+// Among parts with nearly the same remainder, ties still go to the earlier one.
+func TestSplitTiesAmongMany(t *testing.T) {
+	weights, want := repeat(1000, 30), repeat(0, 30)
+	for i := range weights {
+		if i%2 == 1 {
+			weights[i]++
+		}
+		if i%2 == 1 || i < 10 {
+			want[i] = 1
+		}
+	}
+	got, err := ledger.Split(nil, 20, weights, nil)
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
 }
 
 func TestSplitReusesItsSlice(t *testing.T) {

@@ -57,6 +57,7 @@ func TestStatementRefuses(t *testing.T) {
 		"an old instant":   {From: time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC)},
 		"a broken cursor":  {After: "?"},
 		"an empty cursor":  {After: "e30"},
+		"a broken place":   {After: base64.RawURLEncoding.EncodeToString([]byte(`{"account":"a","cursor":"x","balances":{}}`))},
 		"another's cursor": {After: base64.RawURLEncoding.EncodeToString([]byte(`{"account":"b","cursor":"1:x","balances":{}}`))},
 	} {
 		_, err := book.Statement(ctx, "a", q)

@@ -156,6 +156,20 @@ func TestSweepPutsOffWhatFails(t *testing.T) {
 	assert.Empty(t, faults, "it is resolved")
 }
 
+// A report names so many faults; the others are on record as well.
+func TestSweepNamesSomeFaults(t *testing.T) {
+	store := audited(t, "task")
+	due(t, store, 101)
+	report := sweepTasks(t, store, noon, func(context.Context, storage.Doc) (storage.Batch, error) {
+		return storage.Batch{}, errors.New("cannot decide")
+	})
+	assert.Equal(t, 101, report.Failed)
+	assert.Len(t, report.Faults, 100)
+	faults, _, err := ledger.OpenFaults(context.Background(), store, "", 1000)
+	require.NoError(t, err)
+	assert.Len(t, faults, 101)
+}
+
 func TestSweepOfAFaultWithALongID(t *testing.T) {
 	store := audited(t)
 	id := strings.Repeat("i", storage.MaxID)
