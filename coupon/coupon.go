@@ -15,9 +15,9 @@ type Coupon struct {
 	Code    Code // with [Options].CodeKey its last four characters, but in the answers that make it
 	Offer   string
 	Version int
-	Name    string // the offer's, as shoppers read it
-	Holder  string // the customer's key; empty: anyone may use it
-	Issued  time.Time
+	Name    string    // the offer's, as shoppers read it
+	Holder  string    // the customer's key; empty: anyone may use it
+	Issued  time.Time // it can't be used before; five minutes are let pass, since clocks differ
 	Expires time.Time // the first instant at which it can't be used; zero: never
 
 	// Uses is how often it can be used where somebody holds it; Used are those
@@ -58,6 +58,10 @@ func (c *Coupon) open(order string, at time.Time) int {
 	return left
 }
 
+// clocksApart is how far the clocks of a shop's machines may be apart: a coupon can be
+// used so long before its issue by another's clock.
+const clocksApart = 5 * time.Minute
+
 // refuse is nil when the coupon can be used by the customer for the order.
 func (c *Coupon) refuse(customer, order string, at time.Time) *Refusal {
 	switch {
@@ -65,6 +69,8 @@ func (c *Coupon) refuse(customer, order string, at time.Time) *Refusal {
 		return &Refusal{Reason: ReasonNotHolder}
 	case c.Revoked != nil:
 		return &Refusal{Reason: ReasonRevoked, At: c.Revoked.At}
+	case at.Add(clocksApart).Before(c.Issued):
+		return &Refusal{Reason: ReasonNotYet, At: c.Issued}
 	case c.Holder != "" && c.open(order, at) < 1:
 		if until := c.reserved(order, at); !until.IsZero() {
 			return &Refusal{Reason: ReasonReserved, At: until}

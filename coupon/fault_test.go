@@ -293,6 +293,7 @@ func opened(t *testing.T, prepare func(*shop) operation) (*shop, operation) {
 	s := newShopOn(t, memory.New(), repeatableCodes(0),
 		limited(freely(percentOff("cap", "10")), coupon.Limit{Uses: 1}), freely(amountOff("own", "2.00")),
 		changed(amountOff("ending", "1.00"), func(o *coupon.Offer) { o.Schedule.Life = 24 * time.Hour }))
+	s.issued = noon.Add(-2 * time.Hour) // some operations find what was reserved an hour before
 	s.public("cap", "CAP")
 	s.held("own", "jane", 1)
 	s.held("ending", "jane", 1)

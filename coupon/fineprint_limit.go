@@ -57,6 +57,6 @@ func (p *printing) coupon() {
 	if p.offer.Automatic {
 		key = "code_not_needed"
 	}
-	p.add("coupon", p.Say(key), ReasonNotACode, ReasonMistyped, ReasonUnknown)
+	p.add("coupon", p.Say(key), ReasonNotACode, ReasonMistyped, ReasonUnknown, ReasonNotChosen)
 	p.add("coupon", p.Count("coupon_held", int64(p.version.uses())), ReasonNotHolder, ReasonUsed, ReasonReserved)
 }

@@ -223,7 +223,7 @@ func TestFresh(t *testing.T) {
 		"an hour":                {time.Hour, time.Minute, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			elsewhere := &shop{coupon.New(store, coupon.Options{Fresh: c.fresh}), t, store}
+			elsewhere := &shop{coupon.New(store, coupon.Options{Fresh: c.fresh}), t, store, noon}
 			elsewhere.applies(cart, coupon.Choose("CODE"), noon)
 			require.NoError(t, here.Pause(ctx, "a", "staff", "", noon))
 			q := elsewhere.quote(cart, coupon.Choose("CODE"), noon.Add(c.after))

@@ -16,7 +16,8 @@ const maxChoice = 50
 
 // Quote prices a cart with what the shopper chose and the automatic offers: what
 // applies takes off its amount, and everything else is refused with a reason, in
-// the quote. It writes nothing. A code that is mistyped is refused without asking
+// the quote. Coupons that were not chosen are no candidates, and nothing is said of
+// them. It writes nothing. A code that is mistyped is refused without asking
 // the store; where nothing else is chosen, the automatic offers are those last
 // read, and none when none were.
 //

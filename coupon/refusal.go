@@ -20,12 +20,13 @@ const (
 	ReasonNotACode        Reason = "not_a_code"       // Code is not letters and digits of a code's length
 	ReasonMistyped        Reason = "mistyped"         // Code has a wrong check character
 	ReasonUnknown         Reason = "unknown_code"     // there is no such Code or Coupon
+	ReasonNotChosen       Reason = "not_chosen"       // the offer has coupons, and none was asked for: said of trials only
 	ReasonNotHolder       Reason = "not_the_holder"   // the coupon is somebody else's
 	ReasonRevoked         Reason = "revoked"          // the coupon was taken back; At
 	ReasonUsed            Reason = "used"             // the coupon is used up; FoundUses, NeededUses
 	ReasonReserved        Reason = "reserved"         // another order holds the coupon until At
 	ReasonPaused          Reason = "paused"           // the offer is paused
-	ReasonNotYet          Reason = "not_yet"          // usable from At
+	ReasonNotYet          Reason = "not_yet"          // usable from At: the offer's begin, or the coupon's issue
 	ReasonExpired         Reason = "expired"          // usable until At
 	ReasonBlackout        Reason = "blackout"         // not during Blackout, which ends At
 	ReasonCustomer        Reason = "customer_needed"  // the offer must tell customers apart, and the cart names none
@@ -117,6 +118,8 @@ func (r *Refusal) detail() string {
 		return "the code is mistyped: its check character does not fit"
 	case ReasonUnknown:
 		return "there is no such coupon"
+	case ReasonNotChosen:
+		return "none of its coupons was chosen, and no code of it typed"
 	case ReasonNotHolder:
 		return "the coupon is held by another customer"
 	case ReasonRevoked:

@@ -31,6 +31,7 @@ func TestSentences(t *testing.T) {
 		coupon.ReasonNotACode:        {"not a code: codes are 3 to 32 letters and digits", "Please check the code: it is mistyped.", ""},
 		coupon.ReasonMistyped:        {"the code is mistyped: its check character does not fit", "Please check the code: it is mistyped.", ""},
 		coupon.ReasonUnknown:         {"there is no such coupon", guessed, `Your coupon "5 € off" can't be used at the moment.`},
+		coupon.ReasonNotChosen:       {"none of its coupons was chosen, and no code of it typed", guessed, `Your coupon "5 € off" can't be used at the moment.`},
 		coupon.ReasonNotHolder:       {"the coupon is held by another customer", guessed, `Your coupon "5 € off" can't be used at the moment.`},
 		coupon.ReasonRevoked:         {"the coupon was revoked at 2026-11-20T12:00:00Z", guessed, `Your coupon "5 € off" was taken back.`},
 		coupon.ReasonUsed:            {"the coupon is used up: 3 of 4 uses", guessed, `You have already used your coupon "5 € off".`},

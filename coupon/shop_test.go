@@ -70,8 +70,9 @@ func cartOf(lines ...coupon.Line) coupon.Cart {
 // shop is a service over a store that is audited when the test ends.
 type shop struct {
 	*coupon.Service
-	t     testing.TB
-	store storage.Store
+	t      testing.TB
+	store  storage.Store
+	issued time.Time // when its coupons are
 }
 
 func newShop(t testing.TB, offers ...coupon.Offer) *shop {
@@ -80,7 +81,7 @@ func newShop(t testing.TB, offers ...coupon.Offer) *shop {
 
 func newShopOn(t testing.TB, store storage.Store, options coupon.Options, offers ...coupon.Offer) *shop {
 	t.Helper()
-	s := &shop{coupon.New(store, options), t, store}
+	s := &shop{coupon.New(store, options), t, store, noon}
 	t.Cleanup(s.audit)
 	for _, o := range offers {
 		_, err := s.Publish(ctx, o, "staff", noon)
@@ -99,7 +100,7 @@ func (s *shop) audit() {
 // public issues a coupon of the offer that anyone may use, under a chosen code.
 func (s *shop) public(offer, code string) coupon.Coupon {
 	s.t.Helper()
-	made, err := s.Issue(ctx, coupon.IssueRequest{ID: "public-" + code, Offers: []coupon.IssueOffer{{Offer: offer, Code: code}}}, noon)
+	made, err := s.Issue(ctx, coupon.IssueRequest{ID: "public-" + code, Offers: []coupon.IssueOffer{{Offer: offer, Code: code}}}, s.issued)
 	require.NoError(s.t, err)
 	return made[0]
 }
@@ -109,7 +110,7 @@ func (s *shop) held(offer, holder string, count int) []coupon.Coupon {
 	s.t.Helper()
 	made, err := s.Issue(ctx, coupon.IssueRequest{
 		ID: "held-" + offer + "-" + holder, Holder: holder, Offers: []coupon.IssueOffer{{Offer: offer, Count: count}},
-	}, noon)
+	}, s.issued)
 	require.NoError(s.t, err)
 	return made
 }

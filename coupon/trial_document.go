@@ -58,7 +58,7 @@ type Trial struct {
 // whether what was chosen or the best is wanted. The candidates are the codes, the
 // coupons of the wallet, the latest version of each automatic offer, and that of each
 // offer that no coupon of the document carries: so a new offer is tried without a
-// coupon.
+// coupon. An offer whose coupons were not chosen is refused as [ReasonNotChosen].
 //
 // It is read as strictly as an offer ([ParseOffer]), but up to [MaxTrial] bytes, and
 // fails with a [*Faults] of the kind [ErrRequest] that lists everything wrong with
@@ -587,13 +587,27 @@ func (p *trialParser) choose() {
 		p.merge("", faults.orNil())
 		p.candidate(Candidate{Coupon: p.coupons[id], Refused: unknown(p.coupons[id], id)})
 	}
-	carried := make(map[string]bool)
+	p.chooseOffers()
+}
+
+// chooseOffers makes candidates of the offers that need no coupon, and refused ones of
+// those that have coupons of which none was chosen: so every offer gets an answer.
+func (p *trialParser) chooseOffers() {
+	carried, chosen := make(map[string]bool), make(map[string]bool)
 	for _, c := range p.coupons {
 		carried[c.Offer] = true
 	}
+	for _, c := range p.trial.Candidates {
+		if c.Coupon != nil {
+			chosen[c.Coupon.Offer] = true
+		}
+	}
 	for _, id := range slices.Sorted(maps.Keys(p.versions)) {
-		if v := p.version(id, 0); v.offer.Automatic || !carried[id] {
+		switch v := p.version(id, 0); {
+		case v.offer.Automatic || !carried[id]:
 			p.candidate(Candidate{Version: v})
+		case !chosen[id]:
+			p.candidate(Candidate{Version: v, Refused: &Refusal{Reason: ReasonNotChosen}})
 		}
 	}
 }

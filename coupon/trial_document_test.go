@@ -354,7 +354,8 @@ func TestTrialsOfFinePrices(t *testing.T) {
 	}
 }
 
-// An offer is a candidate of its own when it is automatic, or nothing carries it.
+// An offer is a candidate of its own when it is automatic, or nothing carries it; one
+// whose coupons were not chosen is refused.
 func TestTrialsCandidates(t *testing.T) {
 	const typed = `,"codes":["ABC"]`
 	for name, c := range map[string]struct {
@@ -362,14 +363,14 @@ func TestTrialsCandidates(t *testing.T) {
 		want     string
 	}{
 		"nothing carries it":     {trialWith(``), "five@1"},
-		"a coupon carries it":    {trialWith(`,"coupons":[{"code":"ABC","offer":"five"}]`), ""},
+		"a coupon carries it":    {trialWith(`,"coupons":[{"code":"ABC","offer":"five"}]`), "not_chosen"},
 		"its code is typed":      {trialWith(typed + `,"coupons":[{"code":"abc","offer":"five"}]`), "five@1 ABC"},
 		"it is in the wallet":    {trialWith(`,"wallet":["c"],"coupons":[{"id":"c","offer":"five","holder":"jane"}]`), "five@1 c"},
 		"it is paused":           {trialWith(`,"paused":["five"]`), "paused"},
-		"no coupon has the code": {trialWith(`,"codes":["XYZ"],"coupons":[{"code":"abc","offer":"five"}]`), "unknown_code"},
-		"no coupon has the id":   {trialWith(`,"wallet":["d"],"coupons":[{"code":"abc","offer":"five"}]`), "unknown_code"},
-		"no code":                {trialWith(`,"codes":["!"],"coupons":[{"code":"abc","offer":"five"}]`), "not_a_code"},
-		"mistyped":               {trialWith(`,"codes":["AAAAAAAAAAAAAA"],"coupons":[{"code":"abc","offer":"five"}]`), "mistyped"},
+		"no coupon has the code": {trialWith(`,"codes":["XYZ"],"coupons":[{"code":"abc","offer":"five"}]`), "unknown_code not_chosen"},
+		"no coupon has the id":   {trialWith(`,"wallet":["d"],"coupons":[{"code":"abc","offer":"five"}]`), "unknown_code not_chosen"},
+		"no code":                {trialWith(`,"codes":["!"],"coupons":[{"code":"abc","offer":"five"}]`), "not_a_code not_chosen"},
+		"mistyped":               {trialWith(`,"codes":["AAAAAAAAAAAAAA"],"coupons":[{"code":"abc","offer":"five"}]`), "mistyped not_chosen"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			trial, err := coupon.ParseTrial([]byte(c.document))
@@ -381,9 +382,9 @@ func TestTrialsCandidates(t *testing.T) {
 				got += strings.TrimSpace(fmt.Sprintf("%s@%d %s", a.Offer, a.Version, a.Coupon))
 			}
 			for _, r := range quote.Refused {
-				got += string(r.Reason)
+				got += " " + string(r.Reason)
 			}
-			assert.Equal(t, c.want, got)
+			assert.Equal(t, c.want, strings.TrimSpace(got))
 		})
 	}
 }

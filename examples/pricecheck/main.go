@@ -38,7 +38,7 @@
 // Money is a decimal text in the cart's currency, a percentage is a decimal text too.
 // Tried are: the codes typed, the coupons chosen from the wallet, the automatic
 // offers, and every offer that no coupon of the document carries, so that a new offer
-// is tried without a coupon. With "select": "best" the set of these that takes most
+// is tried without a coupon; one whose coupons were not chosen is refused as such. With "select": "best" the set of these that takes most
 // off is searched; otherwise they apply as they are chosen, by priority where they
 // can't be combined.
 //
