@@ -113,6 +113,12 @@ func TestCodeKeyFaults(t *testing.T) {
 	}
 }
 
+func TestCodeKeysOfTheLeastLength(t *testing.T) {
+	s := newShopOn(t, memory.New(), keyed(firstKey[:16], make([][]byte, 4)...), amountOff("own", "2.00"))
+	_, err := s.Issue(ctx, coupon.IssueRequest{ID: "a", Offers: []coupon.IssueOffer{{Offer: "own"}}}, noon)
+	require.NoError(t, err)
+}
+
 // A code that is taken, by whatever coupon, is not given out again: the next one of
 // the coupon is, and it is told again too.
 func TestKeyedCodesThatAreTaken(t *testing.T) {

@@ -62,6 +62,7 @@ func TestConditions(t *testing.T) {
 		"the certain one of all":              {coupon.All{coupon.NewCustomer{}, gold}, guest, coupon.ReasonSegment},
 		"any":                                 {coupon.Any{gold, berlin}, nil, ""},
 		"none":                                {coupon.Any{gold, coupon.Country{Any: []string{"FR"}}}, nil, coupon.ReasonSegment},
+		"the first of none":                   {coupon.Any{spend("99.00"), gold}, nil, coupon.ReasonMinimumSpend},
 		"the nearest of none":                 {coupon.Any{gold, spend("99.00"), spend("30.00")}, nil, coupon.ReasonMinimumSpend},
 		"not":                                 {not(gold), nil, ""},
 		"not what holds":                      {not(app), nil, coupon.ReasonExcluded},
@@ -128,6 +129,7 @@ func TestConditions(t *testing.T) {
 		{not(coupon.Country{Any: []string{"DE"}}), `it excludes what holds: the country is "DE"`, `"a" is not for this order.`},
 		{not(coupon.Payment{Any: []string{"card"}}), `it excludes what holds: the payment method is "card"`, `"a" is not for this order.`},
 		{not(berlin), `it excludes what holds: the city is "Berlin"`, `"a" is not for this order.`},
+		{coupon.Any{coupon.MinimumSpend{Amounts: euros("25.00"), Cart: true}, coupon.MinimumSpend{Amounts: euros("25.00"), Of: products("tea")}}, "the products in the cart cost 20.00 EUR, needed 25.00 EUR: 5.00 EUR are missing", `Spend €5.00 more to use "a".`},
 		{not(coupon.Any{berlin}), "something holds that it excludes", `"a" is not for this order.`},
 	} {
 		cart := cartOf(item("20.00", 1))

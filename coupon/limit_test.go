@@ -133,6 +133,16 @@ func TestLimitScopes(t *testing.T) {
 	})
 }
 
+// What a limit counts, and in which period, is told by its counter in any year.
+func TestLimitsOfAFarYear(t *testing.T) {
+	facts := coupon.Facts{Used: map[string]int64{"uses/a/9000-01/customer/jane": 2}}
+	all := candidates(t, limited(amountOff("a", "5.00"), coupon.Limit{Per: coupon.PerCustomer, Uses: 2, Period: ledger.Month}))
+	q, err := coupon.Decide(cartOf(item("10.00", 1)), all, facts, time.Date(9000, 1, 20, 12, 0, 0, 0, time.UTC))
+	require.NoError(t, err)
+	require.Len(t, q.Refused, 1)
+	assert.Equal(t, []any{coupon.ReasonLimit, coupon.PerCustomer, ledger.Month}, []any{q.Refused[0].Reason, q.Refused[0].Limit, q.Refused[0].Period})
+}
+
 func TestLimitFaults(t *testing.T) {
 	for name, c := range map[string]struct {
 		limit coupon.Limit

@@ -156,6 +156,28 @@ func everything() coupon.Offer {
 	}
 }
 
+// As much as an offer may say is accepted; one more is a fault above.
+func TestOffersAtTheirLimits(t *testing.T) {
+	for name, change := range map[string]func(*coupon.Offer){
+		"conditions":     func(o *coupon.Offer) { o.Conditions = many(coupon.Condition(coupon.NewCustomer{}), 100) },
+		"limits":         func(o *coupon.Offer) { o.Limits = manyLimits()[:10] },
+		"uses and money": func(o *coupon.Offer) { o.Limits = []coupon.Limit{{Money: euros("5.00")}, {Uses: 5}} },
+		"shards":         func(o *coupon.Offer) { o.Limits = []coupon.Limit{{Uses: 100, Shards: ledger.MaxShards}} },
+		"windows":        func(o *coupon.Offer) { o.Schedule.Weekly = many(coupon.Window{Days: []time.Weekday{time.Sunday}}, 50) },
+		"blackouts": func(o *coupon.Offer) {
+			o.Schedule.Blackouts = many(coupon.Blackout{"sales", coupon.Interval{Until: noon}}, 100)
+		},
+		"a blackout's name": func(o *coupon.Offer) {
+			o.Schedule.Blackouts = []coupon.Blackout{{strings.Repeat("x", coupon.MaxKey), coupon.Interval{Until: noon}}}
+		},
+		"a life": func(o *coupon.Offer) { o.Schedule.Life = 100 * 365 * 24 * time.Hour },
+	} {
+		offer := amountOff("spring", "5.00")
+		change(&offer)
+		assert.NoError(t, offer.Validate(), name)
+	}
+}
+
 func TestOffersAreKeptAsPublished(t *testing.T) {
 	enums := everything()
 	enums.Benefit = coupon.AmountOff{Amounts: coupon.Amounts{eur("1.00"), ledger.MustMoney("2.00", usd)}}

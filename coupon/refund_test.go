@@ -13,6 +13,7 @@ import (
 
 	"github.com/vouch-go/vouch/coupon"
 	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/storage"
 )
 
 // sold is a shop with an order of two lines and a delivery: 10.00 off 40.00.
@@ -129,6 +130,7 @@ func TestRestore(t *testing.T) {
 		"before expiry, cancelled":      {coupon.RestoreBeforeExpiry, cancel, soon, true},
 		"before expiry, returned":       {coupon.RestoreBeforeExpiry, inTwo, soon, true},
 		"before expiry, some returned":  {coupon.RestoreBeforeExpiry, inTwo[:1], soon, false},
+		"before expiry, as it expires":  {coupon.RestoreBeforeExpiry, cancel, noon.Add(48 * time.Hour), false},
 		"before expiry, returned later": {coupon.RestoreBeforeExpiry, inTwo, late, false},
 	} {
 		ends := func(o *coupon.Offer) {
@@ -197,6 +199,9 @@ func TestRefundWithoutOffers(t *testing.T) {
 	refund, err := s.Refund(ctx, "order", coupon.RefundRequest{ID: "r", Everything: true}, noon)
 	require.NoError(t, err)
 	assert.Equal(t, []any{eur("3.00"), eur("0.00"), false}, []any{refund.Amount, refund.Discount, refund.Restored})
+	page, err := s.store.List(ctx, storage.Query{Kind: "entry"})
+	require.NoError(t, err)
+	assert.Empty(t, page.Docs, "nothing was booked, so nothing is booked back")
 }
 
 // Ids that a shop chooses never make the records of two orders one.

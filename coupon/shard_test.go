@@ -102,8 +102,10 @@ func TestShardsStay(t *testing.T) {
 		_, err := s.Publish(ctx, limited(amountOff("hot", "5.00"), limit), "staff", noon)
 		require.ErrorIs(t, err, coupon.ErrOffer, name)
 	}
-	_, err := s.Publish(ctx, limited(amountOff("hot", "5.00"), coupon.Limit{Uses: 101, Shards: 16}), "staff", noon)
-	require.NoError(t, err)
+	for _, same := range []coupon.Limit{{Uses: 100, Shards: 16}, {Uses: 101, Shards: 16}} {
+		_, err := s.Publish(ctx, limited(amountOff("hot", "5.00"), same), "staff", noon)
+		require.NoError(t, err)
+	}
 	for name, limit := range map[string]coupon.Limit{
 		"one": {Uses: 9, Shards: 1}, "too many": {Uses: 9, Shards: 65}, "negative": {Uses: 9, Shards: -1},
 		"per customer": {Per: coupon.PerCustomer, Uses: 9, Shards: 2},

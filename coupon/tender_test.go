@@ -59,6 +59,7 @@ func TestTenderFaults(t *testing.T) {
 		want   []string
 	}{
 		"more than the total":   {[]coupon.Tender{money("20.00"), pts(5, eur("10.01"))}, []string{"tender"}},
+		"as many as no cart":    {[]coupon.Tender{pts(1<<53, eur("1.00"))}, []string{"tender[0].amount"}},
 		"nothing":               {[]coupon.Tender{{}}, []string{"tender[0].amount"}},
 		"less than nothing":     {[]coupon.Tender{money("-1.00")}, []string{"tender[0].amount"}},
 		"points without worth":  {[]coupon.Tender{{Amount: points(t, 5)}}, []string{"tender[0].worth"}},
@@ -125,6 +126,34 @@ func TestTenderFollowsTheOrder(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, c.state, r.State)
 		})
+	}
+}
+
+// Five tenders may pay for the whole of an order.
+func TestTenderPaysForAll(t *testing.T) {
+	s := newShop(t)
+	var tender []coupon.Tender
+	for i, worth := range []string{"10.00", "8.00", "6.00", "4.00", "2.00"} {
+		unit, err := ledger.Unit(fmt.Sprint("PT", string(rune('A'+i))), 0)
+		require.NoError(t, err)
+		s.grant("jane", ledger.Minor(3, unit))
+		tender = append(tender, coupon.Tender{Amount: ledger.Minor(3, unit), Worth: eur(worth)})
+	}
+	q := s.pays(tender...)
+	assert.Equal(t, eur("0.00"), q.Due())
+	s.must(s.Redeem(ctx, "order", q, noon))
+}
+
+// Points come back whole: a part of one comes back with the rest.
+func TestTenderOfOnePoint(t *testing.T) {
+	s := newShop(t)
+	s.grant("jane", points(t, 1))
+	s.must(s.Redeem(ctx, "order", s.pays(coupon.Tender{Amount: points(t, 1), Worth: eur("20.00")}), noon))
+	for i, want := range []int64{0, 1, 1} {
+		refund, err := s.Refund(ctx, "order", coupon.RefundRequest{ID: fmt.Sprint(i), Lines: units("1", 1)}, noon)
+		require.NoError(t, err)
+		require.Equal(t, eur("10.00"), refund.Amount)
+		require.Equal(t, points(t, want), s.credit("jane", points(t, 1).Currency()))
 	}
 }
 
