@@ -6,8 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
-	"unicode/utf8"
 
+	"github.com/vouch-go/vouch/coupon/strict"
 	"github.com/vouch-go/vouch/ledger"
 )
 
@@ -147,10 +147,11 @@ func (f *Faults) id(path, id string, mayBeEmpty bool) {
 	case len(id) > MaxKey:
 		f.add(path, "has %d bytes, at most %d are allowed", len(id), MaxKey)
 	case !printable(id):
-		f.add(path, "is not UTF-8 without control characters")
+		f.add(path, strict.Unreadable)
 	}
 }
 
+// printable is [strict.Readable], fast for ASCII.
 func printable(s string) bool {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	i, odd := 0, uint64(0) // a top bit for each byte that is no printable ASCII
@@ -161,18 +162,7 @@ func printable(s string) bool {
 	for ; i < len(s); i++ {
 		odd |= uint64(s[i]|(s[i]-' ')|(s[i]+1)) & 0x80
 	}
-	if odd&tops == 0 {
-		return true
-	}
-	if !utf8.ValidString(s) {
-		return false
-	}
-	for _, r := range s {
-		if r < ' ' || r == 0x7f {
-			return false
-		}
-	}
-	return true
+	return odd&tops == 0 || strict.Readable(s)
 }
 
 func (f *Faults) names(path string, names []string) {

@@ -26,6 +26,7 @@ func TestOfferFaults(t *testing.T) {
 		"negative version":         {func(o *coupon.Offer) { o.Version = -1 }, []string{"version"}},
 		"no name":                  {func(o *coupon.Offer) { o.Name = "" }, []string{"name"}},
 		"hostile name":             {func(o *coupon.Offer) { o.Name = "5 €\x00" }, []string{"name"}},
+		"name that turns the text": {func(o *coupon.Offer) { o.Name = "off \u202e€ 001" }, []string{"name"}},
 		"long name":                {func(o *coupon.Offer) { o.Name = strings.Repeat("€", 67) }, []string{"name"}},
 		"hostile label":            {func(o *coupon.Offer) { o.Labels = []string{"fine", "Not fine"} }, []string{"labels[1]"}},
 		"too many labels":          {func(o *coupon.Offer) { o.Labels = strings.Split(strings.Repeat("a ", 20)+"a", " ") }, []string{"labels"}},

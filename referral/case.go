@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vouch-go/vouch/coupon/strict"
 	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/storage"
 )
@@ -188,7 +189,7 @@ func (s *Service) Case(ctx context.Context, id string) (Case, error) {
 }
 
 func (s *Service) readCase(ctx context.Context, id string) (storage.Record[caseBody], error) {
-	if id == "" || len(id) > storage.MaxID || !printable(id) {
+	if id == "" || len(id) > storage.MaxID || !strict.Readable(id) {
 		return storage.Record[caseBody]{}, fmt.Errorf("%w: %.80q", ErrNoCase, id)
 	}
 	docs, err := s.get(ctx, caseKey(id))
@@ -225,7 +226,7 @@ func (s *Service) ClaimCase(ctx context.Context, id, actor string, lease time.Du
 func (s *Service) NoteCase(ctx context.Context, id, actor, text string, now time.Time) (Case, error) {
 	faults := &Faults{Kind: ErrRequest}
 	faults.id("actor", actor, false)
-	if text == "" || len(text) > maxText || !printable(text) {
+	if text == "" || len(text) > maxText || !strict.Readable(text) {
 		faults.add("text", "has %d bytes, want 1 to %d of text", len(text), maxText)
 	}
 	checkNow(faults, now)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/coupon/strict"
 	"github.com/vouch-go/vouch/ledger"
 )
 
@@ -158,7 +159,7 @@ func (e *Earning) checkCoupons(path string, faults *Faults) {
 	total := 0
 	for i, o := range e.Coupons {
 		at := fmt.Sprintf("%s.coupons[%d]", path, i)
-		if o.Offer == "" || len(o.Offer) > MaxKey || !printable(o.Offer) {
+		if o.Offer == "" || len(o.Offer) > MaxKey || !strict.Readable(o.Offer) {
 			faults.id(at+".offer", o.Offer, false)
 		}
 		if o.Code != "" {
@@ -316,7 +317,7 @@ func (p *Program) checkRewards(faults *Faults) {
 
 func (p *Program) checkBoost(i int, faults *Faults) {
 	b, path := &p.Boosts[i], fmt.Sprintf("boosts[%d]", i)
-	if b.Name == "" || len(b.Name) > MaxKey || !printable(b.Name) {
+	if b.Name == "" || len(b.Name) > MaxKey || !strict.Readable(b.Name) {
 		faults.id(path+".name", b.Name, false)
 	}
 	checkInterval(path, b.Interval, faults)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/vouch-go/vouch/coupon/strict"
 )
 
 // Errors of input, before anything is read. They come as [*Faults].
@@ -109,7 +111,7 @@ func (f *Faults) id(path, id string, mayBeEmpty bool) {
 		f.add(path, "is missing")
 	case len(id) > MaxKey:
 		f.add(path, "has %d bytes, at most %d are allowed", len(id), MaxKey)
-	case !printable(id):
-		f.add(path, "is not UTF-8 without control characters")
+	case !strict.Readable(id):
+		f.add(path, strict.Unreadable)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/coupon/strict"
 	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/storage"
 )
@@ -129,7 +130,7 @@ func (s *Service) Invite(ctx context.Context, request InviteRequest, now time.Ti
 	} else {
 		for i, address := range request.Addresses {
 			folded, ok := FoldEmail(address)
-			if !ok || len(address) > maxIdentifier || !printable(address) {
+			if !ok || len(address) > maxIdentifier || !strict.Readable(address) {
 				faults.add(fmt.Sprintf("addresses[%d]", i), "is no e-mail address")
 			}
 			all = append(all, identifier{IdentifierEmail, folded})
@@ -379,7 +380,7 @@ func (s *Service) SuppressAddress(ctx context.Context, address, actor string, no
 	faults := &Faults{Kind: ErrRequest}
 	s.people.check(faults)
 	folded, ok := FoldEmail(address)
-	if !ok || len(address) > maxIdentifier || !printable(address) {
+	if !ok || len(address) > maxIdentifier || !strict.Readable(address) {
 		faults.add("address", "is no e-mail address")
 	}
 	if err := faults.orNil(); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/vouch-go/vouch/coupon/strict"
 	"github.com/vouch-go/vouch/storage"
 )
 
@@ -57,7 +58,7 @@ const (
 func (p *Person) identifiers(faults *Faults) []identifier {
 	var all []identifier
 	add := func(path string, kind IdentifierKind, value, folded string) {
-		if len(value) > maxIdentifier || !printable(value) {
+		if len(value) > maxIdentifier || !strict.Readable(value) {
 			faults.add(path, "has %d bytes, want at most %d of text without control characters", len(value), maxIdentifier)
 		}
 		if folded != "" {

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"regexp"
 	"time"
-	"unicode/utf8"
 
 	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/coupon/strict"
 	"github.com/vouch-go/vouch/ledger"
 )
 
@@ -142,7 +142,7 @@ func (p *Program) Validate() error {
 	if p.Version < 0 {
 		faults.add("version", "is %d; publishing sets it", p.Version)
 	}
-	if p.Name == "" || len(p.Name) > 200 || !printable(p.Name) {
+	if p.Name == "" || len(p.Name) > 200 || !strict.Readable(p.Name) {
 		faults.add("name", "is %.40q, want 1 to 200 bytes of text", p.Name)
 	}
 	checkInterval("schedule", p.Schedule, faults)
@@ -273,16 +273,4 @@ func overlap(a, b coupon.Interval) bool {
 
 func validInstant(at time.Time) bool {
 	return at.UTC().Year() >= 1970 && at.UTC().Year() <= 9999 && at.UnixMicro() > 0
-}
-
-func printable(s string) bool {
-	if !utf8.ValidString(s) {
-		return false
-	}
-	for _, r := range s {
-		if r < ' ' || r == 0x7f {
-			return false
-		}
-	}
-	return true
 }

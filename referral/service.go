@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/coupon/strict"
 	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/storage"
 )
@@ -199,7 +200,7 @@ func checkNow(faults *Faults, now time.Time) {
 func checkStaff(actor, reason string, now time.Time) error {
 	faults := &Faults{Kind: ErrRequest}
 	faults.id("actor", actor, true)
-	if len(reason) > 500 || !printable(reason) {
+	if len(reason) > 500 || !strict.Readable(reason) {
 		faults.add("reason", "has %d bytes, want at most 500 of text", len(reason))
 	}
 	checkNow(faults, now)

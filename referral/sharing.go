@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/text/language"
+
+	"github.com/vouch-go/vouch/coupon/strict"
 )
 
 // Channel is a way to pass a link on.
@@ -48,7 +50,7 @@ func NewShare(address, shop string, tag language.Tag) (Share, error) {
 		faults.add("address", "is %.80q, want one like https://shop.example/invite?code=…", address)
 	}
 	for _, part := range []struct{ path, text string }{{"address", address}, {"shop", shop}} {
-		if part.text == "" || len(part.text) > maxShared || !printable(part.text) {
+		if part.text == "" || len(part.text) > maxShared || !strict.Readable(part.text) {
 			faults.add(part.path, "has %d bytes, want 1 to %d of text without control characters", len(part.text), maxShared)
 		}
 	}

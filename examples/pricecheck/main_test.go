@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -211,12 +212,18 @@ func TestInputThatBreaks(t *testing.T) {
 
 // What a document says never controls the terminal.
 func TestTablesArePlain(t *testing.T) {
-	document := `{"cart":{"currency":"EUR","lines":[{"id":"\u009b31m\u202e","product":"p","quantity":1,"unit_price":"1"}]},"codes":["\u001b[2J"],"at":"2026-11-20T12:00:00Z"}`
-	code, out, _ := check(t, strings.NewReader(document), "-table")
-	assert.Zero(t, code)
-	assert.NotContains(t, out, "\u009b")
-	assert.NotContains(t, out, "\u202e")
-	assert.NotContains(t, out, "\u001b")
+	const hostile = `\u009b31m\u202e\u001b[2J`
+	const document = `{"cart":{"currency":"EUR","lines":[{"id":"%s","product":"p","quantity":1,"unit_price":"1"}]},"codes":["%s"],"at":"2026-11-20T12:00:00Z"}`
+	for text, wanted := range map[string]int{
+		fmt.Sprintf(document, "1", hostile): 0, // anything can be typed as a code
+		fmt.Sprintf(document, hostile, "A"): 1,
+	} {
+		code, out, _ := check(t, strings.NewReader(text), "-table")
+		assert.Equal(t, wanted, code)
+		assert.NotContains(t, out, "\u009b")
+		assert.NotContains(t, out, "\u202e")
+		assert.NotContains(t, out, "\u001b")
+	}
 }
 
 // Whatever the input: as many answers as there are documents, each a line of JSON.
