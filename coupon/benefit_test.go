@@ -56,6 +56,7 @@ func TestLineBenefits(t *testing.T) {
 		"more than there are":                {three, percent(someUnits(9, coupon.Dearest)), []int64{500, 200, 450}},
 		"the cheapest of a total":            {lines(total(3, "10.00"), item("3.34", 1)), percent(someUnits(2, coupon.Cheapest)), []int64{333, 0}},
 		"a capped floor":                     {lines(floor("10.00", 4, "8.00")), percent(someUnits(3, coupon.Cheapest)), []int64{600}},
+		"a floor that leaves a coin over":    {lines(with(total(2, "10.01"), func(l *coupon.Line) { l.Floor = eur("5.00") })), coupon.AmountOff{Amounts: euros("5.00")}, []int64{1}},
 		"a floor above the price":            {lines(with(total(3, "10.00"), func(l *coupon.Line) { l.Floor = eur("4.00") }), item("20.00", 1)), percent(someUnits(2, coupon.Dearest)), []int64{0, 1167}},
 		"an amount off each unit":            {three, unitOff("1.50", coupon.Units{}), []int64{300, 300, 150}},
 		"at most what the unit costs":        {three, unitOff("3.00", coupon.Units{}), []int64{600, 400, 300}},
@@ -173,6 +174,9 @@ func TestBuyGet(t *testing.T) {
 		"half off, rounded once":              {lines(item("0.05", 6)), coupon.BuyGet{Buy: 1, Get: 1, Rate: half}, []int64{8}},
 		"other goods":                         {lines(product("tea", "5.00", 2), product("cup", "8.00", 3)), other, []int64{0, 1600}},
 		"more to buy than to get":             {lines(product("tea", "5.00", 3), product("cup", "8.00", 1)), other, []int64{0, 800}},
+		"too little to buy for all":           {lines(product("tea", "5.00", 3), product("cup", "8.00", 9)), coupon.BuyGet{Buy: 2, Get: 1, BuyOf: products("tea"), GetOf: products("cup")}, []int64{0, 800}},
+		"too little to get for all":           {lines(product("tea", "5.00", 9), product("cup", "8.00", 3)), coupon.BuyGet{Buy: 1, Get: 2, BuyOf: products("tea"), GetOf: products("cup")}, []int64{0, 1600}},
+		"what can only be bought is bought":   {lines(product("tea", "5.00", 2), product("cup", "8.00", 2)), coupon.BuyGet{Buy: 1, Get: 1, BuyOf: products("tea", "cup"), GetOf: products("cup")}, []int64{0, 1600}},
 		"the cheapest of the others":          {lines(product("tea", "5.00", 1), product("cup", "8.00", 1), product("cup", "6.00", 1)), other, []int64{0, 0, 600}},
 		"what is bought may be got":           {lines(product("tea", "5.00", 3)), overlap, []int64{500}},
 		"but not both":                        {lines(product("tea", "1.00", 2), product("cup", "8.00", 1)), overlap, []int64{0, 800}},
@@ -197,6 +201,20 @@ func TestBuyGet(t *testing.T) {
 			assert.Equal(t, coupon.ReasonIncomplete, refusedAs(t, cart, giving("a", overlap)).Reason)
 		})
 	}
+}
+
+// An offer uses up what only it can, and nothing where it takes nothing off, so that the
+// next such offer finds the rest.
+func TestBuyGetLeavesWhatOthersCanUse(t *testing.T) {
+	cups := coupon.BuyGet{Buy: 1, Get: 1, BuyOf: products("cup"), GetOf: products("cup")}
+	teaOrCup := coupon.BuyGet{Buy: 1, Get: 1, Max: 1, BuyOf: products("tea", "cup"), GetOf: products("cup")}
+	q := decide(t, cartOf(product("tea", "5.00", 1), product("cup", "8.00", 3)), first(freely(giving("a", teaOrCup))), freely(giving("b", cups)))
+	assert.Equal(t, []string{"a", "b"}, applied(q))
+	assert.Equal(t, []int64{0, 1600}, off(q))
+	sample := coupon.BuyGet{Buy: 1, Get: 1, BuyOf: products("cup"), GetOf: products("sample")}
+	q = decide(t, cartOf(product("sample", "0.00", 1), product("cup", "8.00", 2)), first(freely(giving("a", sample))), freely(giving("b", cups)))
+	assert.Equal(t, []string{"b"}, applied(q))
+	assert.Equal(t, []int64{0, 800}, off(q))
 }
 
 func TestTiers(t *testing.T) {

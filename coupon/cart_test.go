@@ -2,6 +2,7 @@ package coupon_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -62,12 +63,24 @@ func TestCartFaults(t *testing.T) {
 		"empty category":                    {func(c *coupon.Cart) { c.Lines[0].Categories = []string{"food", ""} }, []string{"lines[0].categories[1]"}},
 		"hostile tag":                       {func(c *coupon.Cart) { c.Lines[0].Tags = []string{"\x7f"} }, []string{"lines[0].tags[0]"}},
 		"too many tags":                     {func(c *coupon.Cart) { c.Lines[0].Tags = make([]string, 1001) }, []string{"lines[0].tags"}},
-		"hostile promotion":                 {func(c *coupon.Cart) { c.Lines[0].Promotions = []string{""} }, []string{"lines[0].promotions[0]"}},
-		"hostile cart promotion":            {func(c *coupon.Cart) { c.Promotions = []string{""} }, []string{"promotions[0]"}},
-		"hostile customer":                  {func(c *coupon.Cart) { c.Customer.Key = "jane\x00" }, []string{"customer.key"}},
-		"hostile segment":                   {func(c *coupon.Cart) { c.Customer.Segments = []string{""} }, []string{"customer.segments[0]"}},
-		"a line of 2^53":                    {func(c *coupon.Cart) { c.Lines[0].UnitPrice = ledger.Minor(coupon.MaxTotal, euro) }, []string{"lines[0].unit_price"}},
-		"a product of 2^53":                 {func(c *coupon.Cart) { c.Lines[0].UnitPrice = ledger.Minor(coupon.MaxTotal/2, euro) }, []string{"lines[0].unit_price"}},
+		"too many good tags":                {func(c *coupon.Cart) { c.Lines[0].Tags = many("green", 1001) }, []string{"lines[0].tags"}},
+		"a delivery's seller":               {func(c *coupon.Cart) { c.Shipping[0].Seller = "\x00" }, []string{"shipping[0].seller"}},
+		"a free delivery's id":              {func(c *coupon.Cart) { c.Shipping[0] = coupon.Shipping{Price: eur("0.00")} }, []string{"shipping[0].id"}},
+		"nameless attribute":                {func(c *coupon.Cart) { c.Attributes = map[string]string{"": "x"} }, []string{"attributes"}},
+		"an attribute's long name":          {func(c *coupon.Cart) { c.Attributes = map[string]string{strings.Repeat("x", coupon.MaxKey+1): "x"} }, []string{"attributes"}},
+		"a sum beyond int64": {func(c *coupon.Cart) {
+			all := many(coupon.Line{Product: "tea", Quantity: 1, Total: ledger.Minor(coupon.MaxTotal-1, euro)}, coupon.MaxLines)
+			*c = cartOf(all...)
+			for i := range coupon.MaxLines {
+				c.Shipping = append(c.Shipping, coupon.Shipping{ID: fmt.Sprint(i), Price: ledger.Minor(coupon.MaxTotal-1, euro)})
+			}
+		}, []string{"lines"}},
+		"hostile promotion":      {func(c *coupon.Cart) { c.Lines[0].Promotions = []string{""} }, []string{"lines[0].promotions[0]"}},
+		"hostile cart promotion": {func(c *coupon.Cart) { c.Promotions = []string{""} }, []string{"promotions[0]"}},
+		"hostile customer":       {func(c *coupon.Cart) { c.Customer.Key = "jane\x00" }, []string{"customer.key"}},
+		"hostile segment":        {func(c *coupon.Cart) { c.Customer.Segments = []string{""} }, []string{"customer.segments[0]"}},
+		"a line of 2^53":         {func(c *coupon.Cart) { c.Lines[0].UnitPrice = ledger.Minor(coupon.MaxTotal, euro) }, []string{"lines[0].unit_price"}},
+		"a product of 2^53":      {func(c *coupon.Cart) { c.Lines[0].UnitPrice = ledger.Minor(coupon.MaxTotal/2, euro) }, []string{"lines[0].unit_price"}},
 		"a product beyond int64": {func(c *coupon.Cart) {
 			c.Lines[0].UnitPrice, c.Lines[0].Quantity = ledger.Minor(coupon.MaxTotal-1, euro), coupon.MaxQuantity
 		}, []string{"lines[0].unit_price"}},
@@ -112,6 +125,12 @@ func TestCartsThatAreValid(t *testing.T) {
 		"goods and shipping may share an id": func(c *coupon.Cart) {
 			c.Shipping = []coupon.Shipping{{ID: "1", Price: eur("0.00")}}
 		},
+		"the most deliveries": func(c *coupon.Cart) {
+			for i := range coupon.MaxLines {
+				c.Shipping = append(c.Shipping, coupon.Shipping{ID: fmt.Sprint(i), Price: eur("1.00")})
+			}
+		},
+		"the longest name of an attribute": func(c *coupon.Cart) { c.Attributes = map[string]string{strings.Repeat("x", coupon.MaxKey): ""} },
 		"the most lines": func(c *coupon.Cart) {
 			c.Lines = nil
 			for range coupon.MaxLines {

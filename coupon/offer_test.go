@@ -83,11 +83,18 @@ func TestOfferFaults(t *testing.T) {
 		"a life below nothing":       {func(o *coupon.Offer) { o.Schedule.Life = -time.Second }, []string{"schedule.life_seconds"}},
 		"a life of half a second":    {func(o *coupon.Offer) { o.Schedule.Life = time.Second / 2 }, []string{"schedule.life_seconds"}},
 		"a life beyond a century":    {func(o *coupon.Offer) { o.Schedule.Life = 101 * 365 * 24 * time.Hour }, []string{"schedule.life_seconds"}},
-		"no such zone":               {func(o *coupon.Offer) { o.Schedule.Zone = "Europe/Nowhere" }, []string{"schedule.zone"}},
-		"the machine's zone":         {func(o *coupon.Offer) { o.Schedule.Zone = "Local" }, []string{"schedule.zone"}},
-		"a path as zone":             {func(o *coupon.Offer) { o.Schedule.Zone = "../../etc/passwd" }, []string{"schedule.zone"}},
-		"a limit of nothing":         {func(o *coupon.Offer) { o.Limits = []coupon.Limit{{}} }, []string{"limits[0]"}},
-		"an undefined limit":         {func(o *coupon.Offer) { o.Limits = []coupon.Limit{{Per: 6, Uses: 1, Period: "hour"}} }, []string{"limits[0].per", "limits[0].period"}},
+		"as many as the step before": {func(o *coupon.Offer) { o.Benefit = coupon.Tiers{Quantity: steps(3, 3)} }, []string{"benefit.quantity[1].from"}},
+		"a step above 100 %": {func(o *coupon.Offer) {
+			o.Benefit = coupon.Tiers{Quantity: []coupon.QuantityTier{{From: 1, Rate: ledger.MustRate("101")}}}
+		}, []string{"benefit.quantity[0].percent"}},
+		"too many steps": {func(o *coupon.Offer) {
+			o.Benefit = coupon.Tiers{Quantity: steps(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21)}
+		}, []string{"benefit"}},
+		"no such zone":       {func(o *coupon.Offer) { o.Schedule.Zone = "Europe/Nowhere" }, []string{"schedule.zone"}},
+		"the machine's zone": {func(o *coupon.Offer) { o.Schedule.Zone = "Local" }, []string{"schedule.zone"}},
+		"a path as zone":     {func(o *coupon.Offer) { o.Schedule.Zone = "../../etc/passwd" }, []string{"schedule.zone"}},
+		"a limit of nothing": {func(o *coupon.Offer) { o.Limits = []coupon.Limit{{}} }, []string{"limits[0]"}},
+		"an undefined limit": {func(o *coupon.Offer) { o.Limits = []coupon.Limit{{Per: 6, Uses: 1, Period: "hour"}} }, []string{"limits[0].per", "limits[0].period"}},
 		"a coupon's limit per month": {func(o *coupon.Offer) {
 			o.Limits = []coupon.Limit{{Per: coupon.PerCoupon, Uses: 1, Period: ledger.Month}}
 		}, []string{"limits[0].period"}},
@@ -117,6 +124,15 @@ func many[A any](one A, n int) []A {
 	all := make([]A, n)
 	for i := range all {
 		all[i] = one
+	}
+	return all
+}
+
+// steps are a ladder by quantity.
+func steps(from ...int64) []coupon.QuantityTier {
+	var all []coupon.QuantityTier
+	for _, n := range from {
+		all = append(all, coupon.QuantityTier{From: n, Rate: half})
 	}
 	return all
 }
@@ -171,7 +187,15 @@ func TestOffersAtTheirLimits(t *testing.T) {
 		"a blackout's name": func(o *coupon.Offer) {
 			o.Schedule.Blackouts = []coupon.Blackout{{strings.Repeat("x", coupon.MaxKey), coupon.Interval{Until: noon}}}
 		},
-		"a life": func(o *coupon.Offer) { o.Schedule.Life = 100 * 365 * 24 * time.Hour },
+		"repeats": func(o *coupon.Offer) { o.Benefit = coupon.BuyGet{Buy: 1, Get: 1, Max: coupon.MaxQuantity} },
+		"items": func(o *coupon.Offer) {
+			o.Benefit = coupon.BundlePrice{Prices: euros("1.00"), Items: many(coupon.BundleItem{Units: coupon.MaxQuantity}, 20)}
+		},
+		"steps": func(o *coupon.Offer) {
+			o.Benefit = coupon.Tiers{Quantity: steps(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)}
+		},
+		"an instant of 1970": func(o *coupon.Offer) { o.Schedule.Until = time.Unix(1, 0) },
+		"a life":             func(o *coupon.Offer) { o.Schedule.Life = 100 * 365 * 24 * time.Hour },
 	} {
 		offer := amountOff("spring", "5.00")
 		change(&offer)
