@@ -181,10 +181,10 @@ func (d *decision) lose(e *entry, applied []*entry, taken takings) *Refusal {
 	if rival := slices.IndexFunc(applied, e.groupedWith); rival >= 0 {
 		return e.beaten(applied[rival], ReasonGroup)
 	}
-	if refused := d.full(e.claims, taken); refused != nil {
+	if refused := d.full(e.counted(), taken); refused != nil {
 		return refused
 	}
-	taken.add(e.claims)
+	taken.add(e.counted())
 	return nil
 }
 
@@ -247,12 +247,15 @@ func (d *decision) work(e *entry, index int, taken map[string]int64) *Refusal {
 				continue
 			}
 			used := d.facts.Used[claim.Counter] + taken[claim.Counter]
+			if e.override != nil {
+				used = 0
+			}
 			if refused := d.spend(claim, e, used); refused != nil {
 				return refused
 			}
 		}
 	}
-	for _, claim := range e.claims {
+	for _, claim := range e.counted() {
 		if claim.limit.Uses == 0 {
 			taken[claim.Counter] += e.amount
 		}

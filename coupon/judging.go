@@ -94,7 +94,16 @@ func (d *decision) judgeLimits(e *entry) *Refusal {
 		return refused
 	}
 	e.claims = claims
-	return d.full(claims, nil)
+	return d.full(e.counted(), nil)
+}
+
+// counted are the claims that what others take stands in the way of: none when staff
+// have let this use through.
+func (e *entry) counted() []limitClaim {
+	if e.override != nil {
+		return nil
+	}
+	return e.claims
 }
 
 // takings are what the offers that apply take from limits of uses: how much of each

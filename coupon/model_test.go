@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ type model struct {
 	paused  map[string]bool
 	revoked map[string]bool
 	stale   []*coupon.Quote
+	let     []coupon.OverrideRequest // what staff let customers use beyond limits
 }
 
 type modelOrder struct {
@@ -36,6 +38,7 @@ type modelOrder struct {
 	credit   int64 // that pays for it, minor units
 	back     int64 // of that, what came back
 	goodwill bool
+	rests    map[string]string // tokens that rest on an override, by its id
 }
 
 // modelCredit is what each customer is granted, minor units.
@@ -157,10 +160,66 @@ func (o *modelOrder) paid() bool {
 }
 
 // applies says that a coupon can be used by the customer for the order.
-func (m *model) applies(id, customer, order string) bool {
+func (m *model) applies(t *rapid.T, id, customer, order string) bool {
 	held := modelOffer(id) == "own" || modelOffer(id) == "twice"
 	token := m.token(id, customer)
-	return !m.paused[modelOffer(id)] && !m.revoked[id] && (!held || customer == "jane") && (token == "" || m.room(token, order))
+	return !m.paused[modelOffer(id)] && !m.revoked[id] && (!held || customer == "jane") &&
+		(token == "" || m.room(token, order) || m.override(t, id, customer, "", order) != "")
+}
+
+// override is the first of the customer's overrides of an offer that is used by one of
+// the orders.
+func (m *model) override(t *rapid.T, offer, customer string, orders ...string) (id string) {
+	for _, request := range m.let {
+		if request.Offer != offer || request.Customer != customer {
+			continue
+		}
+		known, err := m.service.Override(ctx, request, m.now)
+		require.NoError(t, err)
+		if slices.Contains(orders, known.UsedBy) {
+			return request.ID
+		}
+	}
+	return ""
+}
+
+// letThrough notes which of an order's uses rest on overrides.
+func (m *model) letThrough(t *rapid.T, order string) {
+	o := m.orders[order]
+	o.rests = make(map[string]string)
+	for _, token := range o.uses {
+		offer, _, _ := strings.Cut(token, "/")
+		if id := m.override(t, offer, o.customer, order); id != "" {
+			o.rests[token] = id
+		}
+	}
+}
+
+// free says that an override can be used for the order.
+func (m *model) free(t *rapid.T, id, order string) bool {
+	i := slices.IndexFunc(m.let, func(r coupon.OverrideRequest) bool { return r.ID == id })
+	known, err := m.service.Override(ctx, m.let[i], m.now)
+	require.NoError(t, err)
+	return known.UsedBy == "" || known.UsedBy == order
+}
+
+// overrideOne lets a customer use one of the offers for anybody once more.
+func (m *model) overrideOne(t *rapid.T) {
+	if len(m.let) > 3 {
+		t.Skip()
+	}
+	request := coupon.OverrideRequest{
+		ID: fmt.Sprint("o", len(m.let)), Offer: oneOf(t, "offer", "cap", "daily"), Customer: oneOf(t, "customer", modelCustomers...),
+		Actor: "staff", Reason: "our fault",
+	}
+	first, err := m.service.Override(ctx, request, m.now)
+	require.NoError(t, err)
+	m.let = append(m.let, request)
+	m.unchanged(t, func() {
+		again, err := m.service.Override(ctx, request, m.now.Add(time.Hour))
+		require.NoError(t, err)
+		require.Equal(t, first, again)
+	})
 }
 
 // unchanged requires that a call leaves the store as it is.
@@ -185,7 +244,7 @@ func (m *model) checkout(t *rapid.T, confirm bool) {
 	m.stale = append(m.stale, quote)
 	var want, uses []string
 	for _, id := range ids {
-		if m.applies(id, customer, order) {
+		if m.applies(t, id, customer, order) {
 			want = append(want, modelOffer(id))
 			if token := m.token(id, customer); token != "" {
 				uses = append(uses, token)
@@ -229,6 +288,7 @@ func (m *model) checkout(t *rapid.T, confirm bool) {
 		require.Equal(t, first, again)
 	})
 	m.orders[order] = next
+	m.letThrough(t, order)
 }
 
 // order draws one that was seen before.
@@ -255,7 +315,11 @@ func (m *model) confirm(t *rapid.T) {
 	can := true
 	if o.state == coupon.StateReleased || o.state == coupon.StateExpired {
 		for _, token := range o.uses {
-			can = can && m.room(token, id) && !m.revoked[token]
+			room := m.room(token, id)
+			if rests := o.rests[token]; rests != "" {
+				room = m.free(t, rests, id)
+			}
+			can = can && room && !m.revoked[token]
 		}
 		can = can && o.credit <= m.credit(o.customer, id)
 	}
@@ -429,6 +493,7 @@ func (m *model) old(t *rapid.T) {
 		return
 	}
 	o := &modelOrder{state: coupon.StateConfirmed, customer: r.Customer, credit: r.Total.Minor() - r.Due.Minor()}
+	m.orders[quote.Order] = o
 	require.LessOrEqual(t, o.credit, m.credit(o.customer, quote.Order))
 	for _, a := range r.Applied {
 		id := a.Offer
@@ -436,11 +501,13 @@ func (m *model) old(t *rapid.T) {
 			id = a.Coupon
 		}
 		if token := m.token(id, r.Customer); token != "" {
-			require.True(t, m.room(token, quote.Order), "room for %s", token)
 			o.uses = append(o.uses, token)
 		}
 	}
-	m.orders[quote.Order] = o
+	m.letThrough(t, quote.Order)
+	for _, token := range o.uses {
+		require.True(t, o.rests[token] != "" || m.room(token, quote.Order), "room for %s", token)
+	}
 }
 
 // check requires that nothing is in use more often than allowed, by what the model
@@ -452,13 +519,43 @@ func (m *model) check(t *rapid.T) {
 			if !named {
 				limit = modelTokens["daily"]
 			}
-			require.LessOrEqual(t, m.inUse(token, ""), limit, token)
+			require.LessOrEqual(t, m.inUse(token, ""), limit+m.beyond(t, token), token)
 		}
 	}
 	_, values, err := m.store.Get(ctx, nil, "uses/cap")
 	require.NoError(t, err)
-	require.LessOrEqual(t, values["uses/cap"], int64(modelTokens["cap"]))
+	require.LessOrEqual(t, values["uses/cap"], int64(modelTokens["cap"]+m.beyond(t, "cap")))
 	m.checkCredit(t)
+}
+
+// beyond is how many uses of a token rest on overrides; each is used by one order that
+// has the token.
+func (m *model) beyond(t *rapid.T, token string) (n int) {
+	offer, _, _ := strings.Cut(token, "/")
+	for _, request := range m.let {
+		known, err := m.service.Override(ctx, request, m.now)
+		require.NoError(t, err)
+		if request.Offer != offer || known.UsedBy == "" {
+			continue
+		}
+		o := m.orders[known.UsedBy]
+		require.Equal(t, request.Customer, o.customer)
+		require.Contains(t, o.rests, firstWith(o.uses, offer), "%s is used by order %s", request.ID, known.UsedBy)
+		if o.rests[token] == request.ID {
+			n++
+		}
+	}
+	return n
+}
+
+// firstWith is the first token of an offer.
+func firstWith(tokens []string, offer string) string {
+	for _, token := range tokens {
+		if of, _, _ := strings.Cut(token, "/"); of == offer {
+			return token
+		}
+	}
+	return ""
 }
 
 // checkCredit requires that customers have what they were granted, less what paid for
@@ -494,6 +591,7 @@ func TestAnyCourseOfEvents(t *testing.T) {
 			"pause":    m.pause,
 			"revoke":   m.revoke,
 			"old":      m.old,
+			"override": m.overrideOne,
 			"wait": func(t *rapid.T) {
 				m.now = m.now.Add(time.Duration(rapid.SampledFrom([]int{1, 29, 30, 600, 1440}).Draw(t, "minutes")) * time.Minute)
 			},

@@ -82,9 +82,8 @@ func (g *grantBody) open(order string, at time.Time) bool {
 }
 
 // Override lets an offer be used once more than its limits of uses and of money
-// allow: those per offer, customer, campaign, attribute and coupon, not those within
-// one order. The next order of the customer that a limit would refuse takes it, or the
-// order named, or the next of the coupon; exactly one does. A use that is given back
+// allow, those within one order too. The next order of the customer that a limit would
+// refuse takes it, or the order named, or the next of the coupon; exactly one does. A use that is given back
 // gives it back, too. Of a coupon that somebody holds it raises the uses by one.
 //
 // Asked again under the same id for the same, it answers what it recorded. It fails
@@ -227,13 +226,13 @@ func (w *work) override(key storage.Key) (*storage.Record[overrideBody], error) 
 // used by one order. It leaves room for sums.
 const noBound = math.MaxInt64 / 2
 
-// overridden looks for overrides of candidates that a limit has no room for, and makes
-// room for those that have one. It says whether there were any.
-func (s *Service) overridden(ctx context.Context, cart *Cart, candidates []Candidate, facts *Facts, now time.Time) (found bool, err error) {
+// overridden looks for overrides of candidates that a limit refused. It says whether
+// there were any.
+func (s *Service) overridden(ctx context.Context, cart *Cart, candidates []Candidate, refused []*Refusal, facts *Facts, now time.Time) (found bool, err error) {
 	keys := make([][]storage.Key, len(candidates))
 	var all []storage.Key
 	for i := range candidates {
-		if keys[i], err = candidates[i].overrideKeys(cart, facts, now); err != nil {
+		if keys[i], err = candidates[i].overrideKeys(cart, refused, facts); err != nil {
 			return false, err
 		}
 		all = append(all, keys[i]...)
@@ -250,7 +249,6 @@ func (s *Service) overridden(ctx context.Context, cart *Cart, candidates []Candi
 		}
 		if c.override != nil {
 			found = true
-			c.makeRoom(cart, facts, now)
 		}
 	}
 	return found, nil
@@ -258,8 +256,11 @@ func (s *Service) overridden(ctx context.Context, cart *Cart, candidates []Candi
 
 // overrideKeys are the documents that may let a candidate through, none when no limit
 // is in its way.
-func (c *Candidate) overrideKeys(cart *Cart, facts *Facts, now time.Time) ([]storage.Key, error) {
-	if c.Version == nil || !c.full(cart, facts, now) {
+func (c *Candidate) overrideKeys(cart *Cart, refused []*Refusal, facts *Facts) ([]storage.Key, error) {
+	limited := func(r *Refusal) bool {
+		return r.Reason == ReasonLimit && r.Offer == c.Version.offer.ID && r.Coupon == c.couponID()
+	}
+	if c.Version == nil || !slices.ContainsFunc(refused, limited) {
 		return nil, nil
 	}
 	var keys []storage.Key
@@ -281,30 +282,6 @@ func (c *Candidate) couponID() string {
 		return ""
 	}
 	return c.Coupon.ID
-}
-
-// full says that one of the limits has no room for another use.
-func (c *Candidate) full(cart *Cart, facts *Facts, now time.Time) bool {
-	claims, _ := c.Version.claims(cart, c.Coupon, now)
-	return slices.ContainsFunc(claims, func(l limitClaim) bool { return facts.Used[l.Counter] >= l.Max })
-}
-
-// makeRoom lets the candidate's limits take one use more.
-func (c *Candidate) makeRoom(cart *Cart, facts *Facts, now time.Time) {
-	claims, _ := c.Version.claims(cart, c.Coupon, now)
-	for _, l := range claims {
-		if l.limit.Per == PerOrder {
-			continue
-		}
-		room := l.Max // all of it, of money
-		if l.limit.Uses > 0 {
-			room = 1
-		}
-		if facts.Used == nil {
-			facts.Used = make(map[string]int64)
-		}
-		facts.Used[l.Counter] = min(facts.Used[l.Counter], l.Max) - room
-	}
 }
 
 // openGrant is the first grant of the documents that an order can use, and takes it.

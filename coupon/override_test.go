@@ -107,6 +107,48 @@ func TestOverridesAddUp(t *testing.T) {
 	require.Equal(t, coupon.ReasonLimit, s.refuses(cartOf(item("20.00", 1)), coupon.Choose("CODE"), noon).Reason)
 }
 
+// Limits within one order give way too: jane may use both of her coupons, or more money
+// than an order may take off.
+func TestOverrideWithinOneOrder(t *testing.T) {
+	for name, c := range map[string]struct {
+		limits []coupon.Limit
+		want   string
+	}{
+		"uses":              {[]coupon.Limit{{Per: coupon.PerOrder, Uses: 1}}, "4.00"},
+		"money":             {[]coupon.Limit{{Per: coupon.PerOrder, Money: euros("3.00")}}, "4.00"},
+		"and with the last": {[]coupon.Limit{{Per: coupon.PerOrder, Uses: 1}, {Per: coupon.PerCustomer, Uses: 1}}, "4.00"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t, limited(freely(amountOff("a", "2.00")), c.limits...))
+			s.held("a", "jane", 3)
+			cart, two := cartOf(item("20.00", 1)), coupon.ChooseCoupons("held-a-jane/1", "held-a-jane/2")
+			require.Equal(t, coupon.ReasonLimit, s.refuses(cart, two, noon).Reason)
+			require.NoError(t, ignore(s.Override(ctx, overriding("o", forJane), noon)))
+			q := s.applies(cart, two.For("both"), noon)
+			require.Equal(t, eur(c.want), q.Discount)
+			require.Len(t, s.quote(cart, coupon.ChooseCoupons("held-a-jane/1", "held-a-jane/2", "held-a-jane/3"), noon).Applied, 2, "one more, not two")
+			s.must(s.Reserve(ctx, "both", q, noon))
+			require.Equal(t, coupon.ReasonLimit, s.quote(cart, coupon.ChooseCoupons("held-a-jane/2", "held-a-jane/3").For("other"), noon.Add(time.Hour)).Refused[0].Reason)
+			s.must(s.Confirm(ctx, "both", noon))
+			used, err := s.Override(ctx, overriding("o", forJane), noon)
+			require.NoError(t, err)
+			require.Equal(t, "both", used.UsedBy)
+		})
+	}
+}
+
+// What is left of a budget need not be nothing for a use to be refused.
+func TestOverrideOfABudgetThatIsTooSmall(t *testing.T) {
+	s := newShop(t, limited(amountOff("a", "2.00"), coupon.Limit{Money: euros("3.00")}))
+	s.public("a", "CODE")
+	cart := cartOf(item("20.00", 1))
+	s.redeem("first", cart, coupon.Choose("CODE"), noon)
+	require.Equal(t, coupon.ReasonLimit, s.refuses(cart, coupon.Choose("CODE"), noon).Reason)
+	require.NoError(t, ignore(s.Override(ctx, overriding("o", forJane), noon)))
+	s.redeem("second", cart, coupon.Choose("CODE"), noon)
+	require.Equal(t, int64(400), s.counter("money/EUR/a"))
+}
+
 // What is not used before its end can't be used any more, not even when it was quoted.
 func TestOverridesEnd(t *testing.T) {
 	s, _ := overrideShop(t)

@@ -307,29 +307,34 @@ func (b *redemptionBody) giveUp(used map[string]int64) (any bool) {
 // staff have let through beyond the limits is looked for.
 func (s *Service) decide(ctx context.Context, cart Cart, candidates []Candidate, facts Facts, now time.Time) (*Quote, error) {
 	quote, err := Decide(cart, candidates, facts, now)
-	if err != nil || !quote.limited || len(facts.Used) == 0 {
+	if err != nil || !quote.limited {
 		return quote, err
 	}
+	if len(facts.Used) > 0 {
+		if quote, err = s.decideAnew(ctx, quote, candidates, facts, now); err != nil || !quote.limited {
+			return quote, err
+		}
+	}
+	found, err := s.overridden(ctx, &cart, candidates, quote.Refused, &facts, now)
+	if err != nil || !found {
+		return quote, err
+	}
+	return Decide(cart, candidates, facts, now)
+}
+
+// decideAnew decides without what lapsed reservations hold, if they hold any of it.
+func (s *Service) decideAnew(ctx context.Context, quote *Quote, candidates []Candidate, facts Facts, now time.Time) (*Quote, error) {
 	more := false
-	err = s.lapsed(ctx, now, func(b *redemptionBody) bool {
+	err := s.lapsed(ctx, now, func(b *redemptionBody) bool {
 		if b.Order != facts.Order && b.giveUp(facts.Used) {
 			more = true
 		}
 		return true
 	})
-	if err != nil {
-		return nil, err
-	}
-	if more {
-		if quote, err = Decide(cart, candidates, facts, now); err != nil || !quote.limited {
-			return quote, err
-		}
-	}
-	found, err := s.overridden(ctx, &cart, candidates, &facts, now)
-	if err != nil || !found {
+	if err != nil || !more {
 		return quote, err
 	}
-	return Decide(cart, candidates, facts, now)
+	return Decide(quote.Cart, candidates, facts, now)
 }
 
 // lapsed goes through the reservations that have lapsed and are not expired yet,

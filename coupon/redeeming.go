@@ -267,9 +267,6 @@ func (w *work) judgeAgain(order string, quote *Quote) (*Quote, error) {
 			return nil, err
 		}
 		c.Paused = head.Value.Paused
-		if c.override != nil {
-			c.makeRoom(&quote.Cart, &facts, w.now)
-		}
 		if c.Coupon == nil {
 			continue
 		}

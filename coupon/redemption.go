@@ -260,7 +260,7 @@ func newAppliedBody(q *Quote, i int, a Applied, at time.Time) appliedBody {
 	offer := &c.Version.offer
 	body := appliedBody{
 		Offer: a.Offer, Version: a.Version, Name: a.Name, Coupon: a.Coupon, Amount: a.Amount.Minor(),
-		Held: c.Coupon != nil && c.Coupon.Holder != "", Restore: offer.Restore, Below: offer.Below,
+		Held: c.Coupon != nil && c.Coupon.Holder != "", Restore: offer.Restore, Below: offer.Below, Override: c.override,
 	}
 	if body.Restore == RestoreBeforeExpiry && c.Coupon == nil {
 		body.Expires = micros(c.Version.bounds.Until)
@@ -268,7 +268,7 @@ func newAppliedBody(q *Quote, i int, a Applied, at time.Time) appliedBody {
 	claims, _ := c.Version.claims(&q.Cart, c.Coupon, at)
 	for _, claim := range claims {
 		if taken, counted := claim.taken(a.Amount.Minor()); counted {
-			if body.Override = c.override; body.Override != nil {
+			if c.override != nil {
 				taken.Max = noBound
 			}
 			body.Taken = append(body.Taken, taken)

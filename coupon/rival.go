@@ -85,7 +85,7 @@ func (w *weighing) with(e *entry) (amounts []int64, off int64, ok bool) {
 // which they are worked out.
 func (w *weighing) beside(e *entry) []*entry {
 	taken := make(takings)
-	taken.add(e.claims)
+	taken.add(e.counted())
 	beside := []*entry{e}
 	for _, other := range w.set {
 		if claimed := maps.Clone(taken); w.lose(other, beside, claimed) == nil {

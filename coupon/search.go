@@ -132,7 +132,7 @@ func (d *decision) settle(set []*entry, cost int) {
 	taken := make(takings)
 	for _, e := range set {
 		e.rival = nil
-		taken.add(e.claims)
+		taken.add(e.counted())
 	}
 	for _, e := range d.standing() {
 		if slices.Contains(set, e) {
