@@ -110,7 +110,7 @@ func TestAuditWhileOthersWrite(t *testing.T) {
 	store := &moving{Store: s.store, run: func() {
 		n++
 		choice := coupon.ChooseCoupons(held[n%3].ID)
-		if n > 200 || len(s.quote(cartOf(item("20.00", 1)), choice, noon).Refused) > 0 {
+		if n > 200 || len(s.quote(cartOf(item("20.00", 1)), choice, noon).Refused()) > 0 {
 			return
 		}
 		order := strings.Repeat("x", n%90+1)
@@ -149,5 +149,5 @@ func TestAuditAfterPruning(t *testing.T) {
 func TestAVersionThatNobodyMadeIsUnknown(t *testing.T) {
 	q, err := coupon.Decide(cartOf(item("20.00", 1)), []coupon.Candidate{{Version: &coupon.Version{}}}, coupon.Facts{}, noon)
 	require.NoError(t, err)
-	require.Equal(t, coupon.ReasonUnknown, q.Refused[0].Reason)
+	require.Equal(t, coupon.ReasonUnknown, q.Refused()[0].Reason)
 }

@@ -79,8 +79,8 @@ func requireBatch(t checker, s *coupon.Service, store storage.Store, id string, 
 	for _, c := range []coupon.Coupon{all[0], all[count/2], all[count-1]} {
 		q, err := s.Quote(ctx, cartOf(item("10.00", 1)), coupon.Choose(c.Code.String()), noon)
 		require.NoError(t, err)
-		require.Len(t, q.Applied, 1)
-		require.Equal(t, c.ID, q.Applied[0].Coupon)
+		require.Len(t, q.Applied(), 1)
+		require.Equal(t, c.ID, q.Applied()[0].Coupon)
 	}
 	return all
 }

@@ -18,7 +18,7 @@ func BenchmarkDecide(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					q, err := coupon.Decide(cart, asked, coupon.Facts{}, noon)
-					if err != nil || len(q.Applied) != offers {
+					if err != nil || len(q.Applied()) != offers {
 						b.Fatal(err, q)
 					}
 				}
@@ -57,7 +57,7 @@ func BenchmarkFingerprint(b *testing.B) {
 }
 
 func BenchmarkUnit(b *testing.B) {
-	line := decide(b, benchCart(10), benchOffers(5)...).Lines[3]
+	line := decide(b, benchCart(10), benchOffers(5)...).Lines()[3]
 	b.ReportAllocs()
 	for b.Loop() {
 		_, _, _ = line.Unit(1)

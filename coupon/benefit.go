@@ -135,7 +135,7 @@ type GiftLine struct {
 
 // Gift is what a [GiftLine] adds to an order.
 type Gift struct {
-	Applied  int // index in Quote.Applied
+	Applied  int // index in what [Quote.Applied] gives
 	Product  string
 	Quantity int64
 }
@@ -230,11 +230,7 @@ func (u Units) of(p *pricing, e *entry) []int {
 func (u Units) ofEach(p *pricing, parts []int) []int {
 	var picked []int
 	for len(parts) > 0 {
-		line := p.parts[parts[0]].line
-		n := slices.IndexFunc(parts, func(i int) bool { return p.parts[i].line != line })
-		if n < 0 {
-			n = len(parts)
-		}
+		n := p.ofLine(parts)
 		picked = append(picked, p.pick(parts[:n], u.Max, u.Pick)...)
 		parts = parts[n:]
 	}
@@ -302,16 +298,12 @@ func (b AmountOffEach) apply(p *pricing, e *entry) int64 {
 	var sum int64
 	if !b.PerLine {
 		for _, i := range parts {
-			sum += p.take(i, times(each, p.parts[i].units))
+			sum += p.take(i, times(each, p.units(i)))
 		}
 		return sum
 	}
 	for len(parts) > 0 { // a line's parts stand together
-		line := p.parts[parts[0]].line
-		n := slices.IndexFunc(parts, func(i int) bool { return p.parts[i].line != line })
-		if n < 0 {
-			n = len(parts)
-		}
+		n := p.ofLine(parts)
 		sum += p.spread(each, parts[:n])
 		parts = parts[n:]
 	}
@@ -340,7 +332,7 @@ func (b FixedPrice) apply(p *pricing, e *entry) int64 {
 	price := b.Prices.minor(p.cart.Currency)
 	var sum int64
 	for _, i := range b.Units.of(p, e) {
-		sum += p.take(i, p.parts[i].now-times(price, p.parts[i].units))
+		sum += p.take(i, p.parts[i].now-times(price, p.units(i)))
 	}
 	return sum
 }
@@ -380,7 +372,7 @@ func (b BuyGet) apply(p *pricing, e *entry) int64 {
 	var buy, get, both int64
 	either := make(map[int]bool)
 	for _, i := range p.eligible(e) {
-		line := &p.cart.Lines[p.parts[i].line]
+		line := &p.cart.Lines[p.place(i).line]
 		buys, gets := b.BuyOf.name(line, e.Version.hashed), b.GetOf.name(line, e.Version.hashed)
 		units := p.unused(i)
 		switch {
@@ -417,7 +409,7 @@ func (b BuyGet) apply(p *pricing, e *entry) int64 {
 	}
 	if off = p.spread(off, parts); off > 0 {
 		for _, i := range parts {
-			p.use(i, p.parts[i].units)
+			p.use(i, p.units(i))
 		}
 		b.use(p, buyable, either, repeats*b.Buy)
 	}
@@ -594,7 +586,7 @@ func (b ShippingOff) apply(p *pricing, e *entry) int64 {
 		d := &p.deliveries[counted[k]]
 		if amount = min(amount, d.now); amount > 0 {
 			d.now -= amount
-			d.off = append(d.off, deliveryCut{p.applied, amount})
+			d.off = append(d.off, deliveryCut{int32(counted[k]), int32(p.applied), amount})
 			sum += amount
 		}
 	}
@@ -635,10 +627,7 @@ func (b GiftLine) check(path string, faults *Faults) {
 	checkUnits(path+".count", b.Quantity, faults)
 }
 
-func (b GiftLine) apply(p *pricing, _ *entry) int64 {
-	p.gifts = append(p.gifts, Gift{p.applied, b.Product, b.Quantity})
-	return 0
-}
+func (GiftLine) apply(*pricing, *entry) int64 { return 0 }
 
 func overlap(a, b []string) bool {
 	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })

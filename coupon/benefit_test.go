@@ -73,7 +73,7 @@ func TestLineBenefits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := decide(t, cartOf(c.lines...), giving("a", c.benefit))
-			require.Empty(t, q.Refused)
+			require.Empty(t, q.Refused())
 			assert.Equal(t, c.want, off(q))
 			checkSums(t, q)
 		})
@@ -189,7 +189,7 @@ func TestBuyGet(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := decide(t, cartOf(c.lines...), giving("a", c.benefit))
-			require.Empty(t, q.Refused)
+			require.Empty(t, q.Refused())
 			assert.Equal(t, c.want, off(q))
 			checkSums(t, q)
 		})
@@ -238,7 +238,7 @@ func TestTiers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := decide(t, c.cart, c.offers...)
-			require.Empty(t, q.Refused)
+			require.Empty(t, q.Refused())
 			assert.Equal(t, c.want, q.Discount.Minor())
 			checkSums(t, q)
 		})
@@ -277,9 +277,9 @@ func TestShipping(t *testing.T) {
 			cart := cartOf(item("10.00", 1))
 			cart.Shipping = c.shipping
 			q := decide(t, cart, giving("a", c.benefit))
-			require.Empty(t, q.Refused)
+			require.Empty(t, q.Refused())
 			var got []int64
-			for _, d := range q.Deliveries {
+			for _, d := range q.Deliveries() {
 				got = append(got, d.Price.Minor()-d.Total.Minor())
 			}
 			assert.Equal(t, c.want, got)
@@ -319,7 +319,7 @@ func TestShipping(t *testing.T) {
 // applied are the offers that apply, in the order in which they were worked out.
 func applied(q *coupon.Quote) []string {
 	var ids []string
-	for _, a := range q.Applied {
+	for _, a := range q.Applied() {
 		ids = append(ids, a.Offer)
 	}
 	return ids
@@ -329,12 +329,12 @@ func TestGifts(t *testing.T) {
 	gift := giving("mug", coupon.GiftLine{Product: "mug", Quantity: 2})
 	q := decide(t, cartOf(item("10.00", 1)), gift)
 	require.Equal(t, []string{"mug"}, applied(q))
-	assert.Equal(t, []coupon.Gift{{Applied: 0, Product: "mug", Quantity: 2}}, q.Gifts)
+	assert.Equal(t, []coupon.Gift{{Applied: 0, Product: "mug", Quantity: 2}}, q.Gifts())
 	assert.Equal(t, q.Subtotal, q.Total)
 	checkSums(t, q)
 
 	q = decide(t, cartOf(item("10.00", 1)), freely(gift), freely(percentOff("a", "10")))
-	assert.Equal(t, []coupon.Gift{{Applied: 1, Product: "mug", Quantity: 2}}, q.Gifts)
+	assert.Equal(t, []coupon.Gift{{Applied: 1, Product: "mug", Quantity: 2}}, q.Gifts())
 	checkSums(t, q)
 
 	s := newShop(t, limited(gift, coupon.Limit{Uses: 1}))
@@ -464,8 +464,8 @@ func TestRefusedSetsUseNoUnits(t *testing.T) {
 	first := limited(freely(giving("a", coupon.BuyGet{Buy: 1, Get: 1})), coupon.Limit{Money: euros("5.00")})
 	q := decide(t, cartOf(item("10.00", 2)), first, freely(giving("b", coupon.BuyGet{Buy: 1, Get: 1, Rate: half})))
 	assert.Equal(t, int64(500), q.Discount.Minor())
-	require.Len(t, q.Refused, 1)
-	assert.Equal(t, coupon.ReasonLimit, q.Refused[0].Reason)
+	require.Len(t, q.Refused(), 1)
+	assert.Equal(t, coupon.ReasonLimit, q.Refused()[0].Reason)
 }
 
 // Every unit serves one item or none: of all ways with the most sets, the cheapest

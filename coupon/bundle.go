@@ -85,7 +85,7 @@ func (b BundlePrice) apply(p *pricing, e *entry) int64 {
 		if taken := p.spread(p.cost(used, false)-times(price, like), used); taken > 0 {
 			off += taken
 			for _, i := range used {
-				p.use(i, p.parts[i].units)
+				p.use(i, p.units(i))
 			}
 		}
 		sets -= like
@@ -114,7 +114,7 @@ func (b BundlePrice) fillMost(p *pricing, e *entry, parts []int) (int64, *fillin
 	for i, part := range parts {
 		var fits uint32 // which items, by bit
 		for k, item := range b.Items {
-			if item.Of.name(&p.cart.Lines[p.parts[part].line], e.Version.hashed) {
+			if item.Of.name(&p.cart.Lines[p.place(part).line], e.Version.hashed) {
 				fits |= 1 << k
 				found[k] += p.unused(part)
 			}

@@ -26,9 +26,9 @@ func TestManyBundlesOnTheSameLines(t *testing.T) {
 	}
 	q := decide(t, cartOf(lines...), offers...)
 	checkSums(t, q)
-	require.NotEmpty(t, q.Applied)
+	require.NotEmpty(t, q.Applied())
 	parts := 0
-	for _, l := range q.Lines {
+	for _, l := range q.Lines() {
 		parts += len(l.Parts)
 	}
 	require.Less(t, parts, 25_000)
@@ -48,7 +48,7 @@ func TestOffersThatCutTooFine(t *testing.T) {
 	cart := cartOf(item("50.00", 1_000_000))
 	q := decide(t, cart, cut(500)...)
 	checkSums(t, q)
-	require.Len(t, q.Lines[0].Parts, 501)
+	require.Len(t, q.Lines()[0].Parts, 501)
 	_, err := coupon.Decide(cart, candidates(t, cut(3000)...), coupon.Facts{}, noon)
 	require.ErrorIs(t, err, coupon.ErrCart)
 }
@@ -65,5 +65,5 @@ func TestOffersThatAreCombinedAnewForEver(t *testing.T) {
 	}
 	q := decide(t, cartOf(item("100.00", 1)), offers...)
 	checkSums(t, q)
-	require.Len(t, q.Applied, 1)
+	require.Len(t, q.Applied(), 1)
 }

@@ -200,7 +200,7 @@ func (c *Cart) Validate() error {
 type basket struct {
 	cart     *Cart
 	totals   []int64 // price of each line before offers, minor units
-	floors   []int64 // the least each line may cost
+	least    []int64 // what each line may cost at least
 	byID     []int   // the lines by their ids, the shorter first, so that the order of lines has no effect
 	subtotal int64
 	shipping int64
@@ -242,7 +242,7 @@ func (c *Cart) open(b *basket) error {
 
 func (c *Cart) openLines(b *basket, faults *Faults) {
 	n := len(c.Lines)
-	b.totals, b.floors = slices.Grow(b.totals[:0], n)[:n], slices.Grow(b.floors[:0], n)[:n]
+	b.totals, b.least = slices.Grow(b.totals[:0], n)[:n], slices.Grow(b.least[:0], n)[:n]
 	var seen map[string]int
 	if b.orderByID() {
 		seen = make(map[string]int, n)
@@ -254,7 +254,7 @@ func (c *Cart) openLines(b *basket, faults *Faults) {
 		} else if seen != nil {
 			seen[line.ID] = i
 		}
-		b.totals[i], b.floors[i] = line.open(i, c.Currency, faults)
+		b.totals[i], b.least[i] = line.open(i, c.Currency, faults)
 		b.subtotal = boundedSum(b.subtotal, b.totals[i])
 	}
 }

@@ -42,7 +42,7 @@ func ExampleCatalog() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(quote.Applied[0].Name, quote.Total, len(quote.Refused))
+	fmt.Println(quote.Applied()[0].Name, quote.Total, len(quote.Refused()))
 	// Output: 10 % off tea 21.60 EUR 0
 }
 
@@ -84,7 +84,7 @@ func (d *catalogDrawing) all() []coupon.Candidate {
 		if err != nil {
 			panic(err)
 		}
-		counts := len(q.Refused) == 0
+		counts := len(q.Refused()) == 0
 		ended := !offer.Schedule.Until.IsZero() && !noon.Before(offer.Schedule.Until) || offer.Schedule.Days.Last != "" && offer.Schedule.Days.Last < noon.Format(time.DateOnly)
 		if offer.Automatic && counts && !ended {
 			all = append(all, coupon.Candidate{Version: v})
@@ -164,8 +164,8 @@ func TestCatalogCandidates(t *testing.T) {
 	q, err := catalog.Decide(cart, nil, coupon.Facts{}, noon)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"both", "ends-later", "every-line", "tag"}, applied(q))
-	require.Len(t, q.Refused, 1)
-	assert.Equal(t, coupon.ReasonNotYet, q.Refused[0].Reason)
+	require.Len(t, q.Refused(), 1)
+	assert.Equal(t, coupon.ReasonNotYet, q.Refused()[0].Reason)
 }
 
 // Memory is used again, and what one decision says never shows in another, however many
@@ -221,7 +221,7 @@ func TestCatalogOfAService(t *testing.T) {
 	require.Equal(t, []string{"tea"}, applied(quoted(noon.Add(time.Second/2))), "as it was read")
 	q := quoted(noon.Add(time.Second))
 	require.Empty(t, applied(q))
-	require.Equal(t, coupon.ReasonPaused, q.Refused[0].Reason)
+	require.Equal(t, coupon.ReasonPaused, q.Refused()[0].Reason)
 
 	require.NoError(t, s.Resume(ctx, "tea", "staff", "", noon))
 	tea.Benefit = coupon.AmountOff{Amounts: euros("2.00")}

@@ -100,7 +100,7 @@ func (d *decision) workOut(set []*entry) []*entry {
 			taken = make(map[string]int64)
 		}
 		for _, e := range set {
-			parts, used := len(d.pricing.parts), d.pricing.used
+			parts, used := len(d.pricing.parts), d.pricing.taken
 			refused := d.work(e, len(applied), taken)
 			if refused == nil {
 				applied = append(applied, e)
@@ -108,7 +108,7 @@ func (d *decision) workOut(set []*entry) []*entry {
 			}
 			e.Refused = d.concern(e, refused)
 			d.pricing.clip(e, 0)
-			vain = vain || len(d.pricing.parts) > parts || d.pricing.used > used
+			vain = vain || len(d.pricing.parts) > parts || d.pricing.taken > used
 		}
 		if !vain {
 			return applied

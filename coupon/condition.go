@@ -297,7 +297,7 @@ func (s *situation) spend(m MinimumSpend) int64 {
 	for i := range s.pricing.parts {
 		p := &s.pricing.parts[i]
 		switch {
-		case !m.Cart && !m.Of.name(&s.cart.Lines[p.line], s.hashed):
+		case !m.Cart && !m.Of.name(&s.cart.Lines[s.pricing.place(i).line], s.hashed):
 		case m.After && s.worked:
 			sum += p.now
 		default:

@@ -98,7 +98,7 @@ func TestConditions(t *testing.T) {
 			offer := asking(changed(percentOff("a", "10"), func(o *coupon.Offer) { o.Scope.Out = products("cup") }), c.condition)
 			if c.reason == "" {
 				q := decide(t, cart, offer)
-				require.Empty(t, q.Refused)
+				require.Empty(t, q.Refused())
 				require.Equal(t, eur("2.00"), q.Discount)
 				return
 			}
@@ -137,12 +137,12 @@ func TestConditions(t *testing.T) {
 		cart.Customer.Segments = []string{"silver"}
 		q := decide(t, cart, asking(percentOff("a", "10"), c.condition))
 		if c.staff == "" {
-			assert.Empty(t, q.Refused)
+			assert.Empty(t, q.Refused())
 			continue
 		}
-		require.Len(t, q.Refused, 1)
-		assert.Equal(t, `coupon: refused: offer "a": `+c.staff, q.Refused[0].Error())
-		assert.Equal(t, c.shoppers, q.Refused[0].Shopper())
+		require.Len(t, q.Refused(), 1)
+		assert.Equal(t, `coupon: refused: offer "a": `+c.staff, q.Refused()[0].Error())
+		assert.Equal(t, c.shoppers, q.Refused()[0].Shopper())
 	}
 	t.Run("the figures of the nearest", func(t *testing.T) {
 		r := refusedAs(t, cartOf(item("20.00", 1)), asking(percentOff("a", "10"), coupon.Any{gold, spend("99.00"), spend("30.00")}))
@@ -159,7 +159,7 @@ func TestMinimumSpendAfterOffers(t *testing.T) {
 	assert.Equal(t, []string{"before", "after"}, applied(decide(t, cart, before, after("10.00"))))
 	q := decide(t, cart, before, after("10.01"))
 	require.Equal(t, []string{"before"}, applied(q))
-	assert.Equal(t, []ledger.Money{eur("10.00"), eur("0.01")}, []ledger.Money{q.Refused[0].Found, q.Refused[0].Missing})
+	assert.Equal(t, []ledger.Money{eur("10.00"), eur("0.01")}, []ledger.Money{q.Refused()[0].Found, q.Refused()[0].Missing})
 	assert.Equal(t, []string{"after"}, applied(decide(t, cart, after("20.00"))))
 	of := func(m coupon.MinimumSpend) coupon.Offer {
 		m.After = true
@@ -173,7 +173,7 @@ func TestMinimumSpendAfterOffers(t *testing.T) {
 		{coupon.MinimumSpend{Amounts: euros("12.00"), Cart: true}, true}, {coupon.MinimumSpend{Amounts: euros("12.01"), Cart: true}, false},
 		{coupon.MinimumSpend{Amounts: euros("2.00"), Of: products("cup")}, true}, {coupon.MinimumSpend{Amounts: euros("2.01"), Of: products("cup")}, false},
 	} {
-		assert.Equal(t, c.holds, len(decide(t, mixed, before, of(c.m)).Applied) == 2)
+		assert.Equal(t, c.holds, len(decide(t, mixed, before, of(c.m)).Applied()) == 2)
 	}
 	nested := asking(after("1.00"), coupon.All{coupon.Any{not(not(after("10.01").Conditions[0]))}})
 	assert.Equal(t, []string{"before"}, applied(decide(t, cart, before, nested)))
@@ -239,10 +239,10 @@ func TestPredicates(t *testing.T) {
 		cart.Attributes = map[string]string{"store": store, "secret": "is not passed on"}
 		q, err := coupon.Decide(cart, []coupon.Candidate{{Version: v}}, coupon.Facts{}, noon)
 		require.NoError(t, err)
-		assert.Equal(t, holds, len(q.Applied) == 1)
+		assert.Equal(t, holds, len(q.Applied()) == 1)
 		if !holds {
-			assert.Equal(t, []any{coupon.ReasonPredicate, pickup.Sentence}, []any{q.Refused[0].Reason, q.Refused[0].What})
-			assert.Contains(t, q.Refused[0].Error(), pickup.Sentence)
+			assert.Equal(t, []any{coupon.ReasonPredicate, pickup.Sentence}, []any{q.Refused()[0].Reason, q.Refused()[0].What})
+			assert.Contains(t, q.Refused()[0].Error(), pickup.Sentence)
 		}
 	}
 
@@ -302,7 +302,7 @@ func TestConditionsAreLogic(t *testing.T) {
 		cart.Customer, cart.Country = coupon.Customer{}, "DE"
 		q, err := coupon.Decide(cart, []coupon.Candidate{{Version: v}}, coupon.Facts{}, noon)
 		require.NoError(t, err)
-		require.Equal(t, value == "true", len(q.Applied) == 1)
+		require.Equal(t, value == "true", len(q.Applied()) == 1)
 	})
 }
 
@@ -349,9 +349,9 @@ func TestWeeklyWindows(t *testing.T) {
 			})
 			q, err := coupon.Decide(cartOf(item("10.00", 1)), candidates(t, offer), coupon.Facts{}, at.UTC())
 			require.NoError(t, err)
-			assert.Equal(t, c.open, len(q.Applied) == 1)
+			assert.Equal(t, c.open, len(q.Applied()) == 1)
 			if !c.open {
-				assert.Equal(t, coupon.ReasonHours, q.Refused[0].Reason)
+				assert.Equal(t, coupon.ReasonHours, q.Refused()[0].Reason)
 			}
 		})
 	}
@@ -395,11 +395,11 @@ func TestLocalDays(t *testing.T) {
 			q, err := coupon.Decide(cartOf(item("10.00", 1)), candidates(t, offer), coupon.Facts{}, at)
 			require.NoError(t, err)
 			if c.reason == "" {
-				require.Empty(t, q.Refused)
+				require.Empty(t, q.Refused())
 				return
 			}
-			require.Len(t, q.Refused, 1)
-			assert.Equal(t, c.reason, q.Refused[0].Reason)
+			require.Len(t, q.Refused(), 1)
+			assert.Equal(t, c.reason, q.Refused()[0].Reason)
 		})
 	}
 }

@@ -166,8 +166,9 @@ func (d *decision) entry(c *Candidate) *entry {
 	return &d.memory[len(d.memory)-1]
 }
 
-// add makes entries of candidates.
+// add makes entries of candidates. A quote refers to them: so it has its own.
 func (d *decision) add(candidates []Candidate) {
+	candidates = slices.Clone(candidates)
 	for i := range candidates {
 		e := d.entry(&candidates[i])
 		if e.Version != nil && e.Version.zone == nil {
@@ -312,47 +313,52 @@ func (d *decision) write() *Quote {
 	q := d.quote
 	q.Order, q.At, q.Notices, q.Optimal, q.limited = d.facts.Order, d.at, d.notices, d.optimal, d.limited
 	q.Subtotal, q.Shipping = money(d.subtotal), money(d.shipping)
-	d.pricing.write(q)
-	discount := d.writeApplied(q)
-	refused := 0
-	for _, e := range d.entries {
-		if e.Refused != nil {
-			refused++
-		}
-	}
-	if refused > 0 {
-		q.Refused = make([]*Refusal, 0, refused)
-	}
-	for _, e := range d.entries {
-		if e.Refused == nil {
-			continue
-		}
-		if e.alone > 0 {
-			e.Refused.Off = money(e.alone)
-		}
-		if e.rival != nil {
-			e.Refused.RivalOff = money(e.rival.off(d.applied))
-		}
-		q.Refused = append(q.Refused, e.Refused)
-	}
+	discount := d.writeApplied(&q.outcome)
+	d.writeRefused(&q.outcome)
+	d.pricing.write(&q.outcome)
 	q.Discount = money(discount)
 	q.Total = money(d.subtotal - discount + d.shipping)
 	return q
 }
 
-func (d *decision) writeApplied(q *Quote) (discount int64) {
+func (d *decision) writeApplied(o *outcome) (discount int64) {
 	if len(d.applied) == 0 {
 		return 0
 	}
-	q.Applied, q.candidates = make([]Applied, len(d.applied)), make([]Candidate, len(d.applied))
+	o.applied = make([]appliedOffer, len(d.applied))
 	for i, e := range d.applied {
-		offer := &e.Version.offer
-		q.Applied[i] = Applied{offer.ID, offer.Version, offer.Name, e.couponID(), ledger.Minor(e.amount, d.cart.Currency)}
-		q.candidates[i] = Candidate{Version: e.Version, Coupon: e.Coupon, Code: e.Code, override: e.override, quoted: e.amount}
+		o.applied[i] = appliedOffer{e.Candidate, e.amount}
 		discount += e.amount
 		for _, l := range e.left {
-			q.Lines[l.line].LeftOut = append(q.Lines[l.line].LeftOut, LeftOut{offer.ID, offer.Name, l.reason})
+			o.left = append(o.left, leftOut{int32(i), int32(l.line), l.reason})
 		}
 	}
 	return discount
+}
+
+func (d *decision) writeRefused(o *outcome) {
+	for _, e := range d.entries {
+		if e.Refused == nil {
+			continue
+		}
+		if e.alone > 0 {
+			e.Refused.Off = ledger.Minor(e.alone, d.cart.Currency)
+		}
+		if e.rival != nil {
+			e.Refused.RivalOff = ledger.Minor(e.rival.off(d.applied), d.cart.Currency)
+		}
+		o.refused = append(o.refused, e.Refused)
+	}
+}
+
+// write copies what was worked out.
+func (p *pricing) write(o *outcome) {
+	o.lines, o.shipping, o.parts, o.cuts = p.cart.Lines, p.cart.Shipping, slices.Clone(p.parts), append([]cut(nil), p.cuts...)
+	for i := range p.deliveries {
+		for _, c := range p.deliveries[i].off {
+			if c.amount > 0 {
+				o.less = append(o.less, c)
+			}
+		}
+	}
 }

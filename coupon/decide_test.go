@@ -34,16 +34,16 @@ func decide(t testing.TB, cart coupon.Cart, offers ...coupon.Offer) *coupon.Quot
 func refusedAs(t testing.TB, cart coupon.Cart, offer coupon.Offer) *coupon.Refusal {
 	t.Helper()
 	q := decide(t, cart, offer)
-	require.Len(t, q.Refused, 1)
-	require.Empty(t, q.Applied)
+	require.Len(t, q.Refused(), 1)
+	require.Empty(t, q.Applied())
 	require.Equal(t, q.Subtotal, q.Total)
-	return q.Refused[0]
+	return q.Refused()[0]
 }
 
 // off is what comes off each line, in minor units.
 func off(q *coupon.Quote) []int64 {
-	all := make([]int64, len(q.Lines))
-	for i, l := range q.Lines {
+	all := make([]int64, len(q.Lines()))
+	for i, l := range q.Lines() {
 		all[i] = l.Price.Minor() - l.Total.Minor()
 	}
 	return all
@@ -112,7 +112,7 @@ func TestAmounts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := decide(t, cartOf(c.lines...), c.offers...)
-			require.Empty(t, q.Refused)
+			require.Empty(t, q.Refused())
 			require.Equal(t, c.want, off(q))
 			checkSums(t, q)
 		})
@@ -134,8 +134,8 @@ type checker interface {
 func checkSums(t checker, q *coupon.Quote) {
 	t.Helper()
 	var subtotal, left int64
-	byOffer := make([]int64, len(q.Applied))
-	for i, l := range q.Lines {
+	byOffer := make([]int64, len(q.Applied()))
+	for i, l := range q.Lines() {
 		require.Equal(t, q.Cart.Lines[i].ID, l.ID)
 		subtotal += l.Price.Minor()
 		left += l.Total.Minor()
@@ -149,7 +149,7 @@ func checkSums(t checker, q *coupon.Quote) {
 		checkUnits(t, &l, q.Cart.Lines[i].Floor.Minor())
 	}
 	shipping := int64(0)
-	for i, d := range q.Deliveries {
+	for i, d := range q.Deliveries() {
 		require.Equal(t, q.Cart.Shipping[i].ID, d.ID)
 		rest := d.Price.Minor()
 		for _, o := range d.Off {
@@ -162,11 +162,11 @@ func checkSums(t checker, q *coupon.Quote) {
 		shipping += rest
 	}
 	gifts := make(map[int]bool)
-	for _, g := range q.Gifts {
+	for _, g := range q.Gifts() {
 		gifts[g.Applied] = true
 	}
 	var discount int64
-	for i, a := range q.Applied {
+	for i, a := range q.Applied() {
 		require.Equal(t, gifts[i], a.Amount.Minor() == 0, "only a gift takes nothing off")
 		require.Equal(t, a.Amount.Minor(), byOffer[i])
 		discount += a.Amount.Minor()
@@ -212,7 +212,7 @@ func checkUnits(t checker, l *coupon.QuoteLine, floor int64) {
 }
 
 func TestUnitOutOfRange(t *testing.T) {
-	line := decide(t, cartOf(item("1.00", 2))).Lines[0]
+	line := decide(t, cartOf(item("1.00", 2))).Lines()[0]
 	assert.Panics(t, func() { line.Unit(2) })
 	assert.Panics(t, func() { line.Unit(-1) })
 }
@@ -243,7 +243,7 @@ func TestCurrencies(t *testing.T) {
 				return
 			}
 			q := decide(t, dollars, c.offer)
-			require.Empty(t, q.Refused)
+			require.Empty(t, q.Refused())
 			assert.Equal(t, ledger.Minor(c.want, usd), q.Discount)
 		})
 	}
@@ -286,14 +286,14 @@ func TestScope(t *testing.T) {
 			some := false
 			for i, counts := range c.want {
 				some = some || counts
-				assert.Equal(t, counts, q.Lines[i].Total != q.Lines[i].Price, "line %d", i)
+				assert.Equal(t, counts, q.Lines()[i].Total != q.Lines()[i].Price, "line %d", i)
 			}
 			if !some {
-				require.Equal(t, coupon.ReasonNoLines, q.Refused[0].Reason)
+				require.Equal(t, coupon.ReasonNoLines, q.Refused()[0].Reason)
 				return
 			}
 			for i := range c.want {
-				assert.Empty(t, q.Lines[i].LeftOut, "that the scope does not count line %d is no news", i)
+				assert.Empty(t, q.Lines()[i].LeftOut, "that the scope does not count line %d is no news", i)
 			}
 		})
 	}
@@ -327,19 +327,19 @@ func TestExclusions(t *testing.T) {
 			facts := coupon.Facts{Exclusions: []coupon.Exclusion{c.exclusion}}
 			q, err := coupon.Decide(cartOf(item("10.00", 1), zeta), candidates(t, offer), facts, noon)
 			require.NoError(t, err)
-			require.Empty(t, q.Refused)
+			require.Empty(t, q.Refused())
 			alone, err := coupon.Decide(cartOf(zeta), candidates(t, offer), facts, noon)
 			require.NoError(t, err)
 			if !c.excluded {
 				assert.Equal(t, []int64{100, 100}, off(q))
-				assert.Empty(t, alone.Refused)
+				assert.Empty(t, alone.Refused())
 				return
 			}
 			assert.Equal(t, []int64{100, 0}, off(q))
-			assert.Equal(t, []coupon.LeftOut{{"a", "a", coupon.ReasonSeller}}, q.Lines[1].LeftOut)
-			require.Len(t, alone.Refused, 1)
-			assert.Equal(t, coupon.ReasonSeller, alone.Refused[0].Reason)
-			assert.Equal(t, []string{"zeta"}, alone.Refused[0].Sellers)
+			assert.Equal(t, []coupon.LeftOut{{"a", "a", coupon.ReasonSeller}}, q.Lines()[1].LeftOut)
+			require.Len(t, alone.Refused(), 1)
+			assert.Equal(t, coupon.ReasonSeller, alone.Refused()[0].Reason)
+			assert.Equal(t, []string{"zeta"}, alone.Refused()[0].Sellers)
 		})
 	}
 }
@@ -366,11 +366,11 @@ func TestShopPromotions(t *testing.T) {
 			q := decide(t, c.cart, changed(percentOff("a", "10"), func(o *coupon.Offer) { o.ShopPromotions = c.how }))
 			assert.Equal(t, c.want, off(q))
 			if c.reason == "" {
-				require.Empty(t, q.Refused)
+				require.Empty(t, q.Refused())
 				return
 			}
-			require.Equal(t, c.reason, q.Refused[0].Reason)
-			assert.NotEmpty(t, q.Refused[0].Promotions)
+			require.Equal(t, c.reason, q.Refused()[0].Reason)
+			assert.NotEmpty(t, q.Refused()[0].Promotions)
 		})
 	}
 	t.Run("also one on a line that does not count", func(t *testing.T) {
@@ -388,7 +388,7 @@ func TestMinimumSpend(t *testing.T) {
 	})
 	cup := with(item("50.00", 1), func(l *coupon.Line) { l.Product = "cup" })
 	t.Run("exactly enough is enough", func(t *testing.T) {
-		require.Empty(t, decide(t, cartOf(item("10.00", 2)), offer).Refused)
+		require.Empty(t, decide(t, cartOf(item("10.00", 2)), offer).Refused())
 	})
 	t.Run("a cent too little", func(t *testing.T) {
 		r := refusedAs(t, cartOf(item("10.00", 1), item("9.99", 1)), offer)
@@ -399,14 +399,14 @@ func TestMinimumSpend(t *testing.T) {
 		cart := cartOf(item("10.00", 1), cup)
 		cart.Shipping = []coupon.Shipping{{ID: "parcel", Price: eur("30.00")}}
 		q := decide(t, cart, offer)
-		require.Len(t, q.Refused, 1)
-		assert.Equal(t, eur("10.00"), q.Refused[0].Missing)
-		assert.Equal(t, q.Refused[0], q.Missing())
+		require.Len(t, q.Refused(), 1)
+		assert.Equal(t, eur("10.00"), q.Refused()[0].Missing)
+		assert.Equal(t, q.Refused()[0], q.Missing())
 	})
 	t.Run("prices before other offers", func(t *testing.T) {
 		first := changed(freely(percentOff("first", "50")), func(o *coupon.Offer) { o.Priority = 9 })
 		q := decide(t, cartOf(item("10.00", 2)), freely(offer), first)
-		require.Empty(t, q.Refused)
+		require.Empty(t, q.Refused())
 		assert.Equal(t, eur("11.00"), q.Discount)
 	})
 	t.Run("the nearest of several is what is missing", func(t *testing.T) {
@@ -414,7 +414,7 @@ func TestMinimumSpend(t *testing.T) {
 			o.ID, o.Conditions = "far", []coupon.Condition{coupon.MinimumSpend{Amounts: euros("90.00")}}
 		})
 		q := decide(t, cartOf(item("10.00", 1)), far, offer)
-		require.Len(t, q.Refused, 2)
+		require.Len(t, q.Refused(), 2)
 		assert.Equal(t, "a", q.Missing().Offer)
 		assert.Nil(t, decide(t, cartOf(item("10.00", 2)), offer).Missing())
 	})
@@ -429,7 +429,7 @@ func TestSegments(t *testing.T) {
 	cart.Customer.Segments = []string{"Gold", "bronze"}
 	assert.Equal(t, coupon.ReasonSegment, refusedAs(t, cart, offer).Reason)
 	cart.Customer.Segments = []string{"bronze", "silver"}
-	assert.Empty(t, decide(t, cart, offer).Refused)
+	assert.Empty(t, decide(t, cart, offer).Refused())
 }
 
 func TestSchedule(t *testing.T) {
@@ -458,13 +458,13 @@ func TestSchedule(t *testing.T) {
 			q, err := coupon.Decide(cartOf(item("10.00", 1)), candidates(t, offer), coupon.Facts{}, noon.Add(c.after))
 			require.NoError(t, err)
 			if c.reason == "" {
-				require.Empty(t, q.Refused)
+				require.Empty(t, q.Refused())
 				return
 			}
-			require.Len(t, q.Refused, 1)
-			assert.Equal(t, c.reason, q.Refused[0].Reason)
-			assert.True(t, q.Refused[0].At.Equal(noon.Add(c.at)), q.Refused[0].At)
-			assert.Equal(t, "America/New_York", q.Refused[0].At.Location().String())
+			require.Len(t, q.Refused(), 1)
+			assert.Equal(t, c.reason, q.Refused()[0].Reason)
+			assert.True(t, q.Refused()[0].At.Equal(noon.Add(c.at)), q.Refused()[0].At)
+			assert.Equal(t, "America/New_York", q.Refused()[0].At.Location().String())
 		})
 	}
 }
@@ -495,11 +495,11 @@ func TestLimits(t *testing.T) {
 			q, err := coupon.Decide(cartOf(item("10.00", 1)), candidates(t, offer), coupon.Facts{Used: c.used}, noon)
 			require.NoError(t, err)
 			if c.needed == 0 {
-				require.Empty(t, q.Refused)
+				require.Empty(t, q.Refused())
 				return
 			}
-			require.Len(t, q.Refused, 1)
-			r := q.Refused[0]
+			require.Len(t, q.Refused(), 1)
+			r := q.Refused()[0]
 			assert.Equal(t, coupon.ReasonLimit, r.Reason)
 			assert.Equal(t, []any{c.per, c.period, c.found, c.needed}, []any{r.Limit, r.Period, r.FoundUses, r.NeededUses})
 		})
@@ -508,17 +508,17 @@ func TestLimits(t *testing.T) {
 		cart := cartOf(item("10.00", 1))
 		cart.Customer = coupon.Customer{}
 		assert.Equal(t, coupon.ReasonCustomer, refusedAs(t, cart, offer).Reason)
-		require.Empty(t, decide(t, cart, limited(offer, coupon.Limit{Uses: 1})).Refused)
+		require.Empty(t, decide(t, cart, limited(offer, coupon.Limit{Uses: 1})).Refused())
 	})
 	t.Run("periods are those of the zone", func(t *testing.T) {
 		tokyo := changed(limited(offer, coupon.Limit{Uses: 1, Period: ledger.Day}), func(o *coupon.Offer) { o.Schedule.Zone = "Asia/Tokyo" })
 		facts := coupon.Facts{Used: map[string]int64{"uses/a/2026-11-21": 1}}
 		q, err := coupon.Decide(cartOf(item("10.00", 1)), candidates(t, tokyo), facts, noon.Add(3*time.Hour))
 		require.NoError(t, err)
-		require.Len(t, q.Refused, 1)
+		require.Len(t, q.Refused(), 1)
 		q, err = coupon.Decide(cartOf(item("10.00", 1)), candidates(t, tokyo), facts, noon.Add(3*time.Hour-1))
 		require.NoError(t, err)
-		require.Empty(t, q.Refused)
+		require.Empty(t, q.Refused())
 	})
 }
 
@@ -533,9 +533,9 @@ func TestLimitsOfHostileIDs(t *testing.T) {
 	} {
 		q, err := coupon.Decide(cart, []coupon.Candidate{v}, coupon.Facts{Used: map[string]int64{counter: 7}}, noon)
 		require.NoError(t, err)
-		require.Len(t, q.Refused, 1)
-		assert.Equal(t, per, q.Refused[0].Limit)
-		assert.Equal(t, ledger.Lifetime, q.Refused[0].Period)
+		require.Len(t, q.Refused(), 1)
+		assert.Equal(t, per, q.Refused()[0].Limit)
+		assert.Equal(t, ledger.Lifetime, q.Refused()[0].Period)
 	}
 }
 
@@ -563,15 +563,15 @@ func TestCombining(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			q := decide(t, cartOf(item("100.00", 1)), c.offers...)
 			var applied []string
-			for _, a := range q.Applied {
+			for _, a := range q.Applied() {
 				applied = append(applied, a.Offer)
 			}
 			assert.Equal(t, c.applied, applied)
-			assert.Len(t, q.Refused, len(c.offers)-len(c.applied))
-			for _, r := range q.Refused {
+			assert.Len(t, q.Refused(), len(c.offers)-len(c.applied))
+			for _, r := range q.Refused() {
 				assert.Equal(t, coupon.ReasonCombination, r.Reason)
 				assert.Equal(t, c.rival, r.Rival)
-				assert.Equal(t, q.Applied[0].Amount, r.RivalOff)
+				assert.Equal(t, q.Applied()[0].Amount, r.RivalOff)
 			}
 		})
 	}
@@ -585,11 +585,11 @@ func TestTheRivalsAmountIsTheAppliedOne(t *testing.T) {
 	a.Labels = []string{"x"}
 	c := changed(amountOff("c", "1.00"), func(o *coupon.Offer) { o.Labels, o.Combine = []string{"y"}, coupon.Combine{With: []string{"x"}} })
 	q := decide(t, cartOf(item("100.00", 1)), a, b, c)
-	require.Len(t, q.Applied, 2)
-	require.Len(t, q.Refused, 1)
-	assert.Equal(t, "b", q.Refused[0].Rival)
-	assert.Equal(t, eur("20.00"), q.Refused[0].RivalOff)
-	assert.Equal(t, q.Applied[1].Amount, q.Refused[0].RivalOff)
+	require.Len(t, q.Applied(), 2)
+	require.Len(t, q.Refused(), 1)
+	assert.Equal(t, "b", q.Refused()[0].Rival)
+	assert.Equal(t, eur("20.00"), q.Refused()[0].RivalOff)
+	assert.Equal(t, q.Applied()[1].Amount, q.Refused()[0].RivalOff)
 }
 
 // An offer for which those before it leave nothing gives its place to the others.
@@ -603,10 +603,10 @@ func TestNothingLeftGivesItsPlaceAway(t *testing.T) {
 	all.Labels = []string{"free"}
 	waiting := changed(amountOff("waiting", "1.00"), func(o *coupon.Offer) { o.Combine.With = []string{"free"} })
 	q := decide(t, cartOf(item("5.00", 1), with(item("5.00", 1), func(l *coupon.Line) { l.Product = "cup" })), all, empty, waiting)
-	require.Len(t, q.Applied, 2)
-	assert.Equal(t, []string{"all", "waiting"}, []string{q.Applied[0].Offer, q.Applied[1].Offer})
-	require.Len(t, q.Refused, 1)
-	assert.Equal(t, coupon.ReasonNothingOff, q.Refused[0].Reason)
+	require.Len(t, q.Applied(), 2)
+	assert.Equal(t, []string{"all", "waiting"}, []string{q.Applied()[0].Offer, q.Applied()[1].Offer})
+	require.Len(t, q.Refused(), 1)
+	assert.Equal(t, coupon.ReasonNothingOff, q.Refused()[0].Reason)
 }
 
 func TestNothingOff(t *testing.T) {
@@ -629,9 +629,9 @@ func TestCouponsOfOneOfferShareItsLimits(t *testing.T) {
 	}
 	q, err := coupon.Decide(cartOf(item("10.00", 1)), []coupon.Candidate{of("1"), of("2"), of("3")}, coupon.Facts{Used: map[string]int64{"uses/a": 1}}, noon)
 	require.NoError(t, err)
-	assert.Len(t, q.Applied, 2)
-	require.Len(t, q.Refused, 1)
-	assert.Equal(t, []any{coupon.ReasonLimit, "3", int64(3), int64(3)}, []any{q.Refused[0].Reason, q.Refused[0].Coupon, q.Refused[0].FoundUses, q.Refused[0].NeededUses})
+	assert.Len(t, q.Applied(), 2)
+	require.Len(t, q.Refused(), 1)
+	assert.Equal(t, []any{coupon.ReasonLimit, "3", int64(3), int64(3)}, []any{q.Refused()[0].Reason, q.Refused()[0].Coupon, q.Refused()[0].FoundUses, q.Refused()[0].NeededUses})
 }
 
 // Candidates as no service makes them are refused, not a reason to panic.
@@ -650,11 +650,11 @@ func TestDecideTakesAnyCandidate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			q, err := coupon.Decide(cartOf(item("10.00", 1)), []coupon.Candidate{c.candidate, c.candidate}, coupon.Facts{}, noon)
 			require.NoError(t, err)
-			require.Len(t, q.Refused, 1)
-			assert.Equal(t, c.reason, q.Refused[0].Reason)
+			require.Len(t, q.Refused(), 1)
+			assert.Equal(t, c.reason, q.Refused()[0].Reason)
 			assert.Len(t, q.Notices, 1)
-			assert.NotEmpty(t, q.Refused[0].Error())
-			assert.NotEmpty(t, q.Refused[0].Shopper())
+			assert.NotEmpty(t, q.Refused()[0].Error())
+			assert.NotEmpty(t, q.Refused()[0].Shopper())
 		})
 	}
 }
@@ -689,13 +689,13 @@ func TestHeldCoupons(t *testing.T) {
 			q, err := coupon.Decide(cartOf(item("10.00", 1)), []coupon.Candidate{{Version: v, Coupon: &held}}, coupon.Facts{Order: "mine"}, noon)
 			require.NoError(t, err)
 			if c.reason == "" {
-				require.Empty(t, q.Refused)
+				require.Empty(t, q.Refused())
 				return
 			}
-			require.Len(t, q.Refused, 1)
-			assert.Equal(t, c.reason, q.Refused[0].Reason)
-			assert.True(t, c.at.Equal(q.Refused[0].At), q.Refused[0].At)
-			assert.Equal(t, held.Holder == "jane", q.Refused[0].Own)
+			require.Len(t, q.Refused(), 1)
+			assert.Equal(t, c.reason, q.Refused()[0].Reason)
+			assert.True(t, c.at.Equal(q.Refused()[0].At), q.Refused()[0].At)
+			assert.Equal(t, held.Holder == "jane", q.Refused()[0].Own)
 		})
 	}
 }

@@ -67,8 +67,8 @@
 // work grows with lines and offers, never with units.
 //
 // Which offers apply is either what the shopper chose, beside automatic ones, or the
-// set that takes most off ([Choice].Best), found exactly up to a stated number of
-// sets ([Quote.Optimal]).
+// set that takes most off ([Choice].Best), found exactly up to a stated amount of work:
+// [Quote.Optimal] says whether that was enough.
 //
 // # How fast it is
 //
@@ -112,8 +112,11 @@
 //     check character has to fit.
 //   - Beside the shop's own promotions an offer by default refuses the cart, as it
 //     stands alone by default beside other offers.
-//   - A search for the best set prices up to 4,096 sets and says when that was not
-//     enough. A heuristic alone lost: nobody could tell when it is right.
+//   - A search for the best set has a bound on its work, not on candidates or sets: below
+//     100 lines it goes through all sets of twelve offers that all combine, and of
+//     thousands that stand alone, and it says when that was not enough. A bound on
+//     candidates lost: twenty coupons of which each stands alone are no work at all. A
+//     heuristic alone lost: nobody could tell when it is right.
 //   - A unit is bought, got or part of a bundle for one offer only. Counting it for each
 //     lost: two offers of half the second would take three quarters off it, and two that
 //     each free one unit of four would free one.
@@ -132,9 +135,13 @@
 //   - Goodwill comes off what the last units to return give back, and goes back to who
 //     paid it then. Sharing it over all units lost: a return of one unit would give back
 //     less than its price for a scratch on another.
-//   - Decisions work in memory from a pool, and cuts of all parts stand in one list that
-//     is sorted by counting at the end. A list of cuts for each line lost: a quote of
-//     1,000 lines asked for memory a thousand times.
+//   - Decisions work in memory from a pool, and cuts of all parts stand in one list, each
+//     with the part's cut before it. A list of cuts for each line lost: a quote of 1,000
+//     lines asked for memory a thousand times.
+//   - A quote keeps what was worked out as it is, and puts its lists together when they
+//     are asked for ([Quote.Lines], [Quote.Refused], …). Lists as members lost: most
+//     quotes are asked for their total, and making and collecting the lists took half
+//     of a quote's time.
 //   - A catalogue finds an offer by that list of its scope whose names the fewest offers
 //     ask for. The shortest list lost: ten thousand offers for products of one category
 //     would all be looked at for any of that category.

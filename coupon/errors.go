@@ -69,10 +69,10 @@ func (e *QuoteChanged) Unwrap() []error {
 }
 
 func (e *QuoteChanged) refused() *Refusal {
-	if len(e.Now.Refused) == 0 {
-		return nil
+	for _, refused := range e.Now.Refused() {
+		return refused
 	}
-	return e.Now.Refused[0]
+	return nil
 }
 
 // Lapsed says that a payment came for an order whose reservation had lapsed or

@@ -57,7 +57,7 @@ func Example() {
 	fmt.Println(redemption.State, redemption.Applied[0].Name, redemption.Applied[0].Amount, err)
 
 	quote, err = coupons.Quote(ctx, cart, coupon.Choose("SPRING"), noon)
-	fmt.Println(quote.Refused[0], err)
+	fmt.Println(quote.Refused()[0], err)
 	// Output:
 	// published: <nil>
 	// issued: <nil>
@@ -149,12 +149,12 @@ func ExampleService_Exclude() {
 	zeta.Seller = "zeta"
 	quote, err := coupons.Quote(ctx, cartOf(item("12.00", 1), zeta), coupon.ChooseCoupons(issued[0].ID), noon)
 	fmt.Println(err)
-	for _, line := range quote.Lines {
+	for _, line := range quote.Lines() {
 		fmt.Println(line.Price, "becomes", line.Total, line.LeftOut)
 	}
 	quote, err = coupons.Quote(ctx, cartOf(zeta), coupon.ChooseCoupons(issued[0].ID), noon)
 	fmt.Println(err)
-	fmt.Println(quote.Refused[0].Shopper())
+	fmt.Println(quote.Refused()[0].Shopper())
 	// Output:
 	// <nil>
 	// <nil>
@@ -170,8 +170,8 @@ func ExampleRefusal_combination() {
 	coupons, issued := exampleShop()
 	quote, err := coupons.Quote(ctx, cartOf(item("20.00", 1)), coupon.ChooseCoupons(issued[0].ID, issued[1].ID), noon)
 	fmt.Println(quote.Total, err)
-	fmt.Println(quote.Refused[0])
-	fmt.Println(quote.Refused[0].Shopper())
+	fmt.Println(quote.Refused()[0])
+	fmt.Println(quote.Refused()[0].Shopper())
 	// Output:
 	// 15.00 EUR <nil>
 	// coupon: refused: offer "friend-5", coupon "reward-1/2": can't be combined with offer "friend-5" ("5 € for inviting a friend"), which takes off 5.00 EUR; alone it would take off 5.00 EUR: as much
@@ -190,8 +190,8 @@ func ExampleRefusal_Shopper() {
 			fmt.Println(err)
 			return
 		}
-		fmt.Println("staff:  ", quote.Refused[0])
-		fmt.Println("shopper:", quote.Refused[0].Shopper())
+		fmt.Println("staff:  ", quote.Refused()[0])
+		fmt.Println("shopper:", quote.Refused()[0].Shopper())
 	}
 	ask("jane", "2.00")
 	ask("mallory", "20.00")
@@ -236,7 +236,7 @@ func ExampleService_Quote_mistyped() {
 	coupons := coupon.New(down{}, coupon.Options{})
 	quote, err := coupons.Quote(ctx, cartOf(item("20.00", 1)), coupon.Choose("JANE0-7K2QX-AAAB"), noon)
 	fmt.Println(err)
-	fmt.Println(quote.Total, quote.Refused[0].Shopper())
+	fmt.Println(quote.Total, quote.Refused()[0].Shopper())
 	_, err = coupons.Quote(ctx, cartOf(item("20.00", 1)), coupon.Choose("SUMMER"), noon)
 	fmt.Println(err)
 	// Output:

@@ -22,23 +22,23 @@ func (q *Quote) Explain() string {
 	if q.Optimal {
 		b.WriteString("searched: no set takes more off\n")
 	}
-	for i, l := range q.Lines {
-		fmt.Fprintf(&b, "line %q: %d units, %s%s\n", l.ID, l.Quantity, q.explainPrice(l.Price, l.Off, l.Total), q.leftOut(i))
+	for i, l := range q.Lines() {
+		fmt.Fprintf(&b, "line %q: %d units, %s%s\n", l.ID, l.Quantity, q.explainPrice(l.Price, l.Off, l.Total), q.leftOut(i, l.LeftOut))
 	}
-	for _, d := range q.Deliveries {
+	for _, d := range q.Deliveries() {
 		fmt.Fprintf(&b, "delivery %q: %s\n", d.ID, q.explainPrice(d.Price, d.Off, d.Total))
 	}
-	for _, g := range q.Gifts {
+	for _, g := range q.Gifts() {
 		fmt.Fprintf(&b, "gift %q: %d units, by offer %q\n", g.Product, g.Quantity, q.appliedOffer(g.Applied))
 	}
-	for _, a := range q.Applied {
+	for _, a := range q.Applied() {
 		fmt.Fprintf(&b, "applied: offer %q version %d (%q)", a.Offer, a.Version, a.Name)
 		if a.Coupon != "" {
 			fmt.Fprintf(&b, ", coupon %q", a.Coupon)
 		}
 		fmt.Fprintf(&b, ": takes off %s\n", a.Amount)
 	}
-	for _, r := range q.Refused {
+	for _, r := range q.Refused() {
 		fmt.Fprintf(&b, "refused: %s: %s: %s%s\n", r.who(), r.Reason, r.detail(), r.lost())
 	}
 	for _, notice := range q.Notices {
@@ -55,25 +55,19 @@ func (q *Quote) explainPrice(price ledger.Money, off []Off, total ledger.Money) 
 	return text + " = " + total.String()
 }
 
-// appliedOffer is the id of an offer that applies; empty in a quote whose parts do
-// not belong together.
-func (q *Quote) appliedOffer(i int) string {
-	if i < 0 || i >= len(q.Applied) {
-		return ""
-	}
-	return q.Applied[i].Offer
-}
+// appliedOffer is the id of an offer that applies.
+func (q *Quote) appliedOffer(i int) string { return q.outcome.applied[i].Version.offer.ID }
 
 // leftOut says which of the offers that apply pass over a line. That the scope does
 // not count it is worked out here: quotes don't carry it.
-func (q *Quote) leftOut(line int) string {
+func (q *Quote) leftOut(line int, left []LeftOut) string {
 	var text string
-	for _, c := range q.candidates {
-		if line < len(q.Cart.Lines) && !c.Version.covers(&q.Cart.Lines[line]) {
-			text += fmt.Sprintf("; left out of offer %q: %s", c.Version.offer.ID, ReasonNoLines)
+	for _, a := range q.outcome.applied {
+		if !a.Version.covers(&q.outcome.lines[line]) {
+			text += fmt.Sprintf("; left out of offer %q: %s", a.Version.offer.ID, ReasonNoLines)
 		}
 	}
-	for _, l := range q.Lines[line].LeftOut {
+	for _, l := range left {
 		text += fmt.Sprintf("; left out of offer %q: %s", l.Offer, l.Reason)
 	}
 	return text
@@ -86,18 +80,19 @@ func (q *Quote) leftOut(line int) string {
 func (q *Quote) Shopper(tag language.Tag) []string {
 	s := wordings.Speaker(tag)
 	var sentences []string
-	for i, a := range q.Applied {
+	gifts := q.Gifts()
+	for i, a := range q.Applied() {
 		offer := s.Say("quoted", "name", a.Name)
 		if a.Amount.Sign() > 0 {
 			sentences = append(sentences, s.Say("applied_off", "offer", offer, "amount", s.Money(a.Amount)))
 		}
-		for _, g := range q.Gifts {
+		for _, g := range gifts {
 			if g.Applied == i {
 				sentences = append(sentences, s.Say("applied_gift", "offer", offer, "quantity", s.Integer(g.Quantity), "product", g.Product))
 			}
 		}
 	}
-	for _, r := range q.Refused {
+	for _, r := range q.Refused() {
 		chosen := cmp.Or(r.Code, r.Coupon) != ""
 		if chosen || r.Reason == ReasonMinimumSpend || r.Reason == ReasonMinimumQuantity {
 			sentences = append(sentences, wording.Capital(r.tell(s)))

@@ -233,7 +233,7 @@ func TestFinePrintTellsOfWhateverRefuses(t *testing.T) {
 		cart.Country, cart.Channel, cart.Payment = oneOf(t, "country", "DE", "US"), oneOf(t, "channel", "app", "fax"), oneOf(t, "payment", "card", "gold")
 		quote, err := coupon.Decide(cart, candidates, facts, noon.Add(time.Duration(rapid.Int64Range(-1e16, 1e16).Draw(t, "at"))))
 		require.NoError(t, err)
-		for _, refused := range quote.Refused {
+		for _, refused := range quote.Refused() {
 			require.True(t, told[refused.Offer][refused.Reason], "%v is not told of", refused)
 			for _, tag := range tags {
 				require.NotRegexp(t, untranslated, refused.In(tag))

@@ -12,7 +12,7 @@ import (
 // payers shares what offers take off among those who pay for it, and names each
 // payer once.
 type payers struct {
-	offers []Candidate
+	offers []appliedOffer
 	names  []string
 }
 
@@ -21,9 +21,6 @@ type payers struct {
 func (p *payers) share(off []Off, seller string) []offBody {
 	var shared []offBody
 	for _, o := range off {
-		if o.Applied < 0 || o.Applied >= len(p.offers) {
-			continue // somebody changed the quote
-		}
 		for _, paid := range p.of(p.offers[o.Applied].Version.offer.Funding, o.Amount.Minor(), seller) {
 			shared = append(shared, offBody{o.Applied, paid.payer, paid.amount})
 		}
@@ -61,7 +58,7 @@ func (p *payers) of(funding []Share, amount int64, seller string) []paidBy {
 
 // Funding is what one payer pays of what one offer takes off.
 type Funding struct {
-	Applied int    // index in Quote.Applied
+	Applied int    // index in what [Quote.Applied] gives
 	Payer   string // Platform, "seller/" and the seller, or a brand's name; as the books have it: a name that is long or has a slash by its hash
 	Amount  ledger.Money
 }
@@ -70,24 +67,24 @@ type Funding struct {
 // smallest coin: what its seller pays lowers the price it is taxed for, what others
 // pay does not. The line is its index; beyond the lines there is none.
 func (q *Quote) LineFunding(line int) []Funding {
-	if line < 0 || line >= min(len(q.Lines), len(q.Cart.Lines)) {
+	if line < 0 || line >= len(q.outcome.lines) {
 		return nil
 	}
-	p := payers{offers: q.candidates}
+	p := payers{offers: q.outcome.applied}
 	var shared []offBody // by part, as it is booked
-	for _, part := range q.Lines[line].Parts {
-		shared = append(shared, p.share(part.Off, q.Cart.Lines[line].Seller)...)
+	for _, part := range q.parts(line) {
+		shared = append(shared, p.share(part.Off, q.outcome.lines[line].Seller)...)
 	}
 	return p.sum(shared, q.Cart.Currency)
 }
 
 // DeliveryFunding says who pays for what comes off a delivery, as LineFunding does.
 func (q *Quote) DeliveryFunding(delivery int) []Funding {
-	if delivery < 0 || delivery >= min(len(q.Deliveries), len(q.Cart.Shipping)) {
+	if delivery < 0 || delivery >= len(q.outcome.shipping) {
 		return nil
 	}
-	p := payers{offers: q.candidates}
-	return p.sum(p.share(q.Deliveries[delivery].Off, q.Cart.Shipping[delivery].Seller), q.Cart.Currency)
+	p := payers{offers: q.outcome.applied}
+	return p.sum(p.share(q.delivery(delivery).Off, q.outcome.shipping[delivery].Seller), q.Cart.Currency)
 }
 
 // sum is what each payer pays of each offer, in the order of offers.

@@ -105,7 +105,7 @@ func FuzzDecide(f *testing.F) {
 			return
 		}
 		checkSums(t, q)
-		require.Len(t, asked, len(q.Applied)+len(q.Refused))
+		require.Len(t, asked, len(q.Applied())+len(q.Refused()))
 		require.NotEmpty(t, q.Fingerprint())
 	})
 }

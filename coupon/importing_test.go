@@ -28,7 +28,7 @@ func ExampleService_Import() {
 	}}, noon)
 	fmt.Println(report.Imported, "imported", err)
 	quote, _ := coupons.Quote(ctx, cartOf(item("20.00", 1)), coupon.Choose("FAIR"), noon)
-	fmt.Println(quote.Refused[0].Reason, quote.Refused[0].FoundUses, "of", quote.Refused[0].NeededUses)
+	fmt.Println(quote.Refused()[0].Reason, quote.Refused()[0].FoundUses, "of", quote.Refused()[0].NeededUses)
 	// Output:
 	// 2 imported <nil>
 	// limit 1 of 1

@@ -225,7 +225,7 @@ func TestIncidentVendure5278(t *testing.T) {
 	s.public("hot", "HOT")
 	s.public("all", "ALL")
 	q := s.quote(cartOf(item("20.00", 1)), coupon.Choose("HOT", "ALL"), noon)
-	require.Equal(t, coupon.ReasonNothingOff, q.Refused[0].Reason)
+	require.Equal(t, coupon.ReasonNothingOff, q.Refused()[0].Reason)
 	r, err := s.Redeem(ctx, "order", q, noon)
 	require.NoError(t, err)
 	require.Len(t, r.Applied, 1)
@@ -252,8 +252,8 @@ func TestIncidentVendure4353(t *testing.T) {
 	offer := limited(amountOff("hot", "5.00"), coupon.Limit{Uses: 2})
 	q, err := coupon.Decide(cartOf(item("20.00", 1)), candidates(t, offer), coupon.Facts{Used: map[string]int64{"uses/hot": 2}}, noon)
 	require.NoError(t, err)
-	require.Len(t, q.Refused, 1)
-	require.Equal(t, coupon.ReasonLimit, q.Refused[0].Reason)
+	require.Len(t, q.Refused(), 1)
+	require.Equal(t, coupon.ReasonLimit, q.Refused()[0].Reason)
 }
 
 // recorder keeps the batches that were applied.
@@ -310,9 +310,9 @@ func TestIncidentShopware13674(t *testing.T) {
 	alone := amountOff("alone", "50.00")
 	first := changed(freely(amountOff("first", "1.00")), func(o *coupon.Offer) { o.Priority = 10 })
 	q := decide(t, cartOf(item("100.00", 1)), alone, first)
-	require.Len(t, q.Applied, 1)
-	require.Equal(t, "first", q.Applied[0].Offer)
-	require.Equal(t, coupon.ReasonCombination, q.Refused[0].Reason)
+	require.Len(t, q.Applied(), 1)
+	require.Equal(t, "first", q.Applied()[0].Offer)
+	require.Equal(t, coupon.ReasonCombination, q.Refused()[0].Reason)
 }
 
 // Editing a promotion changed orders that had used it, and coupons that were out.
@@ -380,8 +380,8 @@ func TestIncidentMedusa15823(t *testing.T) {
 	cart := cartOf(item("20.00", 1))
 	cart.Customer = coupon.Customer{}
 	q := s.quote(cart, coupon.Choose("HOT"), noon)
-	require.Equal(t, coupon.ReasonCustomer, q.Refused[0].Reason)
-	require.Equal(t, "Please sign in to use this.", q.Refused[0].Shopper())
+	require.Equal(t, coupon.ReasonCustomer, q.Refused()[0].Reason)
+	require.Equal(t, "Please sign in to use this.", q.Refused()[0].Shopper())
 	require.NoError(t, ignore(s.Redeem(ctx, "order", q, noon)))
 }
 

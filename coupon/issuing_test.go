@@ -115,7 +115,7 @@ func TestCouponsKeepTheirVersion(t *testing.T) {
 	for c, off := range map[*coupon.Coupon]string{&old: "1.00", &made[0]: "2.00", &made[1]: "1.00"} {
 		q := s.applies(cartOf(item("10.00", 1)), coupon.ChooseCoupons(c.ID), noon)
 		assert.Equal(t, eur(off), q.Discount)
-		assert.Equal(t, c.Version, q.Applied[0].Version)
+		assert.Equal(t, c.Version, q.Applied()[0].Version)
 	}
 }
 
@@ -227,7 +227,7 @@ func TestFresh(t *testing.T) {
 			elsewhere.applies(cart, coupon.Choose("CODE"), noon)
 			require.NoError(t, here.Pause(ctx, "a", "staff", "", noon))
 			q := elsewhere.quote(cart, coupon.Choose("CODE"), noon.Add(c.after))
-			assert.Equal(t, c.stale, len(q.Refused) == 0)
+			assert.Equal(t, c.stale, len(q.Refused()) == 0)
 			if c.stale {
 				_, err := elsewhere.Redeem(ctx, "order "+name, q, noon.Add(c.after))
 				require.ErrorIs(t, err, coupon.ErrQuoteChanged)

@@ -51,8 +51,8 @@ func TestLimitsOfMoney(t *testing.T) {
 			checkSums(t, q)
 			assert.Equal(t, c.want, q.Discount.Minor())
 			if c.want == 0 {
-				require.Len(t, q.Refused, 1)
-				r := q.Refused[0]
+				require.Len(t, q.Refused(), 1)
+				r := q.Refused()[0]
 				assert.Equal(t, []any{coupon.ReasonLimit, true, c.used, int64(10000)}, []any{r.Reason, r.OfMoney, r.FoundUses, r.NeededUses})
 				assert.Contains(t, r.Error(), fmt.Sprintf("%s of 100.00 EUR are spent in all", ledger.Minor(c.used, euro)))
 				assert.NotContains(t, r.Shopper(), "10000")
@@ -73,7 +73,7 @@ func TestLimitsOfMoney(t *testing.T) {
 		require.NoError(t, err)
 		checkSums(t, q)
 		assert.Equal(t, []int64{22, 45, 133}, off(q))
-		assert.Equal(t, eur("3.99"), q.Deliveries[0].Total)
+		assert.Equal(t, eur("3.99"), q.Deliveries()[0].Total)
 	})
 }
 
@@ -113,8 +113,8 @@ func TestLimitScopes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			q, err := coupon.Decide(cart, coupons(t, of(c.limit)), coupon.Facts{Used: c.used}, noon)
 			require.NoError(t, err)
-			require.Len(t, q.Applied, c.applied)
-			for _, r := range q.Refused {
+			require.Len(t, q.Applied(), c.applied)
+			for _, r := range q.Refused() {
 				assert.Equal(t, []any{coupon.ReasonLimit, c.limit.Per, c.limit.Period}, []any{r.Reason, r.Limit, r.Period})
 			}
 		})
@@ -129,7 +129,7 @@ func TestLimitScopes(t *testing.T) {
 		five.Campaign, ten.Campaign = "spring", "spring"
 		q, err := coupon.Decide(cart, candidates(t, five, ten), coupon.Facts{Used: map[string]int64{"uses/@spring": 4}}, noon)
 		require.NoError(t, err)
-		require.Len(t, q.Applied, 1)
+		require.Len(t, q.Applied(), 1)
 	})
 }
 
@@ -234,7 +234,7 @@ func TestTheLastUseOfASharedBudget(t *testing.T) {
 	s.redeem("0", cartOf(item("6.50", 1)), coupon.Choice{}, noon)
 	s.redeem("1", cart, coupon.Choice{}, noon)
 	assert.Equal(t, int64(650+300+900), s.counter("money/EUR/@spring"))
-	assert.Len(t, s.quote(cart, coupon.Choice{}, noon).Refused, 2)
+	assert.Len(t, s.quote(cart, coupon.Choice{}, noon).Refused(), 2)
 	r, err := s.Reserve(ctx, "1", s.quote(cart, coupon.Choice{}.For("1"), noon), noon)
 	require.NoError(t, err)
 	assert.Equal(t, coupon.StateConfirmed, r.State)
@@ -246,12 +246,12 @@ func TestClippedShippingIsJudgedByDelivery(t *testing.T) {
 	cart := cartOf(item("20.00", 1))
 	cart.Shipping = []coupon.Shipping{{ID: "1", Seller: "acme", Price: eur("4.00")}, {ID: "2", Seller: "zeta", Price: eur("4.00")}}
 	q := s.applies(cart, coupon.Choice{}, noon)
-	require.Equal(t, []ledger.Money{eur("3.00"), eur("3.00")}, []ledger.Money{q.Deliveries[0].Total, q.Deliveries[1].Total})
+	require.Equal(t, []ledger.Money{eur("3.00"), eur("3.00")}, []ledger.Money{q.Deliveries()[0].Total, q.Deliveries()[1].Total})
 	require.NoError(t, s.Exclude(ctx, coupon.Exclusion{ID: "x", Seller: "zeta"}, "zeta", noon))
 	_, err := s.Redeem(ctx, "1", q, noon)
 	require.ErrorIs(t, err, coupon.ErrQuoteChanged)
 	now := s.applies(cart, coupon.Choice{}, noon)
-	require.Equal(t, []ledger.Money{eur("2.00"), eur("4.00")}, []ledger.Money{now.Deliveries[0].Total, now.Deliveries[1].Total})
+	require.Equal(t, []ledger.Money{eur("2.00"), eur("4.00")}, []ledger.Money{now.Deliveries()[0].Total, now.Deliveries()[1].Total})
 	require.NotEqual(t, q.Fingerprint(), now.Fingerprint())
 }
 
@@ -419,7 +419,7 @@ func TestBudgetsHold(t *testing.T) {
 // largest is the most that one offer of the quote takes off.
 func largest(q *coupon.Quote) int64 {
 	most := int64(0)
-	for _, a := range q.Applied {
+	for _, a := range q.Applied() {
 		most = max(most, a.Amount.Minor())
 	}
 	return most

@@ -69,7 +69,7 @@ func (s *Service) failed(ctx context.Context, a Attempt, q *Quote) error {
 		return nil
 	}
 	a.Codes = 0
-	for _, r := range q.Refused {
+	for _, r := range q.Refused() {
 		if r.Code != "" && r.hidden() {
 			a.Codes++
 		}

@@ -92,7 +92,7 @@ func TestLimiterIsToldOfEveryFailure(t *testing.T) {
 		require.Len(t, n.told, failed, code)
 		if failed == 1 {
 			require.Equal(t, n.asked, n.told)
-			require.Equal(t, "This code can't be used.", q.Refused[0].Shopper())
+			require.Equal(t, "This code can't be used.", q.Refused()[0].Shopper())
 		}
 	}
 	*n = notes{}

@@ -382,7 +382,7 @@ func TestCheckNeverIsNever(t *testing.T) {
 			at := clockChange.Add(time.Duration(rapid.Int64Range(-60*40, 60*70).Draw(t, "at")) * time.Minute)
 			q, err := coupon.Decide(cart, []coupon.Candidate{{Version: v}}, coupon.Facts{}, at)
 			require.NoError(t, err)
-			require.Empty(t, q.Applied)
+			require.Empty(t, q.Applied())
 		}
 	})
 	assert.Greater(t, claims, 5)
@@ -401,7 +401,7 @@ func TestCheckTimeIsExact(t *testing.T) {
 		for at := offer.Schedule.From; !open && at.Before(offer.Schedule.Until); at = at.Add(time.Minute) {
 			q, err := coupon.Decide(cart, []coupon.Candidate{{Version: v}}, coupon.Facts{}, at)
 			require.NoError(t, err)
-			open = len(q.Applied) > 0
+			open = len(q.Applied()) > 0
 		}
 		never := slices.Contains(codes(coupon.Check([]coupon.Offer{offer})), "never_in_time schedule")
 		require.Equal(t, open, !never)
@@ -473,7 +473,7 @@ func TestCheckBeatenNeverWins(t *testing.T) {
 			for _, best := range []bool{false, true} {
 				q, err := coupon.Decide(cart, asked, coupon.Facts{Best: best}, noon)
 				require.NoError(t, err)
-				for _, a := range q.Applied {
+				for _, a := range q.Applied() {
 					require.False(t, beaten[a.Offer], "%s is applied", a.Offer)
 				}
 			}

@@ -252,7 +252,7 @@ func (m *model) checkout(t *rapid.T, confirm bool) {
 		}
 	}
 	var got []string
-	for _, a := range quote.Applied {
+	for _, a := range quote.Applied() {
 		got = append(got, a.Offer)
 	}
 	slices.Sort(want)

@@ -12,23 +12,24 @@ import (
 // some of its units cuts it. So the work grows with lines and offers, never with
 // units.
 type part struct {
-	line  int
-	from  int64 // its first unit in the line, counted from 0
-	units int64
 	price int64 // of all its units before offers, minor units
 	now   int64 // what they cost after the offers so far
-	floor int64 // the least they may cost
-	used  int64 // how many of its units sets have used
+	units int32
 	cut   int32 // its last cut, counted from 1; 0: none
 	by    int32 // the offer that made it, as an index among those applied
 	next  int32 // the part that follows in the line, counted from 1; 0: none
+}
+
+// tail is where a part that was cut off belongs.
+type tail struct {
+	line int
+	from int64 // its first unit in the line, counted from 0
 }
 
 // cut is what one applied offer takes off a part. The cuts of all parts stand in the
 // order in which they were made.
 type cut struct {
 	amount  int64
-	part    int32
 	applied int32
 	before  int32 // the part's cut before, counted from 1; 0: none
 }
@@ -36,14 +37,16 @@ type cut struct {
 // pricing is a cart while a set of offers is worked out on it.
 type pricing struct {
 	basket
-	parts      []part // those that the lines begin as, in cart order, then what was cut off
+	parts      []part  // those that the lines begin as, in cart order, then what was cut off
+	floors     []int64 // the least that parts may cost
+	used       []int64 // how many units of parts sets have used
+	tails      []tail  // of the parts cut off
 	cuts       []cut
 	deliveries []delivery
-	gifts      []Gift
 	applied    int      // index of the offer being worked out
 	short      *Refusal // what the cart lacks for it, where it takes nothing off for that
 	changed    []int    // the parts that are not as before offers
-	used       int64    // units that sets have used
+	taken      int64    // units that sets have used
 	fine       int      // parts cut off that offers looked at so far, and cuts that came with them
 	finest     int      // how many that may be
 
@@ -52,7 +55,6 @@ type pricing struct {
 	picked                []int
 	weights, room, shares []int64
 	history               []int32
-	counts                []int32
 }
 
 // delivery is one shipping line while offers are worked out on it.
@@ -63,13 +65,15 @@ type delivery struct {
 
 // deliveryCut is what one applied offer takes off a delivery.
 type deliveryCut struct {
-	applied int
-	amount  int64
+	delivery, applied int32
+	amount            int64
 }
 
 // begin goes to the prices before offers of a basket just opened.
 func (p *pricing) begin() {
-	p.parts = slices.Grow(p.parts[:0], len(p.totals))[:len(p.totals)]
+	n := len(p.totals)
+	p.parts, p.tails = slices.Grow(p.parts[:0], n)[:n], p.tails[:0]
+	p.floors, p.used = slices.Grow(p.floors[:0], n)[:n], slices.Grow(p.used[:0], n)[:n]
 	for i := range p.parts {
 		p.restore(i)
 	}
@@ -92,7 +96,8 @@ const maxFine = 1 << 20
 // restore makes a line one part again.
 func (p *pricing) restore(line int) {
 	total := p.totals[line]
-	p.parts[line] = part{line: line, units: p.cart.Lines[line].Quantity, price: total, now: total, floor: p.floors[line]}
+	p.parts[line] = part{units: int32(p.cart.Lines[line].Quantity), price: total, now: total}
+	p.floors[line], p.used[line] = p.least[line], 0
 }
 
 // reset goes back to the prices before offers.
@@ -102,11 +107,13 @@ func (p *pricing) reset() {
 			p.restore(i)
 		}
 	}
-	p.changed, p.parts, p.cuts = p.changed[:0], p.parts[:len(p.totals)], p.cuts[:0]
+	n := len(p.totals)
+	p.parts, p.tails, p.floors, p.used = p.parts[:n], p.tails[:0], p.floors[:n], p.used[:n]
+	p.changed, p.cuts = p.changed[:0], p.cuts[:0]
 	for i, s := range p.cart.Shipping {
 		p.deliveries[i] = delivery{now: s.Price.Minor(), off: p.deliveries[i].off[:0]}
 	}
-	p.gifts, p.applied, p.fine, p.used = p.gifts[:0], 0, 0, 0
+	p.applied, p.fine, p.taken = 0, 0, 0
 }
 
 // eligible gives the indices of the parts whose lines count for an entry, in the
@@ -128,7 +135,7 @@ func (p *pricing) eligible(e *entry) []int {
 // take subtracts an amount from a part.
 func (p *pricing) take(i int, amount int64) int64 {
 	q := &p.parts[i]
-	amount = min(amount, q.now-q.floor)
+	amount = min(amount, q.now-p.floors[i])
 	if amount <= 0 {
 		return 0
 	}
@@ -140,7 +147,7 @@ func (p *pricing) take(i int, amount int64) int64 {
 	if q.cut == 0 {
 		p.changed = append(p.changed, i)
 	}
-	p.cuts = append(p.cuts, cut{amount, int32(i), int32(p.applied), q.cut})
+	p.cuts = append(p.cuts, cut{amount, int32(p.applied), q.cut})
 	q.cut, q.by = int32(len(p.cuts)), int32(p.applied)
 	return amount
 }
@@ -165,9 +172,9 @@ func (p *pricing) spread(amount int64, parts []int) int64 {
 	for _, i := range parts {
 		q := &p.parts[i]
 		p.weights = append(p.weights, q.now)
-		p.room = append(p.room, q.now-q.floor)
+		p.room = append(p.room, q.now-p.floors[i])
 		cost += q.now
-		space += q.now - q.floor
+		space += q.now - p.floors[i]
 	}
 	if amount = min(amount, space); amount <= 0 {
 		return 0
@@ -209,9 +216,19 @@ func (p *pricing) cost(parts []int, original bool) int64 {
 func (p *pricing) count(parts []int) int64 {
 	var units int64
 	for _, i := range parts {
-		units += p.parts[i].units
+		units += int64(p.parts[i].units)
 	}
 	return units
+}
+
+// ofLine is how many of some parts, from the first on, are of one line. The parts of a
+// line stand together.
+func (p *pricing) ofLine(parts []int) int {
+	line := p.place(parts[0]).line
+	if n := slices.IndexFunc(parts, func(i int) bool { return p.place(i).line != line }); n > 0 {
+		return n
+	}
+	return len(parts)
 }
 
 // Pick says which units count where an offer counts only some.
@@ -231,13 +248,14 @@ func (p *pricing) sort(parts []int, pick Pick) {
 }
 
 func (p *pricing) compare(a, b int, pick Pick) int {
-	x, y := &p.parts[a], &p.parts[b]
 	if pick == CartOrder {
+		x, y := p.place(a), p.place(b)
 		return cmp.Or(cmp.Compare(x.line, y.line), cmp.Compare(x.from, y.from))
 	}
-	c := cmp.Compare(x.now/x.units, y.now/y.units) // the price of a unit, to the coin
+	x, y := &p.parts[a], &p.parts[b]
+	c := cmp.Compare(x.now/int64(x.units), y.now/int64(y.units)) // the price of a unit, to the coin
 	if c == 0 {
-		c = cmp.Compare(x.now%x.units*y.units, y.now%y.units*x.units)
+		c = cmp.Compare(x.now%int64(x.units)*int64(y.units), y.now%int64(y.units)*int64(x.units))
 	}
 	if pick == Dearest {
 		return -c
@@ -262,7 +280,7 @@ func (p *pricing) pick(parts []int, n int64, pick Pick) []int {
 		p.heap[0], p.heap = p.heap[last], p.heap[:last]
 		sink(p.heap, 0, before)
 		p.picked = p.firstOf(p.picked, i, n)
-		n -= p.parts[p.picked[len(p.picked)-1]].units
+		n -= p.units(p.picked[len(p.picked)-1])
 	}
 	return p.picked
 }
@@ -287,7 +305,7 @@ func sink(heap []int, i int, before func(a, b int) bool) {
 // firstOf adds a part that holds n units of one to others: the part itself when it has
 // no more.
 func (p *pricing) firstOf(others []int, part int, n int64) []int {
-	if p.parts[part].units > n {
+	if p.units(part) > n {
 		part = p.cutOff(part, n)
 	}
 	return append(others, part)
@@ -295,19 +313,28 @@ func (p *pricing) firstOf(others []int, part int, n int64) []int {
 
 // unused is how many units of a part no set has used: what an offer counts as bought,
 // got or part of a bundle is not that for another.
-func (p *pricing) unused(i int) int64 { return p.parts[i].units - p.parts[i].used }
+func (p *pricing) unused(i int) int64 { return p.units(i) - p.used[i] }
+
+func (p *pricing) units(i int) int64 { return int64(p.parts[i].units) }
+
+// place is where in the cart a part belongs.
+func (p *pricing) place(i int) tail {
+	if n := len(p.totals); i >= n {
+		return p.tails[i-n]
+	}
+	return tail{line: i}
+}
 
 // use lets a set use up to n of a part's units, and gives how many it has.
 func (p *pricing) use(i int, n int64) int64 {
-	q := &p.parts[i]
-	if n = min(n, q.units-q.used); n <= 0 {
+	if n = min(n, p.unused(i)); n <= 0 {
 		return 0
 	}
-	if q.cut == 0 {
+	if p.parts[i].cut == 0 {
 		p.changed = append(p.changed, i)
 	}
-	q.used += n
-	p.used += n
+	p.used[i] += n
+	p.taken += n
 	return n
 }
 
@@ -320,14 +347,15 @@ func (p *pricing) cutOff(i int, n int64) int {
 		p.changed = append(p.changed, i)
 	}
 	whole := p.parts[i]
-	first := whole.units - n
+	units, floor, used, place := int64(whole.units), p.floors[i], p.used[i], p.place(i)
+	first := units - n
 	head, tail := whole, whole
-	head.units, head.price, head.floor = first, firstUnits(whole.price, whole.units, first), firstUnits(whole.floor, whole.units, first)
-	tail.units, tail.price, tail.floor = n, whole.price-head.price, whole.floor-head.floor
-	tail.from += first
-	head.used = min(whole.used, first)
-	tail.used = whole.used - head.used
+	head.units, head.price = int32(first), firstUnits(whole.price, units, first)
+	tail.units, tail.price = int32(n), whole.price-head.price
 	head.now, tail.now, tail.cut = head.price, tail.price, 0
+	p.floors[i], p.used[i] = firstUnits(floor, units, first), min(used, first)
+	place.from += first
+	p.floors, p.used, p.tails = append(p.floors, floor-p.floors[i]), append(p.used, used-p.used[i]), append(p.tails, place)
 	p.history = p.history[:0]
 	for c := whole.cut; c > 0; c = p.cuts[c-1].before {
 		p.history = append(p.history, c-1)
@@ -336,9 +364,9 @@ func (p *pricing) cutOff(i int, n int64) int {
 	index, before := len(p.parts), whole.price
 	for _, at := range slices.Backward(p.history) {
 		c := &p.cuts[at]
-		kept := firstOff(before, c.amount, whole.units, first)
+		kept := firstOff(before, c.amount, units, first)
 		before -= c.amount
-		moved := cut{c.amount - kept, int32(index), c.applied, tail.cut}
+		moved := cut{c.amount - kept, c.applied, tail.cut}
 		c.amount = kept
 		head.now -= kept
 		tail.now -= moved.amount
@@ -366,7 +394,7 @@ func (p *pricing) clip(e *entry, amount int64) {
 	}
 	for _, i := range e.deliveries {
 		d := &p.deliveries[i]
-		if n := len(d.off); n > 0 && d.off[n-1].applied == p.applied {
+		if n := len(d.off); n > 0 && int(d.off[n-1].applied) == p.applied {
 			add(&d.off[n-1].amount, &d.now)
 		}
 	}

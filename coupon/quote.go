@@ -32,21 +32,16 @@ func (c Choice) For(order string) Choice {
 }
 
 // Quote is what a cart costs with the offers that apply: per line what comes off
-// and by which offer, every candidate that was refused and why, and the sums. It
-// is plain data; changing it changes nothing but makes redeeming it fail. Its Cart
-// shares lists with the cart that was priced.
+// and by which offer, every candidate that was refused and why, and the sums.
+// Redeeming one whose cart or sums were changed fails. Its Cart shares lists with the
+// cart that was priced. The lists that its methods give are made anew by each call:
+// ask once, and go through what comes.
 type Quote struct {
 	Cart  Cart
 	Order string
 	At    time.Time // the instant it was made for
 
-	Lines   []QuoteLine // as in the cart
-	Applied []Applied   // in the order in which they were worked out
-	Refused []*Refusal  // in the order of offers, coupons, codes
-	Notices []string    // what a shopper may be told besides, as in "the code was given twice"
-
-	Deliveries []QuoteDelivery // as the cart's shipping
-	Gifts      []Gift
+	Notices []string // what a shopper may be told besides, as in "the code was given twice"
 
 	Subtotal ledger.Money // the lines before offers
 	Discount ledger.Money // what all offers take off, shipping included
@@ -59,8 +54,8 @@ type Quote struct {
 	// Optimal says, of a search for the best set, that no set takes more off.
 	Optimal bool
 
-	candidates []Candidate // those applied, for redeeming
-	limited    bool        // a limit had a say
+	outcome outcome
+	limited bool // a limit had a say
 }
 
 // QuoteLine is one line of the cart and what comes off it.
@@ -68,7 +63,7 @@ type QuoteLine struct {
 	ID       string
 	Quantity int64
 	Price    ledger.Money // the line before offers
-	Off      []Off        // in the order of Quote.Applied; only what is above 0
+	Off      []Off        // in the order of [Quote.Applied]; only what is above 0
 	Total    ledger.Money // the line after offers
 	LeftOut  []LeftOut    // offers that apply to the cart and not to this line
 
@@ -96,7 +91,7 @@ type QuoteDelivery struct {
 
 // Off is what one offer takes off one line.
 type Off struct {
-	Applied int // index in Quote.Applied
+	Applied int // index in what [Quote.Applied] gives
 	Amount  ledger.Money
 }
 
@@ -172,7 +167,7 @@ func firstOff(before, amount, units, n int64) int64 {
 // refused offers to reach its minimum, and that refusal; nil when there is none.
 func (q *Quote) Missing() *Refusal {
 	var next *Refusal
-	for _, r := range q.Refused {
+	for _, r := range q.Refused() {
 		if r.Reason == ReasonMinimumSpend && (next == nil || r.Missing.Minor() < next.Missing.Minor()) {
 			next = r
 		}
@@ -189,8 +184,9 @@ func (q *Quote) Fingerprint() string {
 		Total int64
 		Off   []Off
 	}
-	lines := make([]line, len(q.Lines))
-	for i, l := range q.Lines {
+	all := q.Lines()
+	lines := make([]line, len(all))
+	for i, l := range all {
 		lines[i] = line{l.ID, l.Total.Minor(), l.Off}
 	}
 	body, err := json.Marshal(struct {
@@ -199,7 +195,7 @@ func (q *Quote) Fingerprint() string {
 		Lines      []line
 		Deliveries []QuoteDelivery
 		Tender     []Tender `json:",omitempty"`
-	}{q.Cart, q.Applied, lines, q.Deliveries, q.Tender})
+	}{q.Cart, q.Applied(), lines, q.Deliveries(), q.Tender})
 	if err != nil { // a cart of invalid money, which never comes out of a quote
 		return ""
 	}
@@ -210,11 +206,11 @@ func (q *Quote) Fingerprint() string {
 // sameAmounts says that two quotes come out alike: the same offers and coupons,
 // and the same amounts on every line and delivery.
 func (q *Quote) sameAmounts(other *Quote) bool {
-	return slices.Equal(q.Applied, other.Applied) && q.Total == other.Total &&
-		slices.EqualFunc(q.Lines, other.Lines, func(a, b QuoteLine) bool {
+	return slices.Equal(q.Applied(), other.Applied()) && q.Total == other.Total &&
+		slices.EqualFunc(q.Lines(), other.Lines(), func(a, b QuoteLine) bool {
 			return a.ID == b.ID && a.Total == b.Total && slices.Equal(a.Off, b.Off)
 		}) &&
-		slices.EqualFunc(q.Deliveries, other.Deliveries, func(a, b QuoteDelivery) bool {
+		slices.EqualFunc(q.Deliveries(), other.Deliveries(), func(a, b QuoteDelivery) bool {
 			return a.ID == b.ID && a.Total == b.Total && slices.Equal(a.Off, b.Off)
 		})
 }

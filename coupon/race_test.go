@@ -196,7 +196,7 @@ func redeeming(t *testing.T, s *coupon.Service, order, customer string, choice c
 	cart.Customer.Key = customer
 	quote, err := s.Quote(ctx, cart, choice, noon)
 	require.NoError(t, err)
-	require.Empty(t, quote.Refused)
+	require.Empty(t, quote.Refused())
 	return func() error {
 		_, err := s.Redeem(ctx, order, quote, noon)
 		return err
@@ -304,7 +304,7 @@ func TestLapsedPlacesAreTakenOnceEach(t *testing.T) {
 	for i := range 100 {
 		quote, err := s.Quote(ctx, cartOf(item("20.00", 1)), coupon.Choose("HOT"), later)
 		require.NoError(t, err)
-		require.Empty(t, quote.Refused)
+		require.Empty(t, quote.Refused())
 		calls = append(calls, func() error {
 			_, err := s.Redeem(ctx, fmt.Sprint("order ", i), quote, later)
 			return err

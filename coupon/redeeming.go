@@ -213,7 +213,7 @@ func (s *Service) named(ctx context.Context, reached *Refusal, counter string, r
 
 func (s *Service) planClaim(ctx context.Context, order string, quote *Quote, until, now time.Time, known another) (storage.Plan[Redemption], error) {
 	keys := []storage.Key{redemptionKey(order)}
-	for _, a := range quote.Applied {
+	for _, a := range quote.Applied() {
 		keys = append(keys, headKey(a.Offer))
 		if a.Coupon != "" {
 			keys = append(keys, couponKey(a.Coupon))
@@ -259,9 +259,10 @@ func (w *work) judgeAgain(order string, quote *Quote) (*Quote, error) {
 		}
 		facts.Exclusions = append(facts.Exclusions, own...)
 	}
-	candidates := slices.Clone(quote.candidates)
-	for i := range candidates {
+	candidates := make([]Candidate, len(quote.outcome.applied))
+	for i, a := range quote.outcome.applied {
 		c := &candidates[i]
+		*c = Candidate{Version: a.Version, Coupon: a.Coupon, Code: a.Code, override: a.override, quoted: a.amount}
 		head, err := w.head(c.Version.offer.ID)
 		if err != nil {
 			return nil, err

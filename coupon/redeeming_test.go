@@ -153,12 +153,10 @@ func TestQuoteChanged(t *testing.T) {
 		"the coupon is used": {func(s *shop, _ *coupon.Quote) {
 			s.redeem("other", cartOf(item("20.00", 1)), coupon.ChooseCoupons("held-a-jane/1"), noon)
 		}, coupon.ReasonUsed},
-		"the coupon is reserved":   {func(s *shop, _ *coupon.Quote) { s.reserveAt("other", coupon.ChooseCoupons("held-a-jane/1"), noon) }, coupon.ReasonReserved},
-		"another customer":         {func(_ *shop, q *coupon.Quote) { q.Cart.Customer.Key = "jim" }, coupon.ReasonNotHolder},
-		"a lower price":            {func(_ *shop, q *coupon.Quote) { q.Cart.Lines[0].UnitPrice = eur("1.00") }, coupon.ReasonMinimumSpend},
-		"a higher discount":        {func(_ *shop, q *coupon.Quote) { q.Lines[0].Off[0].Amount = eur("19.00") }, ""},
-		"another total":            {func(_ *shop, q *coupon.Quote) { q.Total = eur("0.01") }, ""},
-		"an offer it has not seen": {func(_ *shop, q *coupon.Quote) { q.Applied = append(q.Applied, q.Applied[0]) }, ""},
+		"the coupon is reserved": {func(s *shop, _ *coupon.Quote) { s.reserveAt("other", coupon.ChooseCoupons("held-a-jane/1"), noon) }, coupon.ReasonReserved},
+		"another customer":       {func(_ *shop, q *coupon.Quote) { q.Cart.Customer.Key = "jim" }, coupon.ReasonNotHolder},
+		"a lower price":          {func(_ *shop, q *coupon.Quote) { q.Cart.Lines[0].UnitPrice = eur("1.00") }, coupon.ReasonMinimumSpend},
+		"another total":          {func(_ *shop, q *coupon.Quote) { q.Total = eur("0.01") }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newShop(t, changed(amountOff("a", "5.00"), func(o *coupon.Offer) {

@@ -232,8 +232,9 @@ func newRedemptionBody(order string, q *Quote, at time.Time) redemptionBody {
 		Order: order, Customer: q.Cart.Customer.Key, Currency: q.Cart.Currency, Fingerprint: q.Fingerprint(),
 		Subtotal: q.Subtotal.Minor(), Discount: q.Discount.Minor(), Shipping: q.Shipping.Minor(), Total: q.Total.Minor(),
 	}
-	payers := payers{offers: q.candidates}
-	for i, l := range q.Lines {
+	payers := payers{offers: q.outcome.applied}
+	lines := q.Lines()
+	for i, l := range lines {
 		seller := q.Cart.Lines[i].Seller
 		line := lineBody{ID: l.ID, Product: q.Cart.Lines[i].Product, Seller: seller, Quantity: l.Quantity, Price: l.Price.Minor()}
 		for _, p := range l.Parts {
@@ -241,22 +242,22 @@ func newRedemptionBody(order string, q *Quote, at time.Time) redemptionBody {
 		}
 		b.Lines = append(b.Lines, line)
 	}
-	for i, d := range q.Deliveries {
+	for i, d := range q.Deliveries() {
 		b.Deliveries = append(b.Deliveries, deliveryBody{ID: d.ID, Seller: q.Cart.Shipping[i].Seller, Price: d.Price.Minor(), Off: payers.share(d.Off, q.Cart.Shipping[i].Seller)})
 	}
 	b.Payers = payers.names
-	for _, g := range q.Gifts {
+	for _, g := range q.Gifts() {
 		b.Gifts = append(b.Gifts, giftBody(g))
 	}
-	for i, a := range q.Applied {
-		b.Applied = append(b.Applied, newAppliedBody(q, i, a, at))
+	for i, a := range q.Applied() {
+		b.Applied = append(b.Applied, newAppliedBody(q, lines, i, a, at))
 	}
 	b.Claims, b.Tender = b.taken(), newTenderBodies(q.Tender)
 	return b
 }
 
-func newAppliedBody(q *Quote, i int, a Applied, at time.Time) appliedBody {
-	c := q.candidates[i]
+func newAppliedBody(q *Quote, lines []QuoteLine, i int, a Applied, at time.Time) appliedBody {
+	c := q.outcome.applied[i]
 	offer := &c.Version.offer
 	body := appliedBody{
 		Offer: a.Offer, Version: a.Version, Name: a.Name, Coupon: a.Coupon, Amount: a.Amount.Minor(),
@@ -279,21 +280,21 @@ func newAppliedBody(q *Quote, i int, a Applied, at time.Time) appliedBody {
 	}
 	body.minimums(offer.Conditions, &q.Cart)
 	if body.Minimum+body.After > 0 || len(body.Others) > 0 {
-		body.Lines = q.counted(i)
+		body.Lines = q.counted(lines, i)
 	}
 	return body
 }
 
 // counted are the lines that an offer which applies counts.
-func (q *Quote) counted(applied int) (lines []int) {
-	v := q.candidates[applied].Version
+func (q *Quote) counted(lines []QuoteLine, applied int) (counted []int) {
+	v := q.outcome.applied[applied].Version
 	for i := range q.Cart.Lines {
 		left := func(l LeftOut) bool { return l.Offer == v.offer.ID }
-		if v.covers(&q.Cart.Lines[i]) && !slices.ContainsFunc(q.Lines[i].LeftOut, left) {
-			lines = append(lines, i)
+		if v.covers(&q.Cart.Lines[i]) && !slices.ContainsFunc(lines[i].LeftOut, left) {
+			counted = append(counted, i)
 		}
 	}
-	return lines
+	return counted
 }
 
 // minimums notes the minimum spends that must hold, the highest of those that the

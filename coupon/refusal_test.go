@@ -107,9 +107,9 @@ func TestHostileCodesInSentences(t *testing.T) {
 	typed := strings.Repeat("<script>\x00", 10_000)
 	q, err := s.Quote(ctx, cartOf(item("1.00", 1)), coupon.Choose(typed, typed), noon)
 	require.NoError(t, err)
-	require.Len(t, q.Refused, 1)
+	require.Len(t, q.Refused(), 1)
 	require.Len(t, q.Notices, 1)
-	for _, sentence := range []string{q.Refused[0].Error(), q.Refused[0].Shopper(), q.Notices[0]} {
+	for _, sentence := range []string{q.Refused()[0].Error(), q.Refused()[0].Shopper(), q.Notices[0]} {
 		assert.Less(t, len(sentence), 500)
 		assert.NotContains(t, sentence, "\x00")
 	}
@@ -128,7 +128,7 @@ func TestNotices(t *testing.T) {
 	assert.Equal(t, eur("1.00"), q.Discount)
 	q = s.quote(cartOf(item("10.00", 1)), coupon.Choose("NOPE", "NOPE", "CODE"), noon)
 	assert.Equal(t, []string{`"NOPE" was given more than once; it counts once`}, q.Notices)
-	require.Len(t, q.Refused, 1)
+	require.Len(t, q.Refused(), 1)
 }
 
 // Amounts, numbers and dates are in the reader's form. What has no catalogue is said

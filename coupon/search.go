@@ -61,7 +61,7 @@ func (d *decision) most(e *entry) int64 {
 	}
 	var room int64
 	for _, i := range e.lines {
-		room += d.totals[i] - d.floors[i]
+		room += d.totals[i] - d.least[i]
 	}
 	return room
 }

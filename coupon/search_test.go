@@ -53,7 +53,7 @@ func TestGroups(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			q := decide(t, cartOf(item("100.00", 1)), c.offers...)
 			require.Equal(t, c.applied, applied(q))
-			for _, r := range q.Refused {
+			for _, r := range q.Refused() {
 				assert.NotEmpty(t, r.Error())
 				if r.Reason == coupon.ReasonGroup {
 					assert.NotEmpty(t, r.Rival)
@@ -64,7 +64,7 @@ func TestGroups(t *testing.T) {
 	}
 	t.Run("the loser is told the name and the amount", func(t *testing.T) {
 		q := decide(t, cartOf(item("100.00", 1)), bestOf(amountOff("a", "1.00")), bestOf(amountOff("b", "2.00")))
-		r := q.Refused[0]
+		r := q.Refused()[0]
 		assert.Equal(t, []any{coupon.ReasonGroup, "a", "b", eur("2.00")}, []any{r.Reason, r.Offer, r.Rival, r.RivalOff})
 		assert.Equal(t, `"a" is not needed: "b" counts.`, r.Shopper())
 	})
@@ -94,7 +94,7 @@ func TestBest(t *testing.T) {
 			require.Equal(t, c.applied, applied(q))
 			assert.True(t, q.Optimal)
 			checkSums(t, q)
-			assert.Len(t, q.Refused, len(c.offers)-len(c.applied))
+			assert.Len(t, q.Refused(), len(c.offers)-len(c.applied))
 		})
 	}
 	t.Run("one that takes more off beside others than alone", func(t *testing.T) {
@@ -107,7 +107,7 @@ func TestBest(t *testing.T) {
 	})
 	t.Run("one that is in nobody's way is not better", func(t *testing.T) {
 		q := best(t, cartOf(item("100.00", 1)), coupon.Facts{}, candidates(t, freely(percentOff("all", "100")), freely(amountOff("b", "9.00"))))
-		r := q.Refused[0]
+		r := q.Refused()[0]
 		assert.Equal(t, coupon.ReasonNotBetter, r.Reason)
 		assert.Equal(t, []coupon.Rival{{Offer: "all", Name: "all", Off: eur("100.00")}}, r.Rivals)
 		assert.Equal(t, eur("91.00"), r.Behind)
@@ -183,7 +183,7 @@ func tryOut(t *rapid.T, d drawing) (most int64, with map[string]int64) {
 		}
 		q, err := coupon.Decide(d.cart, chosen, d.facts, noon)
 		require.NoError(t, err)
-		if len(q.Applied) == len(chosen) {
+		if len(q.Applied()) == len(chosen) {
 			most = max(most, q.Discount.Minor())
 			for _, a := range q.Applied {
 				with[a.Offer] = max(with[a.Offer], q.Discount.Minor())
@@ -312,7 +312,7 @@ func TestAutomaticOffers(t *testing.T) {
 	require.Equal(t, []string{"always"}, applied(s.applies(cart, coupon.Choice{}, noon)))
 	q := s.applies(cart, coupon.Choose("CODE"), noon)
 	require.Equal(t, []string{"always", "code"}, applied(q))
-	require.Equal(t, "", q.Applied[0].Coupon)
+	require.Equal(t, "", q.Applied()[0].Coupon)
 
 	r, err := s.Redeem(ctx, "1", q, noon)
 	require.NoError(t, err)
@@ -321,22 +321,22 @@ func TestAutomaticOffers(t *testing.T) {
 	t.Run("a mistyped code leaves them", func(t *testing.T) {
 		q := s.quote(cart, coupon.Choose("JANE0-7K2QX-AAAB"), noon)
 		require.Equal(t, []string{"always"}, applied(q))
-		require.Equal(t, coupon.ReasonMistyped, q.Refused[0].Reason)
+		require.Equal(t, coupon.ReasonMistyped, q.Refused()[0].Reason)
 	})
 	t.Run("not for what it does not count", func(t *testing.T) {
 		only := automatic(freely(percentOff("only", "10")))
 		only.Scope.In.Products = []string{"mug"}
 		_, err := s.Publish(ctx, only, "staff", noon)
 		require.NoError(t, err)
-		require.Empty(t, s.quote(cart, coupon.Choice{}, noon).Refused, "one that counts none of the lines is no candidate")
+		require.Empty(t, s.quote(cart, coupon.Choice{}, noon).Refused(), "one that counts none of the lines is no candidate")
 	})
 	t.Run("judged again when it is redeemed", func(t *testing.T) {
 		q := s.applies(cart, coupon.Choice{}, noon)
 		require.NoError(t, s.Pause(ctx, "always", "staff", "too many", noon))
 		require.ErrorIs(t, ignore(s.Redeem(ctx, "2", q, noon)), coupon.ErrQuoteChanged)
 		q = s.quote(cart, coupon.Choice{}, noon)
-		require.Empty(t, q.Applied)
-		require.Equal(t, coupon.ReasonPaused, q.Refused[0].Reason)
+		require.Empty(t, q.Applied())
+		require.Equal(t, coupon.ReasonPaused, q.Refused()[0].Reason)
 		require.NoError(t, s.Resume(ctx, "always", "staff", "", noon))
 	})
 	t.Run("sellers keep out of them", func(t *testing.T) {
@@ -344,8 +344,8 @@ func TestAutomaticOffers(t *testing.T) {
 		require.NoError(t, s.Exclude(ctx, coupon.Exclusion{ID: "x", Seller: "acme"}, "acme", noon))
 		require.ErrorIs(t, ignore(s.Redeem(ctx, "3", stale, noon)), coupon.ErrQuoteChanged)
 		q := s.quote(cart, coupon.Choice{}, noon)
-		require.Empty(t, q.Applied)
-		require.Equal(t, coupon.ReasonSeller, q.Refused[0].Reason)
+		require.Empty(t, q.Applied())
+		require.Equal(t, coupon.ReasonSeller, q.Refused()[0].Reason)
 		require.NoError(t, ignore(s.Redeem(ctx, "3", q, noon)))
 		require.NoError(t, s.Include(ctx, "acme", "x", "acme", noon))
 	})
@@ -365,7 +365,7 @@ func TestLimitsOfAutomaticOffers(t *testing.T) {
 	cart := cartOf(item("10.00", 1))
 	_, err := s.Reserve(ctx, "1", s.applies(cart, coupon.Choice{}, noon), noon)
 	require.NoError(t, err)
-	require.Empty(t, s.applies(cart, coupon.Choice{}.For("1"), noon).Refused)
+	require.Empty(t, s.applies(cart, coupon.Choice{}.For("1"), noon).Refused())
 	require.Equal(t, coupon.ReasonLimit, s.refuses(cart, coupon.Choice{}, noon).Reason)
 	_, err = s.Release(ctx, "1", noon)
 	require.NoError(t, err)

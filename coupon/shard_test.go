@@ -50,8 +50,8 @@ func TestShardsAreOneCounter(t *testing.T) {
 				case "redeem", "reserve":
 					var q *coupon.Quote
 					q, err = s.Quote(ctx, cart, coupon.Choose("hot").For(order), now)
-					if err != nil || len(q.Applied) == 0 {
-						return fmt.Sprint("quote ", err, q.Refused)
+					if err != nil || len(q.Applied()) == 0 {
+						return fmt.Sprint("quote ", err, q.Refused())
 					}
 					if do == "redeem" {
 						r, err = s.Redeem(ctx, order, q, now)

@@ -126,7 +126,7 @@ func (s *shop) quote(cart coupon.Cart, choice coupon.Choice, now time.Time) *cou
 func (s *shop) applies(cart coupon.Cart, choice coupon.Choice, now time.Time) *coupon.Quote {
 	s.t.Helper()
 	q := s.quote(cart, choice, now)
-	require.Empty(s.t, q.Refused)
+	require.Empty(s.t, q.Refused())
 	return q
 }
 
@@ -134,8 +134,8 @@ func (s *shop) applies(cart coupon.Cart, choice coupon.Choice, now time.Time) *c
 func (s *shop) refuses(cart coupon.Cart, choice coupon.Choice, now time.Time) *coupon.Refusal {
 	s.t.Helper()
 	q := s.quote(cart, choice, now)
-	require.Len(s.t, q.Refused, 1)
-	return q.Refused[0]
+	require.Len(s.t, q.Refused(), 1)
+	return q.Refused()[0]
 }
 
 func (s *shop) redeem(order string, cart coupon.Cart, choice coupon.Choice, now time.Time) coupon.Redemption {

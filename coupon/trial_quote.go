@@ -23,18 +23,9 @@ func (q Quote) MarshalJSON() ([]byte, error) {
 	return json.Marshal(newQuoteDocument(&q))
 }
 
-// whole says that the quote's parts belong together, as Decide makes them.
+// whole says that the quote's cart has the lines that were priced.
 func (q *Quote) whole() bool {
-	off := func(all []Off) bool {
-		return !slices.ContainsFunc(all, func(o Off) bool { return o.Applied < 0 || o.Applied >= len(q.candidates) })
-	}
-	return len(q.Applied) == len(q.candidates) && len(q.Lines) == len(q.Cart.Lines) && len(q.Deliveries) == len(q.Cart.Shipping) &&
-		!slices.ContainsFunc(q.Lines, func(l QuoteLine) bool {
-			return !off(l.Off) || slices.ContainsFunc(l.Parts, func(p QuotePart) bool { return p.Units < 1 || !off(p.Off) })
-		}) &&
-		!slices.ContainsFunc(q.Deliveries, func(d QuoteDelivery) bool { return !off(d.Off) }) &&
-		!slices.ContainsFunc(q.Gifts, func(g Gift) bool { return g.Applied < 0 || g.Applied >= len(q.Applied) }) &&
-		!slices.Contains(q.Refused, nil)
+	return len(q.outcome.lines) == len(q.Cart.Lines) && len(q.outcome.shipping) == len(q.Cart.Shipping)
 }
 
 // amount is money as a text, the currency being the quote's.
@@ -175,30 +166,31 @@ type missingDocument struct {
 }
 
 func newQuoteDocument(q *Quote) quoteDocument {
+	w := quoteWriting{Quote: q, applied: q.Applied(), lines: q.Lines()}
+	w.paid = make([]fundings, len(w.applied))
 	d := quoteDocument{
 		Currency: q.Cart.Currency, At: q.At.UTC(), Order: q.Order, Notices: q.Notices,
-		Lines: make([]quoteLineDocument, 0, len(q.Lines)), Applied: []appliedDocument{}, Refused: []refusedDocument{},
+		Lines: make([]quoteLineDocument, 0, len(w.lines)), Applied: []appliedDocument{}, Refused: []refusedDocument{},
 		Subtotal: newAmount(q.Subtotal), Discount: newAmount(q.Discount), Shipping: newAmount(q.Shipping), Total: newAmount(q.Total),
 		Optimal: q.Optimal,
 	}
 	if q.Cart.Net {
 		d.Prices = netPrices
 	}
-	w := quoteWriting{Quote: q, paid: make([]fundings, len(q.Applied))}
-	for i := range q.Lines {
+	for i := range w.lines {
 		d.Lines = append(d.Lines, w.line(i))
 	}
-	for i, l := range q.Deliveries {
+	for i, l := range q.Deliveries() {
 		d.Deliveries = append(d.Deliveries, quoteDeliveryDocument{l.ID, newAmount(l.Price), w.off(l.Off, q.DeliveryFunding(i)), newAmount(l.Total)})
 	}
-	for _, g := range q.Gifts {
-		d.Gifts = append(d.Gifts, giftDocument{q.Applied[g.Applied].Offer, g.Product, g.Quantity})
+	for _, g := range q.Gifts() {
+		d.Gifts = append(d.Gifts, giftDocument{w.applied[g.Applied].Offer, g.Product, g.Quantity})
 	}
-	for i, a := range q.Applied {
+	for i, a := range w.applied {
 		d.Applied = append(d.Applied, appliedDocument{a.Offer, a.Version, a.Name, a.Coupon, newAmount(a.Amount), w.paid[i].documents()})
 	}
 	d.Funding = w.all.documents()
-	for _, r := range q.Refused {
+	for _, r := range q.Refused() {
 		d.Refused = append(d.Refused, newRefusedDocument(r, q.Cart.Currency))
 	}
 	if next := q.Missing(); next != nil {
@@ -210,12 +202,14 @@ func newQuoteDocument(q *Quote) quoteDocument {
 // quoteWriting is the work on one document: who pays, summed up on the way.
 type quoteWriting struct {
 	*Quote
-	paid []fundings // of each offer
-	all  fundings
+	applied []Applied
+	lines   []QuoteLine
+	paid    []fundings // of each offer
+	all     fundings
 }
 
 func (w *quoteWriting) line(i int) quoteLineDocument {
-	l := &w.Lines[i]
+	l := &w.lines[i]
 	d := quoteLineDocument{ID: l.ID, Quantity: l.Quantity, Price: newAmount(l.Price), Off: w.off(l.Off, w.LineFunding(i)), Total: newAmount(l.Total)}
 	for _, p := range l.Parts {
 		d.Parts = append(d.Parts, quotePartDocument{p.Units, newAmount(p.Price), w.off(p.Off, nil), newAmount(p.Total), each(&p)})
@@ -230,7 +224,7 @@ func (w *quoteWriting) line(i int) quoteLineDocument {
 func (w *quoteWriting) off(off []Off, funding []Funding) []offDocument {
 	var documents []offDocument
 	for _, o := range off {
-		a := w.Applied[o.Applied]
+		a := w.applied[o.Applied]
 		var paid fundings
 		for _, f := range funding {
 			if f.Applied == o.Applied {
@@ -268,13 +262,20 @@ func (all fundings) documents() []fundingDocument {
 // and those whose scope does not count it ([ReasonNoLines]). The line is its index;
 // beyond the lines there are none.
 func (q *Quote) PassedOver(line int) []LeftOut {
-	if line < 0 || line >= min(len(q.Lines), len(q.Cart.Lines)) {
+	o := &q.outcome
+	if line < 0 || line >= len(o.lines) {
 		return nil
 	}
-	all := slices.Clone(q.Lines[line].LeftOut)
-	for _, c := range q.candidates {
-		if !c.Version.covers(&q.Cart.Lines[line]) {
-			all = append(all, LeftOut{c.Version.offer.ID, c.Version.offer.Name, ReasonNoLines})
+	var all []LeftOut
+	for _, l := range o.left {
+		if int(l.line) == line {
+			offer := &o.applied[l.applied].Version.offer
+			all = append(all, LeftOut{offer.ID, offer.Name, l.reason})
+		}
+	}
+	for _, a := range o.applied {
+		if !a.Version.covers(&o.lines[line]) {
+			all = append(all, LeftOut{a.Version.offer.ID, a.Version.offer.Name, ReasonNoLines})
 		}
 	}
 	return all

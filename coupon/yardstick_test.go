@@ -235,7 +235,7 @@ func TestYardsticksDoTheSameWork(t *testing.T) {
 			}
 			coins += int64(len(matched))
 		}
-		require.Len(t, quote.Applied, applied)
+		require.Len(t, quote.Applied(), applied)
 		require.InDelta(t, total, quote.Discount.Minor(), float64(coins))
 		require.InEpsilon(t, total, quote.Discount.Minor(), 0.02)
 	}

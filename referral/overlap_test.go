@@ -31,7 +31,7 @@ func TestReturnOfAnOrderPaidWithItsOwnReward(t *testing.T) {
 	}}
 	quote, err := s.coupons.Quote(t.Context(), cart, coupon.ChooseCoupons(own), behind)
 	require.NoError(t, err)
-	require.Len(t, quote.Applied, 1)
+	require.Len(t, quote.Applied(), 1)
 	_, err = s.coupons.Reserve(t.Context(), "second", quote, behind)
 	require.NoError(t, err)
 	s.paid(referral.Payment{Order: "second", Customer: "mia", Amount: quote.Total}, behind)

@@ -482,7 +482,7 @@ func (s *shop) reserveOne(order, customer string, at time.Time) {
 	s.t.Helper()
 	quote, err := s.coupons.Quote(ctx, cart(customer), coupon.ChooseCoupons("one "+customer+"/1").For(order), at)
 	require.NoError(s.t, err)
-	require.Empty(s.t, quote.Refused)
+	require.Empty(s.t, quote.Refused())
 	require.NoError(s.t, second0(s.coupons.Reserve(ctx, order, quote, at)))
 }
 

@@ -244,7 +244,7 @@ func (s *shop) reserve(order, customer string, at time.Time) coupon.Redemption {
 	require.NotEmpty(s.t, wallet.Coupons)
 	quote, err := s.coupons.Quote(ctx, cart(customer), coupon.ChooseCoupons(wallet.Coupons[0].ID).For(order), at)
 	require.NoError(s.t, err)
-	require.Empty(s.t, quote.Refused)
+	require.Empty(s.t, quote.Refused())
 	r, err := s.coupons.Reserve(ctx, order, quote, at)
 	require.NoError(s.t, err)
 	return r

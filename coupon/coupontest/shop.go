@@ -140,7 +140,7 @@ func (s *Shop) Priced(cart coupon.Cart, choice coupon.Choice) *coupon.Quote {
 	if err != nil {
 		s.t.Fatalf("quote: %v", err)
 	}
-	for _, refused := range quote.Refused {
+	for _, refused := range quote.Refused() {
 		s.t.Fatalf("quote: %v", refused)
 	}
 	return quote

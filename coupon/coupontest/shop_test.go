@@ -46,7 +46,7 @@ func ExampleClock() {
 	cart := coupontest.NewCart("EUR").For("jane").Line("tea", 1, "20.00").Cart()
 	fmt.Println(shop.Priced(cart, coupon.ChooseCoupons(given.ID)).Total)
 	later, _ := shop.Quote(context.Background(), cart, coupon.ChooseCoupons(given.ID), shop.Clock.Advance(25*time.Hour))
-	fmt.Println(later.Refused[0].Reason)
+	fmt.Println(later.Refused()[0].Reason)
 	// Output:
 	// 15.00 EUR
 	// expired

@@ -64,7 +64,7 @@ func run(ctx context.Context, path string, out io.Writer, now time.Time) error {
 			return err
 		}
 		fmt.Fprintf(out, "%s pays %s\n", customer, quote.Total)
-		for _, refused := range quote.Refused {
+		for _, refused := range quote.Refused() {
 			fmt.Fprintf(out, "  %s\n", refused.Shopper())
 		}
 	}

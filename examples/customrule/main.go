@@ -86,7 +86,7 @@ func condition(ctx context.Context, coupons *coupon.Service, out io.Writer, now 
 			return err
 		}
 		fmt.Fprintf(out, "%v: %s to pay\n", attributes, quote.Total)
-		for _, refused := range quote.Refused {
+		for _, refused := range quote.Refused() {
 			fmt.Fprintf(out, "  %s\n", refused.Shopper())
 		}
 	}

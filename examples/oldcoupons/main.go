@@ -180,8 +180,8 @@ func compare(ctx context.Context, coupons *coupon.Service, store *sqlstore.Store
 	if o.max.Valid {
 		most, uses = fmt.Sprint(o.max.Int64), fmt.Sprint(counted[counter])
 	}
-	if len(quote.Refused) > 0 {
-		answer = quote.Refused[0].Error()
+	if len(quote.Refused()) > 0 {
+		answer = quote.Refused()[0].Error()
 	}
 	fmt.Fprintf(out, "%s\t%d\t%s\t%s\t%s\n", o.code, o.used, most, uses, answer)
 	return nil

@@ -78,14 +78,14 @@ func (t *table) faults(err error) {
 func (t *table) quote(q *coupon.Quote) {
 	t.say("Cart in %s at %s", q.Cart.Currency, q.At.Format(time.RFC3339))
 	t.row("LINE", "UNITS", "PRICE", "OFFER", "OFF", "TOTAL")
-	for i := range q.Lines {
+	for i := range q.Lines() {
 		t.line(q, i)
 	}
-	for _, d := range q.Deliveries {
+	for _, d := range q.Deliveries() {
 		t.position(q, "shipping "+d.ID, "", d.Price, d.Off, d.Total)
 	}
-	for _, g := range q.Gifts {
-		t.row("gift "+plain(g.Product), fmt.Sprint(g.Quantity), "", plain(q.Applied[g.Applied].Name), "", "0")
+	for _, g := range q.Gifts() {
+		t.row("gift "+plain(g.Product), fmt.Sprint(g.Quantity), "", plain(q.Applied()[g.Applied].Name), "", "0")
 	}
 	t.row("", "", q.Subtotal.Amount(), "subtotal", "", "")
 	t.row("", "", q.Shipping.Amount(), "shipping", "", "")
@@ -96,7 +96,7 @@ func (t *table) quote(q *coupon.Quote) {
 
 // line is one line of the cart: what came off, and which offers passed over it.
 func (t *table) line(q *coupon.Quote, i int) {
-	l := &q.Lines[i]
+	l := &q.Lines()[i]
 	t.position(q, l.ID, fmt.Sprint(l.Quantity), l.Price, l.Off, l.Total)
 	if len(l.Parts) > 1 {
 		for _, p := range l.Parts {
@@ -118,7 +118,7 @@ var passedOver = map[coupon.Reason]string{
 func (t *table) position(q *coupon.Quote, name, units string, price ledger.Money, off []coupon.Off, total ledger.Money) {
 	row := []string{plain(name), units, price.Amount()}
 	for _, o := range off {
-		t.row(append(row, plain(q.Applied[o.Applied].Name), less(o.Amount), "")...)
+		t.row(append(row, plain(q.Applied()[o.Applied].Name), less(o.Amount), "")...)
 		row = []string{"", "", ""}
 	}
 	if len(off) > 0 {
@@ -129,10 +129,10 @@ func (t *table) position(q *coupon.Quote, name, units string, price ledger.Money
 }
 
 func (t *table) reasons(q *coupon.Quote) {
-	for i, a := range q.Applied {
+	for i, a := range q.Applied() {
 		t.say("applied  %s (%s): %s%s", plain(a.Name), plain(a.Offer), less(a.Amount), plain(paid(q, i)))
 	}
-	for _, r := range q.Refused {
+	for _, r := range q.Refused() {
 		t.say("refused  %s\n         %s", plain(strings.TrimPrefix(r.Error(), coupon.ErrRefused.Error()+": ")), plain(r.Shopper()))
 	}
 	for _, notice := range q.Notices {
@@ -156,10 +156,10 @@ func paid(q *coupon.Quote, applied int) string {
 			}
 		}
 	}
-	for i := range q.Lines {
+	for i := range q.Lines() {
 		count(q.LineFunding(i))
 	}
-	for i := range q.Deliveries {
+	for i := range q.Deliveries() {
 		count(q.DeliveryFunding(i))
 	}
 	payers := slices.Sorted(maps.Keys(sums))

@@ -271,7 +271,7 @@ func (t *teller) janeBuys() {
 // quote shows line by line what comes off, and why the rest is refused.
 func (t *teller) quote(q *coupon.Quote) {
 	rows := []string{"LINE\tSELLER\tPRICE\tOFF\tTO PAY\t"}
-	for i, l := range q.Lines {
+	for i, l := range q.Lines() {
 		off, why := "", ""
 		for _, o := range l.Off {
 			off = "-" + o.Amount.Amount()
@@ -286,10 +286,10 @@ func (t *teller) quote(q *coupon.Quote) {
 	}
 	rows = append(rows, fmt.Sprintf("together\t\t%s\t-%s\t%s\t", q.Subtotal.Amount(), q.Discount.Amount(), q.Total.Amount()))
 	t.table(rows...)
-	for _, a := range q.Applied {
+	for _, a := range q.Applied() {
 		t.say("Applied: %q takes off %s.", a.Name, a.Amount)
 	}
-	for _, r := range q.Refused {
+	for _, r := range q.Refused() {
 		t.say("Refused: %s", r.Shopper())
 	}
 }

@@ -108,8 +108,8 @@ func (j *journey) pass(ctx context.Context, s *session, name string, limits []co
 			return nil, 0, nil, err
 		}
 		s.progress.step()
-		if len(quote.Refused) > 0 {
-			refused[quote.Refused[0].Reason]++
+		if len(quote.Refused()) > 0 {
+			refused[quote.Refused()[0].Reason]++
 			continue
 		}
 		redeemed, err := b.coupons.Redeem(ctx, fmt.Sprintf("redemption-%d", i+1), quote, use.at)
@@ -266,7 +266,7 @@ func (j *journey) controls(ctx context.Context, s *session, r *report, coupons *
 				return err
 			}
 			tried++
-			if len(quote.Applied) == 0 && quote.Refused[0].Reason == control.reason {
+			if len(quote.Applied()) == 0 && quote.Refused()[0].Reason == control.reason {
 				refused++
 			}
 		}

@@ -161,12 +161,12 @@ func (m *market) purchase(ctx context.Context, order *marketOrder, at time.Time)
 	if len(cart.Shipping) > 1 {
 		m.several++
 	}
-	if len(quote.Applied) == 0 {
-		m.refused[quote.Refused[0].Reason]++
+	if len(quote.Applied()) == 0 {
+		m.refused[quote.Refused()[0].Reason]++
 		return nil
 	}
 	m.applied++
-	if slices.ContainsFunc(quote.Lines, func(l coupon.QuoteLine) bool { return len(l.LeftOut) > 0 }) {
+	if slices.ContainsFunc(quote.Lines(), func(l coupon.QuoteLine) bool { return len(l.LeftOut) > 0 }) {
 		m.partly++
 	}
 	return nil

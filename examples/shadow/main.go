@@ -80,7 +80,7 @@ func (s *shadow) compare(cart coupon.Cart, code string, decided []int64, now tim
 	cause := ""
 	var older, ours []string
 	var olderSum, oursSum int64
-	for i, line := range quote.Lines {
+	for i, line := range quote.Lines() {
 		older, ours = append(older, ledger.Minor(decided[i], eur).Amount()), append(ours, line.Total.Amount())
 		olderSum, oursSum = olderSum+decided[i], oursSum+line.Total.Minor()
 		switch {

@@ -63,7 +63,7 @@ func run(ctx context.Context, path string, out io.Writer, now time.Time) error {
 			continue
 		}
 		fmt.Fprintf(out, "%s: %s\n", o.id, quote.Total)
-		for _, refused := range quote.Refused {
+		for _, refused := range quote.Refused() {
 			fmt.Fprintf(out, "     %s\n", refused.Shopper())
 		}
 	}

@@ -94,7 +94,7 @@ func (t *site) cartPage(q *request) (page cartPage, err error) {
 		page.Lines = append(page.Lines, priced(l, page.Quote, i))
 	}
 	tag := t.language(q)
-	for _, r := range page.Quote.Refused {
+	for _, r := range page.Quote.Refused() {
 		if r.Code != "" || r.Coupon != "" {
 			page.Refused = append(page.Refused, r.In(tag))
 		}
@@ -109,9 +109,9 @@ func (t *site) cartPage(q *request) (page cartPage, err error) {
 }
 
 func priced(l cartLine, quote *coupon.Quote, i int) pricedLine {
-	p := pricedLine{cartLine: l, Priced: quote.Lines[i]}
+	p := pricedLine{cartLine: l, Priced: quote.Lines()[i]}
 	for _, off := range p.Priced.Off {
-		applied := quote.Applied[off.Applied]
+		applied := quote.Applied()[off.Applied]
 		applied.Amount = off.Amount
 		p.Off = append(p.Off, applied)
 	}
@@ -156,12 +156,12 @@ func (t *site) chooseCoupons(q *request) error {
 	case err == nil && quote == nil:
 		notice = "Put something into the cart first."
 	case err == nil:
-		i := slices.IndexFunc(quote.Refused, func(r *coupon.Refusal) bool { return r.Code == typed })
+		i := slices.IndexFunc(quote.Refused(), func(r *coupon.Refusal) bool { return r.Code == typed })
 		if i < 0 {
 			return t.back(q, "/cart#coupons", "")
 		}
-		notice = quote.Refused[i].In(t.language(q))
-		if reason := quote.Refused[i].Reason; reason != coupon.ReasonUnknown && reason != coupon.ReasonMistyped && reason != coupon.ReasonNotACode {
+		notice = quote.Refused()[i].In(t.language(q))
+		if reason := quote.Refused()[i].Reason; reason != coupon.ReasonUnknown && reason != coupon.ReasonMistyped && reason != coupon.ReasonNotACode {
 			return t.back(q, "/cart#coupons", "") // the cart says it, until it is dropped
 		}
 	}

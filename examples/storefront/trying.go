@@ -130,8 +130,8 @@ func (t *site) trials(q *request, document string) ([]trial, error) {
 		}
 		full := ledger.Minor(quote.Subtotal.Minor()+quote.Shipping.Minor(), eur)
 		says := fmt.Sprintf("%s € off %s €", quote.Discount.Amount(), full.Amount())
-		if len(quote.Refused) > 0 {
-			says = quote.Refused[0].In(t.language(q))
+		if len(quote.Refused()) > 0 {
+			says = quote.Refused()[0].In(t.language(q))
 		}
 		tried = append(tried, trial{sample.Name, says})
 	}

@@ -58,12 +58,12 @@ func (s *shop) savings(ctx context.Context, who customer, cart string, tag langu
 		if err != nil {
 			return nil, err
 		}
-		for _, a := range quote.Applied {
+		for _, a := range quote.Applied() {
 			if a.Coupon == c.ID {
 				all[i].Off = a
 			}
 		}
-		for _, r := range quote.Refused {
+		for _, r := range quote.Refused() {
 			if r.Coupon == c.ID {
 				all[i].Refused = r
 			}

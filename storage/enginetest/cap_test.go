@@ -93,7 +93,7 @@ func (r rush) quotes(t *testing.T, s services) []*coupon.Quote {
 		for code := range r.codes {
 			quote, err := s.coupons.Quote(t.Context(), basket(fmt.Sprint("customer-", customer)), coupon.Choose(fmt.Sprint("HOT", code)), noon)
 			require.NoError(t, err)
-			require.Len(t, quote.Applied, 1)
+			require.Len(t, quote.Applied(), 1)
 			quotes = append(quotes, quote)
 		}
 	}

@@ -173,7 +173,7 @@ func TestDomainCaps(t *testing.T) {
 							t.Error(err)
 							return
 						}
-						if len(quote.Applied) == 0 {
+						if len(quote.Applied()) == 0 {
 							continue // the quote says that the limit is reached
 						}
 						var refused *coupon.Refusal
@@ -294,7 +294,7 @@ func TestReadOnlyFile(t *testing.T) {
 	coupons := coupon.New(closed, coupon.Options{})
 	quote, err := coupons.Quote(t.Context(), basket("jane"), coupon.Choose("code"), noon)
 	require.NoError(t, err)
-	require.Len(t, quote.Applied, 1)
+	require.Len(t, quote.Applied(), 1)
 	_, err = coupons.Redeem(t.Context(), "o", quote, noon)
 	require.ErrorIs(t, err, sqlstore.ErrReadOnly)
 	_, err = m.coupons.Redemption(t.Context(), "o")

@@ -75,7 +75,7 @@ func (m *market) sellToFriends(t *testing.T) {
 			if _, err := tx.ExecContext(ctx, fmt.Sprintf("INSERT INTO shop_orders (id, total) VALUES ('%s', %d)", order, quote.Total.Minor())); err != nil {
 				return err
 			}
-			if len(quote.Applied) == 0 {
+			if len(quote.Applied()) == 0 {
 				return nil
 			}
 			_, err := m.coupons.In(store).Reserve(ctx, order, quote, now)

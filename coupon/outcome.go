@@ -1,0 +1,182 @@
+package coupon
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/vouch-go/vouch/ledger"
+)
+
+// outcome is what deciding came to, as it was worked out. The lists that a quote gives
+// are put together from it when they are asked for, so that a quote whose total is all
+// that is wanted costs no more than that.
+type outcome struct {
+	lines    []Line     // as they were priced
+	shipping []Shipping // as it was priced
+	parts    []part     // those that lines begin as, in cart order, then what was cut off
+	cuts     []cut
+	less     []deliveryCut // what comes off deliveries, by delivery
+	applied  []appliedOffer
+	left     []leftOut // by offer
+	refused  []*Refusal
+}
+
+// appliedOffer is an offer that applies, and what it takes off.
+type appliedOffer struct {
+	*Candidate
+	amount int64
+}
+
+// leftOut is a line that an offer which applies passes over.
+type leftOut struct {
+	applied, line int32
+	reason        Reason
+}
+
+// Lines are the lines of the cart, in its order, and what comes off each.
+func (q *Quote) Lines() []QuoteLine {
+	o := &q.outcome
+	if len(o.lines) == 0 {
+		return nil
+	}
+	lines := make([]QuoteLine, len(o.lines))
+	memory := quoteMemory{make([]Off, 0, len(o.cuts)), make([]QuotePart, 0, len(o.parts))}
+	for i := range lines {
+		lines[i] = q.line(i, &memory)
+	}
+	for _, l := range o.left {
+		offer := &o.applied[l.applied].Version.offer
+		lines[l.line].LeftOut = append(lines[l.line].LeftOut, LeftOut{offer.ID, offer.Name, l.reason})
+	}
+	return lines
+}
+
+// quoteMemory is where lines are put together.
+type quoteMemory struct {
+	offs  []Off
+	parts []QuotePart
+}
+
+// line is one line, without the offers that pass over it.
+func (q *Quote) line(i int, memory *quoteMemory) QuoteLine {
+	o := &q.outcome
+	line := QuoteLine{ID: o.lines[i].ID}
+	var price, total int64
+	first := len(memory.parts)
+	for next := int32(i) + 1; next > 0; {
+		p := &o.parts[next-1]
+		memory.parts = append(memory.parts, QuotePart{int64(p.units), q.money(p.price), q.off(p, memory), q.money(p.now)})
+		line.Quantity += int64(p.units)
+		price += p.price
+		total += p.now
+		next = p.next
+	}
+	line.Price, line.Total, line.Parts = q.money(price), q.money(total), slices.Clip(memory.parts[first:])
+	if line.Off = line.Parts[0].Off; len(line.Parts) > 1 {
+		line.Off = sumParts(line.Parts)
+	}
+	return line
+}
+
+// parts are those of one line.
+func (q *Quote) parts(line int) []QuotePart {
+	var memory quoteMemory
+	return q.line(line, &memory).Parts
+}
+
+func (q *Quote) money(minor int64) ledger.Money { return ledger.Minor(minor, q.Subtotal.Currency()) }
+
+// off is what comes off one part.
+func (q *Quote) off(p *part, memory *quoteMemory) []Off {
+	first := len(memory.offs)
+	for c := p.cut; c > 0; c = q.outcome.cuts[c-1].before {
+		if cut := &q.outcome.cuts[c-1]; cut.amount > 0 {
+			memory.offs = append(memory.offs, Off{int(cut.applied), q.money(cut.amount)})
+		}
+	}
+	if first == len(memory.offs) {
+		return nil
+	}
+	off := slices.Clip(memory.offs[first:])
+	slices.Reverse(off)
+	return off
+}
+
+// sumParts sums what comes off the parts of a line, by offer.
+func sumParts(parts []QuotePart) []Off {
+	var sums []Off
+	for _, part := range parts {
+		for _, o := range part.Off {
+			i, known := slices.BinarySearchFunc(sums, o, func(a, b Off) int { return cmp.Compare(a.Applied, b.Applied) })
+			if known {
+				sums[i].Amount = ledger.Minor(sums[i].Amount.Minor()+o.Amount.Minor(), o.Amount.Currency())
+			} else {
+				sums = slices.Insert(sums, i, o)
+			}
+		}
+	}
+	return sums
+}
+
+// Deliveries are what is shipped, as the cart has it, and what comes off each.
+func (q *Quote) Deliveries() []QuoteDelivery {
+	var all []QuoteDelivery
+	for i := range q.outcome.shipping {
+		all = append(all, q.delivery(i))
+	}
+	return all
+}
+
+func (q *Quote) delivery(i int) QuoteDelivery {
+	s, less := &q.outcome.shipping[i], q.outcome.less
+	d := QuoteDelivery{ID: s.ID, Price: s.Price}
+	total := s.Price.Minor()
+	first, _ := slices.BinarySearchFunc(less, int32(i), func(c deliveryCut, i int32) int { return cmp.Compare(c.delivery, i) })
+	for _, c := range less[first:] {
+		if int(c.delivery) != i {
+			break
+		}
+		d.Off = append(d.Off, Off{int(c.applied), q.money(c.amount)})
+		total -= c.amount
+	}
+	d.Total = q.money(total)
+	return d
+}
+
+// Applied are the offers that apply, in the order in which they were worked out.
+func (q *Quote) Applied() []Applied {
+	if len(q.outcome.applied) == 0 {
+		return nil
+	}
+	all := make([]Applied, len(q.outcome.applied))
+	for i, a := range q.outcome.applied {
+		offer := &a.Version.offer
+		all[i] = Applied{Offer: offer.ID, Version: offer.Version, Name: offer.Name, Amount: q.money(a.amount)}
+		if a.Coupon != nil {
+			all[i].Coupon = a.Coupon.ID
+		}
+	}
+	return all
+}
+
+// Gifts are the goods that offers add for nothing.
+func (q *Quote) Gifts() []Gift {
+	var all []Gift
+	for i, a := range q.outcome.applied {
+		if gift, ok := a.Version.offer.Benefit.(GiftLine); ok {
+			all = append(all, Gift{i, gift.Product, gift.Quantity})
+		}
+	}
+	return all
+}
+
+// Refused are the candidates that do not apply, each with the reason, in the order of
+// offers, coupons, codes.
+func (q *Quote) Refused() []*Refusal {
+	var all []*Refusal
+	for _, refused := range q.outcome.refused {
+		own := *refused
+		all = append(all, &own)
+	}
+	return all
+}
