@@ -139,8 +139,8 @@ func TestLimitsOfAFarYear(t *testing.T) {
 	all := candidates(t, limited(amountOff("a", "5.00"), coupon.Limit{Per: coupon.PerCustomer, Uses: 2, Period: ledger.Month}))
 	q, err := coupon.Decide(cartOf(item("10.00", 1)), all, facts, time.Date(9000, 1, 20, 12, 0, 0, 0, time.UTC))
 	require.NoError(t, err)
-	require.Len(t, q.Refused, 1)
-	assert.Equal(t, []any{coupon.ReasonLimit, coupon.PerCustomer, ledger.Month}, []any{q.Refused[0].Reason, q.Refused[0].Limit, q.Refused[0].Period})
+	require.Len(t, q.Refused(), 1)
+	assert.Equal(t, []any{coupon.ReasonLimit, coupon.PerCustomer, ledger.Month}, []any{q.Refused()[0].Reason, q.Refused()[0].Limit, q.Refused()[0].Period})
 }
 
 func TestLimitFaults(t *testing.T) {

@@ -117,7 +117,7 @@ func TestBest(t *testing.T) {
 	})
 	t.Run("one that is as good", func(t *testing.T) {
 		q := best(t, cartOf(item("5.00", 1)), coupon.Facts{}, candidates(t, freely(amountOff("a", "5.00")), freely(amountOff("b", "5.00"))))
-		r := q.Refused[0]
+		r := q.Refused()[0]
 		assert.Equal(t, []coupon.Rival{{Offer: "a", Name: "a", Off: eur("5.00")}}, r.Rivals)
 		assert.Equal(t, eur("0.00"), r.Behind)
 		assert.Equal(t, `"b" would not save more than "a".`, r.Shopper())
@@ -128,7 +128,7 @@ func TestBest(t *testing.T) {
 		two := offers(label(amountOff("a", "4.00"), "a", "b", "z"), label(amountOff("b", "4.00"), "b", "a", "z"), label(percentOff("z", "10"), "z", "a", "b", "x"))
 		q := best(t, cartOf(item("100.00", 1)), coupon.Facts{}, candidates(t, append(two, alone)...))
 		require.Equal(t, []string{"z", "a", "b"}, applied(q))
-		r := q.Refused[0]
+		r := q.Refused()[0]
 		assert.Equal(t, coupon.ReasonCombination, r.Reason)
 		assert.Equal(t, []coupon.Rival{{Offer: "a", Name: "a", Off: eur("4.00")}, {Offer: "b", Name: "b", Off: eur("4.00")}}, r.Rivals)
 		assert.Equal(t, eur("2.00"), r.Behind)
@@ -185,7 +185,7 @@ func tryOut(t *rapid.T, d drawing) (most int64, with map[string]int64) {
 		require.NoError(t, err)
 		if len(q.Applied()) == len(chosen) {
 			most = max(most, q.Discount.Minor())
-			for _, a := range q.Applied {
+			for _, a := range q.Applied() {
 				with[a.Offer] = max(with[a.Offer], q.Discount.Minor())
 			}
 		}
@@ -201,7 +201,7 @@ func TestBestAgreesWithTryingOut(t *testing.T) {
 		require.True(t, q.Optimal)
 		most, with := tryOut(t, d)
 		require.Equal(t, most, q.Discount.Minor())
-		for _, r := range q.Refused {
+		for _, r := range q.Refused() {
 			if r.Reason == coupon.ReasonNotBetter {
 				require.NotEmpty(t, r.Rivals)
 			}
@@ -212,9 +212,9 @@ func TestBestAgreesWithTryingOut(t *testing.T) {
 			require.GreaterOrEqual(t, behind, int64(0))
 			require.LessOrEqual(t, most-behind, with[r.Offer], "a set with it does take off so much")
 			for _, rival := range r.Rivals {
-				i := slices.IndexFunc(q.Applied, func(a coupon.Applied) bool { return a.Offer == rival.Offer })
+				i := slices.IndexFunc(q.Applied(), func(a coupon.Applied) bool { return a.Offer == rival.Offer })
 				require.GreaterOrEqual(t, i, 0, "rivals apply")
-				require.Equal(t, q.Applied[i].Amount, rival.Off)
+				require.Equal(t, q.Applied()[i].Amount, rival.Off)
 			}
 		}
 	})
