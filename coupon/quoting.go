@@ -315,7 +315,7 @@ func (s *Service) decide(ctx context.Context, cart Cart, candidates []Candidate,
 			return quote, err
 		}
 	}
-	found, err := s.overridden(ctx, &cart, candidates, quote.Refused, &facts, now)
+	found, err := s.overridden(ctx, &cart, candidates, quote.Refused(), &facts, now)
 	if err != nil || !found {
 		return quote, err
 	}
