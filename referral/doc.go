@@ -22,7 +22,8 @@
 //     becomes of the order's coupons; [Service.Record] for what the shop defines.
 //   - [Service.Settle] does what is due, [Service.NextDeadline] says when that is next,
 //     [Service.Overdue] what was promised by now. A [Hook] grants what is the shop's own.
-//   - [Service.Pause], [Service.End] and [Service.Kill] stop a program.
+//   - [Service.Pause], [Service.End] and [Service.Kill] stop a program,
+//     [Service.Status] says whether one did.
 //
 // How a link is passed on:
 //   - [Service.ChooseCode] gives a link a code that its customer chose, [NewShare] texts

@@ -30,25 +30,31 @@ func (t *site) account(q *request) error {
 		return err
 	}
 	page.Coupons = len(wallet)
-	link, err := t.referrals.Link(ctx, program, who.ID, t.now())
-	switch {
-	case isPaused(err):
-		page.Closed = "The program takes a break. Friends you have invited before are not forgotten."
-	case err != nil:
+	status, err := t.referrals.Status(ctx, program)
+	if err != nil {
 		return err
-	default:
-		page.Link = t.address(q) + link.Path()
-		page.Code = link.Code.String()
-		share, err := referral.NewShare(page.Link, "Kiosk", t.language(q))
-		if err != nil {
-			return err
-		}
-		page.Shares = share.Targets
+	}
+	if status.Paused {
+		page.Closed = "The program takes a break. Friends you have invited before are not forgotten."
+	} else if err := t.invitation(q, &page); err != nil {
+		return err
 	}
 	if page.Caps, err = t.referrals.Caps(ctx, program, who.ID, t.now()); err != nil {
 		return err
 	}
 	return t.show(q, 200, "account", "My account", page)
+}
+
+// invitation is what a customer invites friends with.
+func (t *site) invitation(q *request, page *accountPage) error {
+	link, err := t.referrals.Link(q.Context(), program, q.visit.who.ID, t.now())
+	if err != nil {
+		return err
+	}
+	page.Link, page.Code = t.address(q)+link.Path(), link.Code.String()
+	share, err := referral.NewShare(page.Link, "Kiosk", t.language(q))
+	page.Shares = share.Targets
+	return err
 }
 
 // address is how browsers reach this site.

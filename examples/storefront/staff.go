@@ -16,8 +16,6 @@ import (
 	"github.com/vouch-go/vouch/referral"
 )
 
-func isPaused(err error) bool { return errors.Is(err, referral.ErrPaused) }
-
 // staffPage is how the shop is doing.
 type staffPage struct {
 	Funnel    template.HTML
@@ -231,15 +229,11 @@ func (t *site) staffProgram(q *request) error {
 
 func (t *site) showProgram(q *request, status int, document string) error {
 	page := programPage{Document: document, Check: t.checkProgram(q, document)}
-	terms, err := t.referrals.Program(q.Context(), program, 0)
+	runs, err := t.referrals.Status(q.Context(), program)
 	if err != nil {
 		return err
 	}
-	page.Version = terms.Version
-	_, err = t.referrals.Link(q.Context(), program, q.visit.who.ID, t.now())
-	if page.Paused = isPaused(err); err != nil && !page.Paused {
-		return err
-	}
+	page.Version, page.Paused = runs.Version, runs.Paused
 	return t.show(q, status, "program", "The referral program", page)
 }
 

@@ -118,7 +118,7 @@ var readers = []string{
 	"referral.Service.Analyze", "referral.Service.Caps", "referral.Service.Case", "referral.Service.CaseStats", "referral.Service.Cases",
 	"referral.Service.NextDeadline", "referral.Service.Overdue", "referral.Service.Timeline", "referral.Service.WhatIf",
 	"referral.Service.Export", "referral.Service.FindSubject", "referral.Service.Friends", "referral.Service.In", "referral.Service.Program",
-	"referral.Service.Referral", "referral.Service.Rewards",
+	"referral.Service.Referral", "referral.Service.Rewards", "referral.Service.Status",
 }
 
 // TestEveryOperationIsUnderFire: whatever takes a store, or is a method of what keeps
