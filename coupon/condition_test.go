@@ -1,6 +1,7 @@
 package coupon_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -214,6 +215,14 @@ func TestConditionFaults(t *testing.T) {
 			assert.Equal(t, c.want, paths(t, err))
 		})
 	}
+	t.Run("as many arguments as may be, and one more", func(t *testing.T) {
+		ask := coupon.Predicate{Name: "pickup", Version: 1, Arguments: make(map[string]string)}
+		for n := range 21 {
+			ask.Arguments[fmt.Sprint(n)] = ""
+			offer := asking(amountOff("a", "1.00"), ask)
+			assert.Equal(t, n < 20, offer.Validate(pickup) == nil, n+1)
+		}
+	})
 	t.Run("a tree that contains itself", func(t *testing.T) {
 		all := coupon.All{nil, coupon.NewCustomer{}}
 		all[0] = all

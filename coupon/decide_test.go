@@ -373,6 +373,12 @@ func TestShopPromotions(t *testing.T) {
 			assert.NotEmpty(t, q.Refused()[0].Promotions)
 		})
 	}
+	t.Run("by an offer of one product alone", func(t *testing.T) {
+		q := decide(t, cart, changed(percentOff("a", "10"), func(o *coupon.Offer) {
+			o.ShopPromotions, o.Scope.In.Products = coupon.SkipPromoted, []string{"tea"}
+		}))
+		assert.Equal(t, []int64{0, 100}, off(q))
+	})
 	t.Run("also one on a line that does not count", func(t *testing.T) {
 		offer := changed(percentOff("a", "10"), func(o *coupon.Offer) { o.Scope.In.Products = []string{"cup"} })
 		r := refusedAs(t, cartOf(promoted, with(item("1.00", 1), func(l *coupon.Line) { l.Product = "cup" })), offer)

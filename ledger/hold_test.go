@@ -196,6 +196,7 @@ func TestHoldRefuses(t *testing.T) {
 		_, err = ledger.PlanHold(from, noon)
 		assert.Equal(t, beyond == 0, err == nil, "an account of %d bytes: %v", len(from.From), err)
 	}
+	require.ErrorContains(t, err, "116 bytes: to be held from it may have 115")
 
 	ctx, book := context.Background(), credited(t, audited(t))
 	_, err = book.Hold(ctx, holdOf("h", "8.00"), noon)
