@@ -133,6 +133,15 @@ func TestLimitScopes(t *testing.T) {
 	})
 }
 
+// How often a coupon can be used is what its offer says of uses, not of money.
+func TestUsesOfACouponWithABudget(t *testing.T) {
+	perCoupon := []coupon.Limit{{Per: coupon.PerCoupon, Money: euros("9.00")}, {Per: coupon.PerCoupon, Uses: 2}}
+	for n, want := range map[int]int{1: 1, 2: 2} {
+		s := newShop(t, limited(amountOff("a", "1.00"), perCoupon[:n]...))
+		assert.Equal(t, want, s.held("a", "jane", 1)[0].Uses)
+	}
+}
+
 // What a limit counts, and in which period, is told by its counter in any year.
 func TestLimitsOfAFarYear(t *testing.T) {
 	facts := coupon.Facts{Used: map[string]int64{"uses/a/9000-01/customer/jane": 2}}
