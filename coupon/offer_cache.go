@@ -47,9 +47,10 @@ type offerVersion struct {
 // offerHead is an offer's status as it was read; latest is 0 when there is no such
 // offer, which is not kept.
 type offerHead struct {
-	latest int
-	paused bool
-	read   time.Time
+	document int64 // the version of its document
+	latest   int
+	paused   bool
+	read     time.Time
 }
 
 func newOfferCache() *offerCache {
@@ -93,7 +94,7 @@ func (s *Service) readHeads(ctx context.Context, offers []string, now time.Time)
 			if err != nil {
 				return nil, err
 			}
-			head.latest, head.paused = record.Value.Latest, record.Value.Paused
+			head.document, head.latest, head.paused = doc.Version, record.Value.Latest, record.Value.Paused
 		}
 		found[key.ID] = head
 	}

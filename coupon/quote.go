@@ -55,7 +55,8 @@ type Quote struct {
 	Optimal bool
 
 	outcome outcome
-	limited bool // a limit had a say
+	limited bool   // a limit had a say
+	basis   *basis // what it rests on, where a service has read it
 }
 
 // QuoteLine is one line of the cart and what comes off it.

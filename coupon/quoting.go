@@ -35,15 +35,16 @@ func (s *Service) Quote(ctx context.Context, cart Cart, choice Choice, now time.
 	if err != nil {
 		return nil, err
 	}
-	automatic, err := s.automatic(ctx, &cart, onlyMistyped(chosen), now)
+	rests := s.newBasis()
+	automatic, err := s.automatic(ctx, &cart, onlyMistyped(chosen), now, rests)
 	if err != nil {
 		return nil, err
 	}
-	facts, own, err := s.readFacts(ctx, &cart, choice.Order, chosen, len(automatic) > 0)
+	facts, own, err := s.readFacts(ctx, &cart, choice.Order, chosen, len(automatic) > 0, rests)
 	if err != nil {
 		return nil, err
 	}
-	candidates, err := s.candidates(ctx, chosen, now)
+	candidates, err := s.candidates(ctx, chosen, now, rests)
 	if err != nil {
 		return nil, err
 	}
@@ -59,12 +60,13 @@ func (s *Service) Quote(ctx context.Context, cart Cart, choice Choice, now time.
 	if err != nil {
 		return nil, err
 	}
+	quote.basis = rests
 	return quote, nil
 }
 
 // automatic are the automatic offers that are candidates for the cart ([Catalog]): as
 // they are now, or as they were last read.
-func (s *Service) automatic(ctx context.Context, cart *Cart, lastRead bool, now time.Time) ([]Candidate, error) {
+func (s *Service) automatic(ctx context.Context, cart *Cart, lastRead bool, now time.Time, rests *basis) ([]Candidate, error) {
 	found := s.catalog.lastAutomatic()
 	if !lastRead {
 		var err error
@@ -75,7 +77,12 @@ func (s *Service) automatic(ctx context.Context, cart *Cart, lastRead bool, now 
 	if found.catalog == nil || found.forgotten {
 		return nil, nil
 	}
-	return found.catalog.Candidates(cart, now), nil
+	candidates := found.catalog.Candidates(cart, now)
+	for i := range candidates {
+		id := candidates[i].Version.offer.ID
+		rests.offer(id, found.heads[id].document)
+	}
+	return candidates, nil
 }
 
 func (c *Choice) validate(now time.Time) error {
@@ -163,7 +170,7 @@ func (c *chosen) follow(docs map[storage.Key]*storage.Doc) error {
 // readFacts reads the coupons, what the cart's sellers exclude, and what the order
 // has reserved before, in one call; nothing when neither a coupon nor an automatic
 // offer is left to judge.
-func (s *Service) readFacts(ctx context.Context, cart *Cart, order string, all []chosen, automatic bool) (Facts, *redemptionBody, error) {
+func (s *Service) readFacts(ctx context.Context, cart *Cart, order string, all []chosen, automatic bool, rests *basis) (Facts, *redemptionBody, error) {
 	facts := Facts{Order: order}
 	var keys []storage.Key
 	for _, c := range all {
@@ -197,6 +204,7 @@ func (s *Service) readFacts(ctx context.Context, cart *Cart, order string, all [
 		}
 		facts.Exclusions = append(facts.Exclusions, own...)
 	}
+	rests.read(docs, facts.Exclusions)
 	if doc := docs[redemptionKey(order)]; doc != nil {
 		record, err := redemptions.Decode(*doc)
 		return facts, &record.Value, err
@@ -223,7 +231,7 @@ func (c *chosen) read(doc *storage.Doc) error {
 
 // candidates brings together coupons, the versions they were issued under and
 // their offers' status.
-func (s *Service) candidates(ctx context.Context, all []chosen, now time.Time) ([]Candidate, error) {
+func (s *Service) candidates(ctx context.Context, all []chosen, now time.Time, rests *basis) ([]Candidate, error) {
 	var wanted []offerVersion
 	var offers []string
 	for _, c := range all {
@@ -248,6 +256,7 @@ func (s *Service) candidates(ctx context.Context, all []chosen, now time.Time) (
 		}
 		candidates[i].Version = found[offerVersion{c.coupon.Offer, c.coupon.Version}]
 		candidates[i].Paused = status[c.coupon.Offer].paused
+		rests.offer(c.coupon.Offer, status[c.coupon.Offer].document)
 		if candidates[i].Version == nil {
 			return nil, fmt.Errorf("%w: coupon %q is under %q in version %d", ErrNoOffer, c.coupon.ID, c.coupon.Offer, c.coupon.Version)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -59,8 +60,9 @@ func (s *Service) claim(ctx context.Context, order string, quote *Quote, until, 
 
 // another is what another attempt at a plan knows of the one before.
 type another struct {
-	expire []string         // lapsed reservations to be expired in the same batch
-	shards map[string]int64 // what is taken of shards at least
+	refused bool             // there was one
+	expire  []string         // lapsed reservations to be expired in the same batch
+	shards  map[string]int64 // what is taken of shards at least
 }
 
 // carryOut applies a plan. When a shard has no room all of them are read, and the
@@ -76,6 +78,7 @@ func (s *Service) carryOut(ctx context.Context, now time.Time,
 		if err := closedMonth(refused, now); err != nil {
 			return storage.Plan[Redemption]{}, err
 		}
+		known.refused = known.refused || refused != nil
 		if refused != nil && refused.Op == storage.OpAdd {
 			if err := s.makeRoom(ctx, refused.Counter, &known, last, now); err != nil {
 				return storage.Plan[Redemption]{}, err
@@ -211,7 +214,21 @@ func (s *Service) named(ctx context.Context, reached *Refusal, counter string, r
 	return reached
 }
 
+// planClaim first takes what the quote rests on for what is there, and has the batch
+// check it. Whatever speaks against that is judged by what is read.
 func (s *Service) planClaim(ctx context.Context, order string, quote *Quote, until, now time.Time, known another) (storage.Plan[Redemption], error) {
+	if !known.refused {
+		if docs := quote.basis.suffices(s, order, quote); docs != nil {
+			planned, err := planOn(ctx, s, now, maps.Clone(docs), nil, func(w *work) (Redemption, error) {
+				w.basis = quote.basis
+				w.check(docs)
+				return w.claimQuoted(order, quote, until, known)
+			})
+			if err == nil {
+				return planned, nil
+			}
+		}
+	}
 	keys := []storage.Key{redemptionKey(order)}
 	for _, a := range quote.Applied() {
 		keys = append(keys, headKey(a.Offer))
@@ -225,58 +242,43 @@ func (s *Service) planClaim(ctx context.Context, order string, quote *Quote, unt
 	for _, other := range known.expire {
 		keys = append(keys, redemptionKey(other))
 	}
-	return plan(ctx, s, now, keys, func(w *work) (Redemption, error) {
-		w.shards = known.shards
-		r, err := w.redemption(order)
-		if err != nil {
-			return Redemption{}, err
-		}
-		if r.Value.State.paid() && r.Value.Fingerprint == quote.Fingerprint() {
-			return r.Value.redemption(), nil // a repetition is answered before anything is judged
-		}
-		judged, err := w.judgeAgain(order, quote)
-		if err != nil {
-			return Redemption{}, err
-		}
-		if err := w.lapse(known.expire); err != nil {
-			return Redemption{}, err
-		}
-		body, err := w.reserve(order, judged, until)
-		if err != nil {
-			return Redemption{}, err
-		}
-		return body.redemption(), nil
-	})
+	return plan(ctx, s, now, keys, func(w *work) (Redemption, error) { return w.claimQuoted(order, quote, until, known) })
 }
 
-// judgeAgain decides the quoted set at this instant, from what is read now.
+func (w *work) claimQuoted(order string, quote *Quote, until time.Time, known another) (Redemption, error) {
+	w.shards = known.shards
+	r, err := w.redemption(order)
+	if err != nil {
+		return Redemption{}, err
+	}
+	if r.Value.State.paid() && r.Value.Fingerprint == quote.Fingerprint() {
+		return r.Value.redemption(), nil // a repetition is answered before anything is judged
+	}
+	judged, err := w.judgeAgain(order, quote)
+	if err != nil {
+		return Redemption{}, err
+	}
+	if err := w.lapse(known.expire); err != nil {
+		return Redemption{}, err
+	}
+	body, err := w.reserve(order, judged, until)
+	if err != nil {
+		return Redemption{}, err
+	}
+	return body.redemption(), nil
+}
+
+// judgeAgain decides the quoted set at this instant, by what is there now.
 func (w *work) judgeAgain(order string, quote *Quote) (*Quote, error) {
 	facts := Facts{Order: order}
-	for _, seller := range sellersOf(&quote.Cart) {
-		own, err := exclusions(seller, w.docs[exclusionsKey(seller)])
-		if err != nil {
-			return nil, err
-		}
-		facts.Exclusions = append(facts.Exclusions, own...)
-	}
 	candidates := make([]Candidate, len(quote.outcome.applied))
 	for i, a := range quote.outcome.applied {
-		c := &candidates[i]
-		*c = Candidate{Version: a.Version, Coupon: a.Coupon, Code: a.Code, override: a.override, quoted: a.amount}
-		head, err := w.head(c.Version.offer.ID)
-		if err != nil {
-			return nil, err
-		}
-		c.Paused = head.Value.Paused
-		if c.Coupon == nil {
-			continue
-		}
-		record, err := w.coupon(c.Coupon.ID)
-		if err != nil {
-			return nil, err
-		}
-		current := record.Value.coupon(c.Coupon.ID)
-		c.Coupon = &current
+		candidates[i] = Candidate{Version: a.Version, Coupon: a.Coupon, Code: a.Code, override: a.override, quoted: a.amount}
+	}
+	if w.basis != nil {
+		facts.Exclusions = w.basis.exclusions
+	} else if err := w.current(quote, candidates, &facts); err != nil {
+		return nil, err
 	}
 	judged, err := Decide(quote.Cart, candidates, facts, w.now)
 	if err != nil {
@@ -287,6 +289,35 @@ func (w *work) judgeAgain(order string, quote *Quote) (*Quote, error) {
 		return nil, &QuoteChanged{Quoted: quote, Now: judged}
 	}
 	return judged, nil
+}
+
+// current brings a quote's candidates and facts up to what was read.
+func (w *work) current(quote *Quote, candidates []Candidate, facts *Facts) error {
+	for _, seller := range sellersOf(&quote.Cart) {
+		own, err := exclusions(seller, w.docs[exclusionsKey(seller)])
+		if err != nil {
+			return err
+		}
+		facts.Exclusions = append(facts.Exclusions, own...)
+	}
+	for i := range candidates {
+		c := &candidates[i]
+		head, err := w.head(c.Version.offer.ID)
+		if err != nil {
+			return err
+		}
+		c.Paused = head.Value.Paused
+		if c.Coupon == nil {
+			continue
+		}
+		record, err := w.coupon(c.Coupon.ID)
+		if err != nil {
+			return err
+		}
+		current := record.Value.coupon(c.Coupon.ID)
+		c.Coupon = &current
+	}
+	return nil
 }
 
 // Confirm makes a reservation final, because the payment came. Past its time but

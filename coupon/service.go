@@ -17,8 +17,8 @@ import (
 // Options adjust a [Service]. The zero value works.
 type Options struct {
 	// Fresh is for how long a quote may rest on the status of an offer (paused or
-	// not, its latest version) that was read before. Redeeming always reads it
-	// anew. Default 1 second; negative: always read.
+	// not, its latest version) that was read before. Redeeming goes by what it is at
+	// that moment. Default 1 second; negative: always read.
 	Fresh time.Duration
 
 	// Hold is how long a reservation holds its claims through a payment.
@@ -124,7 +124,13 @@ func plan[A any](ctx context.Context, s *Service, now time.Time, keys []storage.
 	if faults.instant("now", now); len(faults.Faults) > 0 {
 		return storage.Plan[A]{}, faults
 	}
-	docs := make(map[storage.Key]*storage.Doc)
+	return planOn(ctx, s, now, make(map[storage.Key]*storage.Doc), keys, decide)
+}
+
+// planOn is plan on documents that are known already.
+func planOn[A any](ctx context.Context, s *Service, now time.Time, docs map[storage.Key]*storage.Doc, keys []storage.Key,
+	decide func(*work) (A, error),
+) (storage.Plan[A], error) {
 	more := needs(unique(keys))
 	for {
 		if err := s.get(ctx, docs, more); err != nil {

@@ -30,7 +30,8 @@ type work struct {
 	puts        []storage.Put
 	batches     []storage.Batch // of holds
 	overrides   map[string]*storage.Record[overrideBody]
-	settles     bool // what sellers are owed is booked
+	settles     bool   // what sellers are owed is booked
+	basis       *basis // taken for what is there; nil: all was read
 }
 
 // claimChange is what the operation does to one counter.

@@ -86,6 +86,9 @@ func couponOperations() map[string]operation {
 		"coupon.Service.Redeem, with a lapsed reservation in the way": {
 			reserved(noon.Add(-time.Hour), "20.00", "left"), checkout((*coupon.Service).Redeem, true),
 		},
+		"coupon.Service.Redeem, what another service has quoted": {nil, func(ctx context.Context, s services) (asking, error) {
+			return checkout((*coupon.Service).Redeem, true)(ctx, serve(s.store, nil))
+		}},
 		"coupon.Service.Confirm": {reserved(noon, "20.00", "order"), always(asking{ask: confirm})},
 		"coupon.Service.Confirm, what was released": {
 			func(ctx context.Context, s services) error {

@@ -105,6 +105,7 @@ type tenant struct {
 	*arena
 	prefix string
 	services
+	asked services // over the store under the striker; what the question needs was read with it
 }
 
 // open gives a tenant in which the operation has something to do, and the question.
@@ -112,12 +113,15 @@ func (a *arena) open(t *testing.T, o operation) (tenant, asking) {
 	t.Helper()
 	a.tenants++
 	prefix := fmt.Sprint(a.tenants, "/")
-	s := tenant{a, prefix, serve(storage.Prefixed(a.plain, prefix), rand.New(rand.NewSource(1)))} // the same codes each time
+	s := tenant{
+		a, prefix, serve(storage.Prefixed(a.plain, prefix), rand.New(rand.NewSource(1))), // the same codes each time
+		serve(storage.Prefixed(a.struck, prefix), nil),
+	}
 	require.NoError(t, opened(t.Context(), s.services))
 	if o.prepare != nil {
 		require.NoError(t, o.prepare(t.Context(), s.services))
 	}
-	asking, err := o.ready(t.Context(), s.services)
+	asking, err := o.ready(t.Context(), s.asked)
 	require.NoError(t, err)
 	return s, asking
 }
@@ -187,7 +191,7 @@ func underFire(t *testing.T, a *arena, name string, o operation, number int) {
 	s, q := a.open(t, o)
 	before := s.dump(t)
 	*a.striker = striker{armed: true}
-	given, err := q.ask(t.Context(), serve(storage.Prefixed(a.struck, s.prefix), nil), noon)
+	given, err := q.ask(t.Context(), s.asked, noon)
 	require.NoError(t, err)
 	calls := a.striker.calls
 	a.striker.armed = false
@@ -226,7 +230,7 @@ func (a *arena) struckAt(t *testing.T, name string, o operation, strike strike, 
 		s.killed(t, name, at)
 	} else {
 		*a.striker = striker{armed: true, at: at, do: func() error { return strike.err }}
-		_, err := q.ask(t.Context(), serve(storage.Prefixed(a.struck, s.prefix), nil), noon)
+		_, err := q.ask(t.Context(), s.asked, noon)
 		if a.striker.armed = false; err == nil {
 			require.NotNil(t, q.outcome, "%+v went unnoticed", a.striker.step) // a sweep puts off what fails
 		} else {

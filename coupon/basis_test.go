@@ -1,0 +1,133 @@
+package coupon_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/storage/memory"
+)
+
+// TestQuotesInHandAreRedeemedAsIfReadAgain does the same in two shops, of which one
+// redeems with the service that made the quotes, and the other with one that has to read
+// everything: whatever has happened between, the answers are the same.
+func TestQuotesInHandAreRedeemedAsIfReadAgain(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		automatic := freely(limited(amountOff("automatic", "1.00"), coupon.Limit{Uses: 3}))
+		automatic.Automatic = true
+		offers := []coupon.Offer{
+			freely(limited(amountOff("own", "2.00"), coupon.Limit{Per: coupon.PerCoupon, Uses: 2})),
+			freely(limited(amountOff("public", "3.00"), coupon.Limit{Uses: 2}, coupon.Limit{Per: coupon.PerCustomer, Uses: 1})),
+			automatic,
+		}
+		near, far := newShopOn(t, memory.New(), coupon.Options{}, offers...), newShopOn(t, memory.New(), coupon.Options{}, offers...)
+		shops := map[*shop]*coupon.Service{near: near.Service, far: coupon.New(far.store, coupon.Options{})}
+		held := map[*shop]string{}
+		for s := range shops {
+			s.public("public", "CODE")
+			held[s] = s.held("own", "jane", 1)[0].ID
+		}
+		now := noon
+		var quotes []map[*shop]*coupon.Quote
+		same := func(do func(s *shop, by *coupon.Service) (coupon.Redemption, error)) {
+			one, err := do(near, near.Service)
+			other, otherErr := do(far, shops[far])
+			require.Equal(rt, fmt.Sprint(otherErr), fmt.Sprint(err))
+			require.Equal(rt, other, one)
+		}
+		orderOf := func(rt *rapid.T) string { return rapid.SampledFrom([]string{"1", "2", "3"}).Draw(rt, "order") }
+		quoteOf := func(rt *rapid.T) map[*shop]*coupon.Quote {
+			if len(quotes) == 0 {
+				rt.Skip("no quote yet")
+			}
+			return rapid.SampledFrom(quotes).Draw(rt, "quote")
+		}
+		both := func(do func(s *shop) error) {
+			require.NoError(rt, do(near))
+			require.NoError(rt, do(far))
+		}
+		offerOf := func(rt *rapid.T) string {
+			return rapid.SampledFrom([]string{"own", "public", "automatic"}).Draw(rt, "offer")
+		}
+		rt.Repeat(map[string]func(*rapid.T){
+			"quote": func(rt *rapid.T) {
+				cart := cartOf(item("20.00", 1), coupon.Line{Product: "cup", Quantity: 2, UnitPrice: eur("4.00")})
+				cart.Customer.Key = rapid.SampledFrom([]string{"jane", "joe"}).Draw(rt, "customer")
+				own, code := rapid.Bool().Draw(rt, "own"), rapid.Bool().Draw(rt, "code")
+				order := ""
+				if rapid.Bool().Draw(rt, "for an order") {
+					order = orderOf(rt)
+				}
+				quote := make(map[*shop]*coupon.Quote)
+				for s := range shops {
+					choice := coupon.Choice{}.For(order)
+					if own {
+						choice.Coupons = []string{held[s]}
+					}
+					if code {
+						choice.Codes = []string{"CODE"}
+					}
+					quote[s] = s.quote(cart, choice, now)
+				}
+				quotes = append(quotes, quote)
+			},
+			"redeem": func(rt *rapid.T) {
+				order, quote := orderOf(rt), quoteOf(rt)
+				same(func(s *shop, by *coupon.Service) (coupon.Redemption, error) {
+					return by.Redeem(ctx, order, quote[s], now)
+				})
+			},
+			"reserve": func(rt *rapid.T) {
+				order, quote := orderOf(rt), quoteOf(rt)
+				same(func(s *shop, by *coupon.Service) (coupon.Redemption, error) {
+					return by.Reserve(ctx, order, quote[s], now)
+				})
+			},
+			"release": func(rt *rapid.T) {
+				order := orderOf(rt)
+				same(func(s *shop, by *coupon.Service) (coupon.Redemption, error) { return by.Release(ctx, order, now) })
+			},
+			"pause": func(rt *rapid.T) {
+				offer := offerOf(rt)
+				both(func(s *shop) error { return s.Pause(ctx, offer, "staff", "", now) })
+			},
+			"resume": func(rt *rapid.T) {
+				offer := offerOf(rt)
+				both(func(s *shop) error { return s.Resume(ctx, offer, "staff", "", now) })
+			},
+			"exclude": func(rt *rapid.T) {
+				offer := offerOf(rt)
+				both(func(s *shop) error {
+					return s.Exclude(ctx, coupon.Exclusion{ID: "x", Seller: "acme", Offers: []string{offer}}, "acme", now)
+				})
+			},
+			"include": func(*rapid.T) { both(func(s *shop) error { return s.Include(ctx, "acme", "x", "acme", now) }) },
+			"revoke": func(*rapid.T) {
+				both(func(s *shop) error { return ignore(s.Revoke(ctx, held[s], "staff", "lost", now)) })
+			},
+			"wait": func(rt *rapid.T) {
+				now = now.Add(time.Duration(rapid.IntRange(0, 40).Draw(rt, "minutes")) * time.Minute)
+			},
+		})
+	})
+}
+
+// TestQuotesMadeInATransactionAreReadAgain: what was read there may never be committed,
+// and others may have come to the same versions since.
+func TestQuotesMadeInATransactionAreReadAgain(t *testing.T) {
+	store := &trips{Store: memory.New()}
+	s := newShopOn(t, store, coupon.Options{}, amountOff("a", "1.00"))
+	s.public("a", "CODE")
+	inside := s.In(store)
+	quote, err := inside.Quote(ctx, cartOf(item("20.00", 1)), coupon.Choose("CODE"), noon)
+	require.NoError(t, err)
+	for order, by := range map[string]*coupon.Service{"1": inside, "2": s.Service, "3": coupon.New(store, coupon.Options{})} {
+		store.calls = ""
+		require.NoError(t, ignore(by.Redeem(ctx, order, quote, noon)))
+		require.Equal(t, "ga", store.calls)
+	}
+}
