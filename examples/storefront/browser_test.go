@@ -48,7 +48,8 @@ func startChromium(t *testing.T) context.Context {
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-features", "Translate,BackForwardCache"), // a page shown again is asked for again
-		chromedp.Flag("force-prefers-reduced-motion", true), chromedp.WindowSize(1200, 900))
+		chromedp.Flag("force-prefers-reduced-motion", true), chromedp.WindowSize(1200, 900),
+		chromedp.WSURLReadTimeout(patience))
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
@@ -138,9 +139,11 @@ func (v *visitor) run(actions ...chromedp.Action[chromedp.Void]) {
 	asked(v, chromedp.Steps(actions...))
 }
 
-// patience is how long a visitor waits for anything: long, for busy machines.
+// patience is how long anything may take: long, for busy machines and the race detector.
+const patience = 3 * time.Minute
+
 func (v *visitor) patience() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(v.ctx, time.Minute)
+	return context.WithTimeout(v.ctx, patience)
 }
 
 // asked runs an action that has an answer.
@@ -217,14 +220,27 @@ func (v *visitor) buys(products ...string) {
 	}
 }
 
+// look is a screen, and what its owner prefers.
+type look struct {
+	name, scheme  string
+	width, height int64
+}
+
+// looks are those that are checked, each screen and each scheme once; where pictures are
+// kept, every screen in every scheme.
+func looks() []look {
+	all := []look{{"desktop-light", "light", 1200, 900}, {"phone-dark", "dark", 390, 844}}
+	if os.Getenv("VOUCH_SCREENSHOTS") != "" {
+		all = append(all, look{"desktop-dark", "dark", 1200, 900}, look{"phone-light", "light", 390, 844})
+	}
+	return all
+}
+
 // shows looks at a page with axe-core, on a desktop and on a phone, in light and dark,
 // and keeps pictures of it.
 func (v *visitor) shows(name string) {
 	v.t.Helper()
-	for _, look := range []struct {
-		name, scheme  string
-		width, height int64
-	}{{"desktop-light", "light", 1200, 900}, {"phone-dark", "dark", 390, 844}} {
+	for _, look := range looks() {
 		v.run(chromedp.EmulateViewport(look.width, look.height))
 		v.scheme(look.scheme)
 		v.picture(name + "-" + look.name)
@@ -239,7 +255,9 @@ func (v *visitor) shows(name string) {
 // scheme is what the visitor's system asks for: light or dark.
 func (v *visitor) scheme(scheme string) {
 	v.t.Helper()
-	_, err := chromedp.Call(v.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+	ctx, cancel := v.patience()
+	defer cancel()
+	_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 	})
 	require.NoError(v.t, err)
