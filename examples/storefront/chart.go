@@ -18,7 +18,7 @@ type bar struct {
 // barChart draws values as bars below each other. Colours come from the style sheet, so
 // that they follow the page into the dark.
 func barChart(title string, bars []bar) template.HTML {
-	const height, left, width = 34, 150, 300
+	const height, left, width = 34, 205, 250 // left: room for names in the letters that phones are shown
 	most := int64(1)
 	for _, b := range bars {
 		most = max(most, b.N)
@@ -53,11 +53,11 @@ func columnChart(title string, columns []bar) template.HTML {
 		if c.N > 0 {
 			h = max(h, 2)
 		}
-		fmt.Fprintf(&s, `<rect class="bar" x="%d" y="%d" width="%d" height="%d" rx="2"><title>%s: %s €</title></rect>`,
-			5+i*step, bottom-h, step-4, h, escape(c.Name), escape(ledger.Minor(c.N, eur).Amount()))
+		fmt.Fprintf(&s, `<rect class="bar" x="%d" y="%d" width="%d" height="%d" rx="2"><title>%s: %s</title></rect>`,
+			5+i*step, bottom-h, step-4, h, escape(c.Name), escape(shown(ledger.Minor(c.N, eur))))
 	}
 	if most > 1 {
-		fmt.Fprintf(&s, `<text x="%d" y="18" text-anchor="middle">%s €</text>`, min(max(5+highest*step+6, 30), 490), escape(ledger.Minor(most, eur).Amount()))
+		fmt.Fprintf(&s, `<text x="%d" y="18" text-anchor="middle">%s</text>`, min(max(5+highest*step+6, 45), 475), escape(shown(ledger.Minor(most, eur))))
 	}
 	if len(columns) > 0 {
 		fmt.Fprintf(&s, `<text x="4" y="184">%s</text><text x="516" y="184" text-anchor="end">%s</text>`, escape(columns[0].Name), escape(columns[len(columns)-1].Name))

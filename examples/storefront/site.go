@@ -56,7 +56,7 @@ func newSite(s *shop, secure bool) (*site, error) {
 }
 
 var functions = template.FuncMap{
-	"price":    func(m ledger.Money) string { return m.Amount() + " €" },
+	"price":    shown,
 	"positive": func(m ledger.Money) bool { return m.Minor() > 0 },
 	"day":      func(at time.Time) string { return at.Format("2 January 2006") },
 	"clock":    func(at time.Time) string { return at.Format("2 Jan 2006, 15:04") },
@@ -67,6 +67,14 @@ var functions = template.FuncMap{
 	"channel":  func(c referral.Channel) string { return channels[c] },
 	"safe":     func(url string) template.URL { return template.URL(url) }, // of links the shop made itself
 	"state":    func(s any) string { return strings.ReplaceAll(fmt.Sprint(s), "_", " ") },
+}
+
+// shown is an amount as English writes it, and as the coupons' own sentences do.
+func shown(m ledger.Money) string {
+	if amount, negative := strings.CutPrefix(m.Amount(), "-"); negative {
+		return "−€" + amount
+	}
+	return "€" + m.Amount()
 }
 
 var channels = map[referral.Channel]string{
