@@ -96,6 +96,17 @@ func TestFundingOfLines(t *testing.T) {
 	assert.Equal(t, before, q.LineFunding(0), "what a quote gives is the caller's own")
 }
 
+// A line's payers are named in the order of offers, whichever units these took.
+func TestFundingOfUnits(t *testing.T) {
+	for _, pick := range []coupon.Pick{coupon.Cheapest, coupon.Dearest, coupon.CartOrder} {
+		one := first(freely(giving("a", coupon.PercentOff{Rate: half, Units: someUnits(1, pick)})))
+		q := decide(t, cartOf(total(3, "10.00")), one, freely(percentOff("b", "10")))
+		funding := q.LineFunding(0)
+		require.Len(t, funding, 2)
+		assert.Equal(t, []int{0, 1}, []int{funding[0].Applied, funding[1].Applied})
+	}
+}
+
 func TestFundingByHostileSellers(t *testing.T) {
 	s := newShop(t, automatic(funded(percentOff("a", "10"), share(coupon.Seller, "100"))))
 	sellers := []string{"a//b", "a/b", "/", " ", "  ", "x ", "x", strings.Repeat("s", 100), strings.Repeat("s", 99), strings.Repeat("ü", 50), "platform", "seller", "Acme", "acme", "#part2", "~"}
