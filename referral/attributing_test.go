@@ -50,6 +50,33 @@ func TestRivalsAreOnRecord(t *testing.T) {
 	}
 }
 
+// Each rival is noted once, of other programs too, and never who is credited.
+func TestEachRivalIsNotedOnce(t *testing.T) {
+	for attribution, want := range map[referral.Attribution][]string{
+		referral.LastTouch:  {"invite jane", "invite mia", "other jane", "other joe"},
+		referral.FirstTouch: {"invite jane", "invite mia", "other jane", "other joe"},
+	} {
+		term := func(id string) referral.Program {
+			return changed(program(8), func(p *referral.Program) { p.ID, p.Attribution = id, attribution })
+		}
+		s := newShop(t, term("invite"), term("other"))
+		for i, touch := range [][2]string{ // the last one last
+			{"invite", "joe"}, {"other", "joe"}, {"other", "jane"}, {"invite", "mia"}, {"invite", "jane"}, {"invite", "jane"}, {"invite", "joe"},
+		} {
+			link, err := s.Link(ctx, touch[0], touch[1], noon)
+			require.NoError(t, err)
+			s.touch("cookie", link, noon.Add(time.Duration(i)*time.Minute))
+		}
+		o := s.register(referral.Registration{Customer: "ida", Visitor: "cookie"}, noon.Add(day))
+		require.Equal(t, "joe", o.Referrer)
+		var rivals []string
+		for _, r := range o.Rivals {
+			rivals = append(rivals, r.Program+" "+r.Referrer)
+		}
+		require.ElementsMatch(t, want, rivals, attribution)
+	}
+}
+
 // A code can be entered after the registration, within its grace, by somebody nobody is
 // credited for and who has brought nobody.
 func TestLateCodes(t *testing.T) {

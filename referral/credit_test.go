@@ -359,6 +359,7 @@ func TestWhatCounts(t *testing.T) {
 		"a trial does not count":   {referral.Qualification{}, []referral.Payment{{Amount: eur("1.00"), Trial: true}, {Amount: eur("9.00")}}, 2},
 		"categories out":           {referral.Qualification{MinimumSpend: coupon.Amounts{eur("6.01")}, Out: referral.Goods{Categories: []string{"gift card"}}}, []referral.Payment{{Amount: eur("20.00"), Parts: tea}}, 0},
 		"categories in":            {referral.Qualification{MinimumSpend: coupon.Amounts{eur("6.00")}, In: referral.Goods{Categories: []string{"tea"}}}, []referral.Payment{{Amount: eur("20.00"), Parts: tea}}, 1},
+		"sellers in":               {referral.Qualification{MinimumSpend: coupon.Amounts{eur("6.00")}, In: referral.Goods{Sellers: []string{"acme"}}}, []referral.Payment{{Amount: eur("20.00"), Parts: tea}}, 1},
 		"sellers out":              {referral.Qualification{Out: referral.Goods{Sellers: []string{"acme", "shop"}}}, []referral.Payment{{Amount: eur("20.00"), Parts: tea}}, 0},
 		"not told what it was for": {referral.Qualification{In: referral.Goods{Categories: []string{"tea"}}}, []referral.Payment{{Amount: eur("20.00")}}, 0},
 		"the third":                {referral.Qualification{Nth: 3}, []referral.Payment{{Amount: eur("1.00")}, {Amount: eur("1.00")}, {Amount: eur("1.00")}, {Amount: eur("1.00")}}, 3},
@@ -382,6 +383,32 @@ func TestWhatCounts(t *testing.T) {
 	}
 }
 
+// Of goods that don't count nothing that counted comes back; a return that does not say
+// for which goods takes away what counted.
+func TestReturnsOfWhatCounts(t *testing.T) {
+	parts := []referral.Part{{Categories: []string{"tea"}, Amount: eur("6.00")}, {Categories: []string{"gift card"}, Amount: eur("14.00")}}
+	s := newShop(t, inCredit(func(p *referral.Program) { p.Qualify.In.Categories = []string{"tea"} }))
+	s.bind("jane", "mia", noon)
+	require.Equal(t, referral.StateHeld, s.paid(referral.Payment{Order: "1", Customer: "mia", Amount: eur("20.00"), Parts: parts}, noon).State)
+	cards := back("mia", "1", "cards", "14.00")
+	cards.Parts = parts[1:]
+	require.Equal(t, referral.StateHeld, s.returned(cards, noon.Add(time.Minute)).State)
+	require.Equal(t, referral.StateVoided, s.returned(back("mia", "1", "rest", "6.00"), noon.Add(2*time.Minute)).State)
+}
+
+// What comes back of an order that is none of a confirmed referral's is not noted.
+func TestReturnsOfOtherOrders(t *testing.T) {
+	s := newShop(t, inCredit())
+	s.bind("jane", "mia", noon)
+	s.pay("mia", noon)
+	s.settle(noon.Add(2 * time.Hour))
+	before := s.referral("mia")
+	require.Equal(t, referral.StateConfirmed, before.State)
+	_, err := s.OrderReturned(ctx, cancelled("mia", "another"), noon.Add(3*time.Hour))
+	require.NoError(t, err)
+	require.Equal(t, before, s.referral("mia"))
+}
+
 // Net spend: what came back before does not count, and what comes back later takes the
 // reward back.
 func TestNetSpend(t *testing.T) {
@@ -396,6 +423,16 @@ func TestNetSpend(t *testing.T) {
 	require.Equal(t, referral.StateHeld, r.State)
 	require.Equal(t, "3", r.Order)
 	require.Equal(t, referral.StateVoided, s.returned(back("mia", "2", "r", "0.01"), noon.Add(4*time.Minute)).State)
+}
+
+// What was promised by no instant is never overdue.
+func TestNothingIsOverdueWithoutAPromise(t *testing.T) {
+	s := newShop(t, inCredit())
+	s.bind("jane", "mia", noon)
+	require.Equal(t, referral.StateHeld, s.pay("mia", noon).State)
+	page, err := s.Overdue(ctx, "invite", noon.Add(30*day), referral.RewardQuery{})
+	require.NoError(t, err)
+	require.Empty(t, page.Rewards)
 }
 
 func TestOverdueAndNextDeadline(t *testing.T) {

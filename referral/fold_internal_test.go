@@ -115,6 +115,43 @@ func TestMoreRefundNeverMoreReward(t *testing.T) {
 	})
 }
 
+// What came back before its payment, by the clocks, takes effect with it; of several
+// payments the last one says what the reward is worth.
+func TestReturnsBeforeTheirPayments(t *testing.T) {
+	hour := time.Hour
+	for name, c := range map[string]struct {
+		facts []factBody
+		want  qualified // of the second payment; without an order: nothing qualifies
+	}{
+		"in part, in two": {
+			[]factBody{backFact("a", "1", 300, hour), backFact("a", "2", 200, hour), paidFact("a", 1000, 2*hour), paidFact("b", 400, 3*hour)},
+			qualified{order: "b", at: begin.Add(3 * hour), gross: begin.Add(3 * hour), amount: ledger.Minor(400, euro), kept: 900, asked: 1400, stands: true},
+		},
+		"as a whole": {
+			[]factBody{backFact("a", "1", 1000, hour), paidFact("a", 1000, 2*hour), paidFact("b", 400, 3*hour)},
+			qualified{},
+		},
+		"as a whole, and another": {
+			[]factBody{backFact("a", "1", 1000, hour), paidFact("a", 1000, 2*hour), paidFact("b", 400, 3*hour), paidFact("c", 500, 4*hour)},
+			qualified{order: "c", at: begin.Add(4 * hour), gross: begin.Add(3 * hour), amount: ledger.Minor(500, euro), kept: 900, asked: 900, stands: true},
+		},
+	} {
+		got, found := foldTerms(&Program{Qualify: Qualification{Nth: 2}, Shortfall: ShortfallReduces}, c.facts)
+		require.Equal(t, c.want.order != "", found, name)
+		if found {
+			require.Equal(t, c.want, got, name)
+			require.Equal(t, got.kept < got.asked, got.reduced(), name)
+		}
+	}
+}
+
+// Terms that give facts time to arrive know those of an instant and before; others all.
+func TestFactsThatAreKnown(t *testing.T) {
+	b := referralBody{Facts: []factBody{paidFact("a", 1, 0), paidFact("b", 1, time.Microsecond)}}
+	require.Len(t, b.known(&Program{}, begin), 2)
+	require.Len(t, b.known(&Program{Lateness: time.Hour}, begin), 1)
+}
+
 // A larger return of the same goods is never better for anybody.
 func TestRefundsThatWrapRound(t *testing.T) {
 	facts := []factBody{paidFact("a", 100, 0)}

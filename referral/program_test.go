@@ -77,6 +77,11 @@ func TestProgramFaults(t *testing.T) {
 				{Name: "c", Rule: p.Rewards[1], Interval: coupon.Interval{From: noon.Add(day - time.Microsecond)}},
 			}
 		}, "overlaps boosts[0]"},
+		"qualify.nth": {func(p *referral.Program) { p.Qualify.Nth = 101 }, "0 (for the first) to 100"},
+		"boosts[0].percent": {func(p *referral.Program) {
+			p.Rewards[1].Coupons[0].Count = 11
+			p.Boosts = []referral.Boost{{Name: "b", Percent: 200, Rule: referral.Rule{Side: referral.Referrer, Step: referral.Qualified}}}
+		}, "gives 22 coupons, at most 20 are allowed"},
 		"caps[0].friends": {func(p *referral.Program) { p.Caps[0].Friends = 0 }, "want at least 1"},
 		"caps[0].period":  {func(p *referral.Program) { p.Caps[0].Period = "decade" }, "not defined"},
 		"caps[1].period":  {func(p *referral.Program) { p.Caps = append(p.Caps, p.Caps[0]) }, "has a cap already"},
@@ -94,6 +99,79 @@ func TestProgramFaults(t *testing.T) {
 			assert.Contains(t, faults.Faults[0].Problem, c.problem)
 			assert.Contains(t, err.Error(), path+": ")
 		})
+	}
+}
+
+// A boost is more than what there is without it, however that is told, and in bounds.
+func TestBoostFaults(t *testing.T) {
+	worth := func(amount string, coupons int) referral.Earning {
+		e := referral.Earning{Coupons: []coupon.IssueOffer{{Offer: "thanks", Count: coupons}}}
+		if amount != "" {
+			e.Worth = coupon.Amounts{eur(amount)}
+		}
+		return e
+	}
+	credit := func(amount string) referral.Earning { return referral.Earning{Credit: coupon.Amounts{eur(amount)}} }
+	custom := referral.Earning{Custom: &referral.Custom{Kind: "miles"}}
+	for name, c := range map[string]struct {
+		base, boost referral.Earning
+		percent     int
+		fault       string // empty: none
+	}{
+		"as many coupons":       {worth("", 2), worth("", 2), 0, ""},
+		"fewer coupons":         {worth("", 2), worth("", 1), 0, "boosts[0]: gives 1 coupons, fewer than 2"},
+		"fewer, and credit":     {worth("", 2), credit("1.00"), 0, ""},
+		"other than coupons":    {worth("", 2), custom, 0, ""},
+		"worth as much":         {worth("5.00", 2), worth("5.00", 1), 0, ""},
+		"worth less":            {worth("5.00", 2), worth("4.99", 2), 0, "boosts[0]: is worth 4.99 EUR, less than 5.00 EUR"},
+		"as much credit":        {credit("5.00"), credit("5.00"), 0, ""},
+		"less credit":           {credit("5.00"), credit("4.99"), 0, "boosts[0]: gives 4.99 EUR, less than 5.00 EUR"},
+		"100 %":                 {credit("5.00"), referral.Earning{}, 100, "boosts[0].percent: is 100, want more than 100 and at most 1000"},
+		"101 %":                 {credit("5.00"), referral.Earning{}, 101, ""},
+		"1000 %":                {credit("5.00"), referral.Earning{}, 1000, ""},
+		"1001 %":                {credit("5.00"), referral.Earning{}, 1001, "boosts[0].percent: is 1001, want more than 100 and at most 1000"},
+		"20 coupons":            {worth("", 10), referral.Earning{}, 200, ""},
+		"a percentage of miles": {custom, referral.Earning{}, 200, "boosts[0].percent: can't be taken of what the shop grants by itself"},
+	} {
+		p := inCredit()
+		p.Rewards[0].Earning = c.base
+		p.Boosts = []referral.Boost{{Name: "b", Percent: c.percent, Rule: referral.Rule{Side: referral.Referrer, Step: referral.Qualified, Earning: c.boost}}}
+		if err := p.Validate(); c.fault == "" {
+			assert.NoError(t, err, name)
+		} else {
+			assert.ErrorContains(t, err, c.fault, name)
+		}
+	}
+}
+
+// As much as a program may say is accepted, one more is not.
+func TestProgramsAtTheirLimits(t *testing.T) {
+	for name, change := range map[string]func(p *referral.Program, beyond int64){
+		"nth":    func(p *referral.Program, beyond int64) { p.Qualify.Nth = 100 + int(beyond) },
+		"first":  func(p *referral.Program, beyond int64) { p.Milestones[0].Friends = 1 - beyond },
+		"last":   func(p *referral.Program, beyond int64) { p.Milestones[0].Friends = 1_000_000_000 + beyond },
+		"tier":   func(p *referral.Program, beyond int64) { p.Rewards[0].Tiers[0].From = 1_000_000_000 + beyond },
+		"second": func(p *referral.Program, beyond int64) { p.Rewards[0].Tiers[0].From = 2 - beyond },
+		"boost": func(p *referral.Program, beyond int64) {
+			p.Boosts[0].Name = strings.Repeat("b", referral.MaxKey+int(beyond))
+		},
+		"offer": func(p *referral.Program, beyond int64) {
+			p.Rewards[0].Earning = referral.Earning{Coupons: []coupon.IssueOffer{{Offer: strings.Repeat("o", referral.MaxKey+int(beyond))}}}
+			p.Boosts = nil
+		},
+		"all of one payment": func(p *referral.Program, beyond int64) {
+			p.Qualify = referral.Qualification{Cumulative: true, MinimumSpend: coupon.Amounts{eur("5.00")}, Nth: 1 + int(beyond)}
+		},
+	} {
+		for beyond := range int64(2) {
+			p := inCredit()
+			p.Rewards[0].Tiers = []referral.Tier{{From: 2, Earning: p.Rewards[0].Earning}}
+			p.Milestones = []referral.Milestone{{Friends: 3, Earning: p.Rewards[0].Earning}}
+			p.Boosts = []referral.Boost{{Name: "b", Percent: 200, Rule: referral.Rule{Side: referral.Referrer, Step: referral.Qualified}}}
+			change(&p, beyond)
+			err := p.Validate()
+			assert.Equal(t, beyond == 0, err == nil, "%s: %v", name, err)
+		}
 	}
 }
 
