@@ -132,6 +132,14 @@
 //     credit that was given away into money only when all of that is back, but a shop
 //     that pays out money for a return of half the goods has nothing to set off when the
 //     rest never comes back, or the credit is to be taken back for fraud.
+//   - Of a line, those units come back first that the fewest offers counted: of two of
+//     which one was free, the one that was paid for, and then the one for nothing. Each
+//     gives back what it paid itself, all together what was paid. The free one first lost:
+//     whoever sends back a broken one of two would get nothing. What units of the line paid
+//     on average lost: it is what no unit paid, and whoever funds the free one would get
+//     half of it back while it is kept. A shop that does not leave the free one to who
+//     returns the other gives the offer a minimum spend, and claws back below it
+//     ([ClawBack]).
 //   - Goodwill comes off what the last units to return give back, and goes back to who
 //     paid it then. Sharing it over all units lost: a return of one unit would give back
 //     less than its price for a scratch on another.

@@ -23,7 +23,8 @@ func (r RefundRequest) fingerprint() (string, error) {
 	return ledger.Fingerprint(r)
 }
 
-// Returned is some units of one line.
+// Returned is some units of one line: the next in the order of [QuoteLine.Unit], in
+// which those that paid in full come before those that an offer counted.
 type Returned struct {
 	Line  string
 	Units int64

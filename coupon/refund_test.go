@@ -267,3 +267,29 @@ func TestTheLargestOrder(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []any{r.Total, r.Discount, true}, []any{refund.Amount, refund.Discount, refund.Restored})
 }
+
+// Of two units of which one was free, the one that was paid for comes back first; unless
+// the shop takes the discount back from who keeps only one.
+func TestReturnOfOneOfTwo(t *testing.T) {
+	twoForOne := automatic(giving("two-for-one", coupon.BuyGet{Buy: 1, Get: 1}))
+	for name, c := range map[string]struct {
+		offer         coupon.Offer
+		first, second string
+	}{
+		"the one that was paid for comes first": {twoForOne, "10.00", "0.00"},
+		"below a minimum it is clawed back": {changed(twoForOne, func(o *coupon.Offer) {
+			o.Conditions, o.Below = []coupon.Condition{coupon.MinimumSpend{Amounts: euros("20.00")}}, coupon.ClawBack
+		}), "0.00", "10.00"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t, c.offer)
+			r := s.redeem("order", cartOf(item("10.00", 2)), coupon.Choice{}, noon)
+			require.Equal(t, eur("10.00"), r.Total)
+			one, err := s.Refund(ctx, "order", coupon.RefundRequest{ID: "one", Lines: units("1", 1)}, noon)
+			require.NoError(t, err)
+			other, err := s.Refund(ctx, "order", coupon.RefundRequest{ID: "other", Lines: units("1", 1)}, noon)
+			require.NoError(t, err)
+			require.Equal(t, []ledger.Money{eur(c.first), eur(c.second)}, []ledger.Money{one.Amount, other.Amount})
+		})
+	}
+}
