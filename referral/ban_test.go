@@ -1,13 +1,16 @@
 package referral_test
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/vouch-go/vouch/referral"
+	"github.com/vouch-go/vouch/storage"
 )
 
 func ExampleService_Ban() {
@@ -23,6 +26,36 @@ func ExampleService_Ban() {
 	// the referrer is banned, or was erased
 	// mia, for mia when registered: granted
 	// jane, for mia when qualified: withheld the customer is banned: sells codes
+}
+
+// A ban that comes between the reading and the writing of a grant is not overlooked.
+func TestBanInBetween(t *testing.T) {
+	s := newShop(t, held(8))
+	s.bind("jane", "mia", noon)
+	s.pay("mia", noon)
+	between := &beforeGrant{Store: s.store, do: func() {
+		require.NoError(t, s.Ban(ctx, "jane", "staff", "sells codes", noon.Add(time.Hour)))
+	}}
+	require.NoError(t, second0(on(between, referral.Options{}).Settle(ctx, noon.Add(2*time.Hour), 0)))
+	require.Nil(t, between.do, "it was granted")
+	s.settle(noon.Add(3 * time.Hour))
+	require.Equal(t, referral.RewardWithheld, s.brings("mia").State)
+	require.Equal(t, 0, s.wallet("jane"))
+}
+
+// beforeGrant does something before the first batch that issues a coupon.
+type beforeGrant struct {
+	storage.Store
+	do func()
+}
+
+func (b *beforeGrant) Apply(ctx context.Context, batch storage.Batch) error {
+	issues := slices.ContainsFunc(batch.Puts, func(p storage.Put) bool { return p.Key.Kind == "coupon" })
+	if do := b.do; do != nil && issues {
+		b.do = nil
+		do()
+	}
+	return b.Store.Apply(ctx, batch)
 }
 
 func TestBan(t *testing.T) {

@@ -1,6 +1,7 @@
 package referral_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -90,17 +91,112 @@ func TestShortfall(t *testing.T) {
 		s.confirmed("mia", noon)
 		s.returned(back("mia", "mia's order", "1", "4.00"), noon.Add(day))
 		require.Equal(t, "8.00", s.credit("jane"))
+		require.Equal(t, []string{"taken back 2.00 EUR, owed 0.00 EUR"}, s.reductions("mia"))
 		s.spend("jane", "7.00")
 		s.returned(back("mia", "mia's order", "2", "6.00"), noon.Add(2*day))
 		require.Equal(t, "0.00", s.credit("jane"), "5.00 are earned, 7.00 were spent")
 		r := s.brings("mia")
 		require.Equal(t, coupon.Amounts{eur("3.00")}, r.TakenBack)
 		require.Equal(t, coupon.Amounts{eur("2.00")}, r.OwedMoney)
+		require.Equal(t, []string{"taken back 2.00 EUR, owed 0.00 EUR", "taken back 1.00 EUR, owed 2.00 EUR"}, s.reductions("mia"))
 		s.returned(cancelled("mia", "mia's order"), noon.Add(3*day))
 		r = s.brings("mia")
 		require.Equal(t, referral.RewardClawedBack, r.State)
 		require.Equal(t, coupon.Amounts{eur("7.00")}, r.OwedMoney)
 	})
+}
+
+// Staff are told of everything that a reward gave.
+func TestWhatWasGranted(t *testing.T) {
+	set := []coupon.IssueOffer{{Offer: "thanks", Count: 2}}
+	for want, earning := range map[string]referral.Earning{
+		"2 coupons for the referrer when qualified":            {Coupons: set},
+		"10.00 EUR for the referrer when qualified":            {Credit: coupon.Amounts{eur("10.00")}},
+		"2 coupons, 10.00 EUR for the referrer when qualified": {Coupons: set, Credit: coupon.Amounts{eur("10.00")}},
+		"gift for the referrer when qualified":                 {Custom: &referral.Custom{Kind: "gift"}},
+		"2 coupons, gift for the referrer when qualified":      {Coupons: set, Custom: &referral.Custom{Kind: "gift"}},
+	} {
+		s := openShop(t, memory.New(), referral.Options{Hooks: map[string]referral.Hook{"gift": newCounter()}}, inCredit(func(p *referral.Program) { p.Rewards[0].Earning = earning }))
+		s.confirmed("mia", noon)
+		s.settle(noon.Add(3 * time.Hour))
+		require.Equal(t, referral.RewardGranted, s.brings("mia").State)
+		r := s.referral("mia")
+		i := slices.IndexFunc(r.Decisions, func(d referral.Decision) bool { return d.What == "granted" })
+		require.GreaterOrEqual(t, i, 0)
+		require.Equal(t, want, r.Decisions[i].Why)
+		requireAudit(t, s.store)
+	}
+}
+
+// In the hold a reward shrinks at once, and once for each return.
+func TestShortfallInTheHold(t *testing.T) {
+	s := newShop(t, inCredit(func(p *referral.Program) {
+		p.Shortfall, p.Qualify.MinimumSpend = referral.ShortfallReduces, coupon.Amounts{eur("20.00")}
+	}))
+	s.bind("jane", "mia", noon)
+	s.paid(paid("mia", "o", "20.00"), noon)
+	s.returned(back("mia", "o", "r", "5.00"), noon.Add(time.Minute))
+	require.Equal(t, coupon.Amounts{eur("2.50")}, s.brings("mia").TakenBack)
+	s.settle(noon.Add(2 * time.Hour))
+	require.Equal(t, "7.50", s.credit("jane"))
+	require.Equal(t, []string{"to 7.50 EUR, with what was kept"}, s.reductions("mia"))
+}
+
+// reductions are what was decided of a friend's rewards that shrank.
+func (s *shop) reductions(friend string) []string {
+	s.t.Helper()
+	var all []string
+	for _, d := range s.referral(friend).Decisions {
+		if d.What == "reduced" {
+			all = append(all, d.Why)
+		}
+	}
+	return all
+}
+
+// What was spent in part is owed in part. A reward that paid a debt expires with what it
+// gave, and leaves other credit alone.
+func TestDebtInPart(t *testing.T) {
+	s := newShop(t, inCredit(func(p *referral.Program) { p.Debt, p.Rewards[0].Life = referral.DebtSetOff, 30*day }))
+	s.confirmed("mia", noon)
+	s.spend("jane", "4.00")
+	s.returned(cancelled("mia", "mia's order"), noon.Add(day))
+	require.Equal(t, coupon.Amounts{eur("4.00")}, s.brings("mia").OwedMoney)
+	s.confirmed("ida", noon.Add(2*day))
+	require.Equal(t, "6.00", s.credit("jane"))
+	require.NoError(t, second0(s.coupons.GrantCredit(ctx, coupon.CreditRequest{ID: "gift", Customer: "jane", Amount: eur("50.00")}, noon.Add(3*day))))
+	s.settle(noon.Add(40 * day))
+	require.Equal(t, referral.RewardExpired, s.brings("ida").State)
+	require.Equal(t, "50.00", s.credit("jane"))
+	require.Equal(t, []string{"taken back 6.00 EUR, owed 0.00 EUR"}, s.reductions("ida"))
+}
+
+// A reward of which all is spent expires without anything being taken back.
+func TestExpiredCreditThatIsSpent(t *testing.T) {
+	s := newShop(t, inCredit(func(p *referral.Program) { p.Rewards[0].Life = 30 * day }))
+	s.confirmed("mia", noon)
+	s.spend("jane", "10.00")
+	s.settle(noon.Add(40 * day))
+	require.Equal(t, referral.RewardExpired, s.brings("mia").State)
+	require.Empty(t, s.reductions("mia"))
+}
+
+// Coupons that are owed are set off one by one.
+func TestTwoCouponsAreSetOff(t *testing.T) {
+	s := newShop(t, changed(held(8), func(p *referral.Program) { p.Debt = referral.DebtSetOff }))
+	for i, friend := range []string{"mia", "ida"} {
+		s.confirmed(friend, noon)
+		order := fmt.Sprint("jane's ", i)
+		s.reserve(order, "jane", noon.Add(3*time.Hour))
+		require.NoError(t, second0(s.coupons.Confirm(ctx, order, noon.Add(3*time.Hour))))
+	}
+	for _, friend := range []string{"mia", "ida"} {
+		s.returned(cancelled(friend, friend+"'s order"), noon.Add(day))
+	}
+	for i, friend := range []string{"noa", "eve", "leo"} {
+		s.confirmed(friend, noon.Add(2*day))
+		require.Equal(t, i/2, s.wallet("jane"), friend)
+	}
 }
 
 // What was spent before it was taken back is set off against what is earned next.
@@ -202,20 +298,21 @@ func TestMilestones(t *testing.T) {
 		p.Milestones = []referral.Milestone{
 			{Friends: 3, Repeat: true, Earning: referral.Earning{Credit: coupon.Amounts{eur("75.00")}}},
 			{Friends: 2, Earning: referral.Earning{Credit: coupon.Amounts{eur("1.00")}}},
+			{Friends: 6, Earning: referral.Earning{Credit: coupon.Amounts{eur("2.00")}}}, // together with the second 3
 		}
 	}))
-	has := []string{"0.00", "1.00", "76.00", "76.00", "76.00", "151.00", "151.00"}
+	has := []string{"0.00", "1.00", "76.00", "76.00", "76.00", "153.00", "153.00"}
 	for i, want := range has {
 		s.confirmed(string(rune('a'+i)), noon.Add(time.Duration(i)*day))
 		require.Equal(t, want, s.credit("jane"), "after %d friends", i+1)
 	}
 	at := noon.Add(10 * day)
 	s.returned(cancelled("a", "a's order"), at)
-	require.Equal(t, "151.00", s.credit("jane"), "six are left")
+	require.Equal(t, "153.00", s.credit("jane"), "six are left")
 	s.returned(cancelled("b", "b's order"), at)
 	require.Equal(t, "76.00", s.credit("jane"), "five are left")
 	s.confirmed("h", at)
-	require.Equal(t, "151.00", s.credit("jane"))
+	require.Equal(t, "153.00", s.credit("jane"))
 	for _, friend := range []string{"c", "d", "e", "f", "g"} {
 		s.returned(cancelled(friend, friend+"'s order"), at.Add(day))
 	}

@@ -152,6 +152,19 @@ func TestFactsThatAreKnown(t *testing.T) {
 	require.Len(t, b.known(&Program{Lateness: time.Hour}, begin), 1)
 }
 
+// A threshold that was reached before is not reached again.
+func TestThresholdsAreReachedOnce(t *testing.T) {
+	p := Program{Thresholds: []Threshold{{AtLeast: 60, Action: ActionReview}, {AtLeast: 80, Action: ActionReject}}}
+	checks := []Check{{Kind: CheckSamePhone, Action: ActionScore, Score: 10}}
+	for scored, want := range map[int64]string{49: "", 50: "score/60", 59: "score/60", 60: "", 70: "score/80", 80: ""} {
+		all := evaluate(&p, checks, []figure{{found: 1, known: true}}, scored)
+		require.Equal(t, want != "", len(all) == 2, "after %d", scored)
+		if want != "" {
+			require.Equal(t, want, all[1].id)
+		}
+	}
+}
+
 // A larger return of the same goods is never better for anybody.
 func TestRefundsThatWrapRound(t *testing.T) {
 	facts := []factBody{paidFact("a", 100, 0)}

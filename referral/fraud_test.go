@@ -110,6 +110,9 @@ func TestChecks(t *testing.T) {
 			require.NoError(s.t, s.Taint(ctx, "stolen", referral.Person{Instruments: []string{"card 2"}}, noon.Add(day), "staff", "reported", noon))
 			require.NoError(s.t, s.Taint(ctx, "other", referral.Person{Phone: "+33999999999"}, noon.Add(day), "staff", "", noon))
 		}, want: []string{"tainted/stolen: reject 1>0"}},
+		"tainted in another list": {check: referral.Check{Kind: referral.CheckTainted, Name: "stolen", Action: referral.ActionReject}, person: mia, before: func(s *shop, _ referral.Subject) {
+			require.NoError(s.t, s.Taint(ctx, "other", referral.Person{Instruments: []string{"card 2"}}, noon.Add(day), "staff", "reported", noon))
+		}},
 		"tainted until now": {check: referral.Check{Kind: referral.CheckTainted, Name: "stolen", Action: referral.ActionReject}, person: mia, before: func(s *shop, _ referral.Subject) {
 			require.NoError(s.t, s.Taint(ctx, "stolen", referral.Person{Instruments: []string{"card 2"}}, noon, "staff", "", noon.Add(-day)))
 		}},

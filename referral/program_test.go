@@ -155,6 +155,14 @@ func TestProgramsAtTheirLimits(t *testing.T) {
 		"boost": func(p *referral.Program, beyond int64) {
 			p.Boosts[0].Name = strings.Repeat("b", referral.MaxKey+int(beyond))
 		},
+		"score": func(p *referral.Program, beyond int64) { p.Checks[0].Score = 1000 + beyond },
+		"year": func(p *referral.Program, beyond int64) {
+			p.Checks[0].Within = 366*day + time.Duration(beyond)*time.Microsecond
+		},
+		"least": func(p *referral.Program, beyond int64) { p.Thresholds[0].AtLeast = 1 - beyond },
+		"budget": func(p *referral.Program, beyond int64) {
+			p.Boosts, p.Budget = nil, ledger.Minor(1000-beyond, euro)
+		},
 		"offer": func(p *referral.Program, beyond int64) {
 			p.Rewards[0].Earning = referral.Earning{Coupons: []coupon.IssueOffer{{Offer: strings.Repeat("o", referral.MaxKey+int(beyond))}}}
 			p.Boosts = nil
@@ -168,6 +176,8 @@ func TestProgramsAtTheirLimits(t *testing.T) {
 			p.Rewards[0].Tiers = []referral.Tier{{From: 2, Earning: p.Rewards[0].Earning}}
 			p.Milestones = []referral.Milestone{{Friends: 3, Earning: p.Rewards[0].Earning}}
 			p.Boosts = []referral.Boost{{Name: "b", Percent: 200, Rule: referral.Rule{Side: referral.Referrer, Step: referral.Qualified}}}
+			p.Checks = []referral.Check{{Kind: referral.CheckVelocity, Within: day, Action: referral.ActionScore, Score: 1}}
+			p.Thresholds, p.Review.Within = []referral.Threshold{{AtLeast: 1, Action: referral.ActionReview}}, day
 			change(&p, beyond)
 			err := p.Validate()
 			assert.Equal(t, beyond == 0, err == nil, "%s: %v", name, err)
