@@ -153,16 +153,31 @@ func (f *Faults) id(path, id string, mayBeEmpty bool) {
 
 // printable is [strict.Readable], fast for ASCII.
 func printable(s string) bool {
+	n := len(s)
+	var odd uint64 // a top bit for each byte that is no printable ASCII
+	switch {
+	case n == 0:
+		return true
+	case n < 8:
+		first, _ := words(s)
+		if n < 4 {
+			first |= 0x20202020_20000000 // spaces, where there is nothing
+		}
+		odd = oddBytes(first)
+	default:
+		for i := 0; i+8 < n; i += 8 {
+			odd |= oddBytes(word(s[i:]))
+		}
+		odd |= oddBytes(word(s[n-8:]))
+	}
+	return odd == 0 || strict.Readable(s)
+}
+
+// oddBytes has the top bit of each byte that is no printable ASCII, and perhaps of others
+// above one that is not.
+func oddBytes(w uint64) uint64 {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	i, odd := 0, uint64(0) // a top bit for each byte that is no printable ASCII
-	for ; i+8 <= len(s); i += 8 {
-		w := word(s[i:])
-		odd |= w | (w - ones*' ') | (w + ones)
-	}
-	for ; i < len(s); i++ {
-		odd |= uint64(s[i]|(s[i]-' ')|(s[i]+1)) & 0x80
-	}
-	return odd&tops == 0 || strict.Readable(s)
+	return (w | (w - ones*' ') | (w + ones)) & tops
 }
 
 func (f *Faults) names(path string, names []string) {
@@ -193,7 +208,7 @@ func allWellNamed(names []string) bool {
 // price out of range, an id missing or given twice, a total of 2^53 minor units
 // or more.
 func (c *Cart) Validate() error {
-	return c.open(new(basket))
+	return c.open(&basket{names: new(names)})
 }
 
 // basket is a validated cart with its sums.
@@ -204,9 +219,13 @@ type basket struct {
 	byID     []int   // the lines by their ids, the shorter first, so that the order of lines has no effect
 	subtotal int64
 	shipping int64
+	names    *names // those that offers ask for
+	lines    lineIndex
 }
 
-// open validates the cart, and sums it up in a basket, whose memory it uses again.
+// open validates the cart, sums it up in a basket, whose memory it uses again, and leads
+// from the names that offers ask for to its lines. A name that one asks for is well
+// formed: so each is looked at once.
 func (c *Cart) open(b *basket) error {
 	faults := Faults{Kind: ErrCart}
 	if c.Currency.IsZero() {
@@ -233,6 +252,7 @@ func (c *Cart) open(b *basket) error {
 	c.checkSale(&faults)
 	b.cart, b.subtotal, b.shipping = c, 0, 0
 	c.openLines(b, &faults)
+	b.lines.build(b.names, b.byID)
 	c.openShipping(b, &faults)
 	if boundedSum(b.subtotal, b.shipping) >= MaxTotal {
 		faults.add("lines", "sum to 2^53 minor units or more: split the order")
@@ -247,16 +267,52 @@ func (c *Cart) openLines(b *basket, faults *Faults) {
 	if b.orderByID() {
 		seen = make(map[string]int, n)
 	}
+	b.lines.found, b.lines.ends = b.lines.found[:0], slices.Grow(b.lines.ends[:0], n)
 	for i := range c.Lines {
 		line := &c.Lines[i]
-		if first, twice := seen[line.ID]; twice {
-			faults.add(fmt.Sprintf("lines[%d].id", i), "is %.40q, as in lines[%d]: every line needs its own", line.ID, first)
-		} else if seen != nil {
-			seen[line.ID] = i
+		if seen != nil {
+			if first, twice := seen[line.ID]; twice {
+				faults.add(fmt.Sprintf("lines[%d].id", i), "is %.40q, as in lines[%d]: every line needs its own", line.ID, first)
+			} else {
+				seen[line.ID] = i
+			}
 		}
-		b.totals[i], b.least[i] = line.open(i, c.Currency, faults)
+		if well := b.find(line); well && line.plain(c.Currency) {
+			b.totals[i], b.least[i] = line.UnitPrice.Minor()*line.Quantity, 0
+		} else {
+			b.totals[i], b.least[i] = line.open(i, c.Currency, faults)
+		}
+		b.lines.ends = append(b.lines.ends, int32(len(b.lines.found)))
 		b.subtotal = boundedSum(b.subtotal, b.totals[i])
 	}
+}
+
+// find notes the numbers of a line's names, and says that all of them are well formed.
+func (b *basket) find(l *Line) bool {
+	if max(len(l.Categories), len(l.Tags)) > maxNames || !wellNamed(l.ID) || !b.note(productName, l.Product) ||
+		l.Seller != "" && !b.note(sellerName, l.Seller) {
+		return false
+	}
+	for _, c := range l.Categories {
+		if !b.note(categoryName, c) {
+			return false
+		}
+	}
+	for _, t := range l.Tags {
+		if !b.note(tagName, t) {
+			return false
+		}
+	}
+	return len(l.Promotions) == 0 || allWellNamed(l.Promotions)
+}
+
+func (b *basket) note(k nameKind, name string) (well bool) {
+	number := b.names.find(k, name)
+	if number < 0 {
+		return wellNamed(name)
+	}
+	b.lines.found = append(b.lines.found, number)
+	return true
 }
 
 // orderByID puts the lines in the order of their ids, and says that two have the same.
@@ -330,9 +386,6 @@ func (c *Cart) checkSale(faults *Faults) {
 
 // open gives the line's price before offers and the least it may cost.
 func (l *Line) open(i int, currency ledger.Currency, faults *Faults) (total, floor int64) {
-	if total, plain := l.plain(currency); plain {
-		return total, 0
-	}
 	path := func(member string) string { return fmt.Sprintf("lines[%d].%s", i, member) }
 	if !wellNamed(l.ID) || !wellNamed(l.Product) {
 		faults.id(path("id"), l.ID, false)
@@ -360,17 +413,13 @@ func (l *Line) open(i int, currency ledger.Currency, faults *Faults) (total, flo
 	return total, l.Floor.Minor() * l.Quantity
 }
 
-// plain gives the price of a line that has no total or floor of its own and in which
-// nothing is wrong, as most are.
-func (l *Line) plain(currency ledger.Currency) (total int64, plain bool) {
+// plain says that a line has no total or floor of its own, and that nothing is wrong
+// with its price, as with most.
+func (l *Line) plain(currency ledger.Currency) bool {
 	price := l.UnitPrice.Minor()
 	var none ledger.Money
-	if l.Total != none || l.Floor != none || l.Quantity < 1 || l.Quantity > MaxQuantity ||
-		l.UnitPrice.Currency() != currency || currency.IsZero() || price < 0 || price > MaxTotal/MaxQuantity ||
-		!wellNamed(l.ID) || !wellNamed(l.Product) || l.Seller != "" && !wellNamed(l.Seller) {
-		return 0, false
-	}
-	return price * l.Quantity, allWellNamed(l.Categories) && allWellNamed(l.Tags) && allWellNamed(l.Promotions)
+	return l.Total == none && l.Floor == none && l.Quantity >= 1 && l.Quantity <= MaxQuantity &&
+		l.UnitPrice.Currency() == currency && !currency.IsZero() && price >= 0 && price <= MaxTotal/MaxQuantity
 }
 
 // price is what the line costs before offers, in minor units; 0 when that can't

@@ -12,12 +12,13 @@ import (
 // immutable and safe for concurrent use. [Service.Quote] keeps one of the automatic
 // offers; make one with [NewCatalog] to decide without a store.
 type Catalog struct {
-	candidates []Candidate         // the automatic offers, by id
-	anchors    []anchor            // by candidate
-	others     map[*Version]anchor // of offers that are not automatic
-	names      names               // those that scopes ask for
-	named      [][]int32           // candidates by the number of a name; those that end last come first
-	unnamed    []int32             // candidates that ask for no name, in the same order
+	candidates []Candidate          // the automatic offers, by id
+	anchors    []anchor             // by candidate
+	ends       []bool               // by candidate: it will end some time
+	others     map[*Version]*anchor // of offers that are not automatic
+	names      names                // those that scopes ask for
+	named      [][]int32            // candidates by the number of a name; those that end last come first
+	unnamed    []int32              // candidates that ask for no name, in the same order
 }
 
 // anchor is the list of an offer's scope by which it is found: every line that counts
@@ -45,7 +46,7 @@ func newCatalog(all []Candidate) *Catalog {
 		return cmp.Or(cmp.Compare(a.Version.offer.ID, b.Version.offer.ID), b.Version.offer.Version-a.Version.offer.Version)
 	})
 	all = slices.CompactFunc(all, func(a, b Candidate) bool { return a.Version.offer.ID == b.Version.offer.ID })
-	c := &Catalog{others: make(map[*Version]anchor)}
+	c := &Catalog{others: make(map[*Version]*anchor)}
 	asked := make(map[kindName]int) // how many offers ask for a name
 	for i := range all {
 		for k, list := range all[i].Version.offer.Scope.In.each() {
@@ -59,8 +60,9 @@ func newCatalog(all []Candidate) *Catalog {
 		a := c.anchor(all[i].Version, asked)
 		if all[i].Version.offer.Automatic {
 			c.candidates, c.anchors = append(c.candidates, all[i]), append(c.anchors, a)
+			c.ends = append(c.ends, !all[i].Version.bounds.Until.IsZero())
 		} else {
-			c.others[all[i].Version] = a
+			c.others[all[i].Version] = &a
 		}
 	}
 	c.named = make([][]int32, len(c.names.all))
@@ -126,11 +128,9 @@ func compareEnds(a, b time.Time) int {
 func (c *Catalog) Decide(cart Cart, chosen []Candidate, facts Facts, at time.Time) (*Quote, error) {
 	d := newDecision()
 	defer d.release()
-	if err := d.begin(cart, facts, at); err != nil {
+	if err := d.begin(&c.names, cart, facts, at); err != nil {
 		return nil, err
 	}
-	d.names = &c.names
-	d.lines.build(d.names, d.cart.Lines, d.byID)
 	d.reserve(len(chosen) + c.match(d))
 	for _, i := range d.hits {
 		c.add(d, i)
@@ -149,11 +149,10 @@ func (c *Catalog) Decide(cart Cart, chosen []Candidate, facts Facts, at time.Tim
 func (c *Catalog) Candidates(cart *Cart, at time.Time) []Candidate {
 	d := newDecision()
 	defer d.release()
-	if d.at = at; cart.open(d.basket) != nil {
+	d.at, d.names = at, &c.names
+	if cart.open(d.basket) != nil {
 		return nil
 	}
-	d.names = &c.names
-	d.lines.build(d.names, cart.Lines, d.byID)
 	d.reserve(c.match(d))
 	var all []Candidate
 	for _, i := range d.hits {
@@ -169,21 +168,10 @@ func (c *Catalog) Candidates(cart *Cart, at time.Time) []Candidate {
 func (c *Catalog) match(d *decision) int {
 	d.hits = d.hits[:0]
 	d.seen = slices.Grow(d.seen[:0], len(c.candidates))[:len(c.candidates)] // all false
-	take := func(candidates []int32) {
-		for _, i := range candidates {
-			if end := c.end(i); !end.IsZero() && !d.at.Before(end) {
-				return // and so have those that follow
-			}
-			if !d.seen[i] {
-				d.seen[i] = true
-				d.hits = append(d.hits, i)
-			}
-		}
+	for i := range d.lines.met {
+		c.take(d, c.named[d.lines.met[i].number])
 	}
-	for _, m := range d.lines.met {
-		take(c.named[m.number])
-	}
-	take(c.unnamed)
+	c.take(d, c.unnamed)
 	for _, i := range d.hits {
 		d.seen[i] = false
 	}
@@ -191,13 +179,28 @@ func (c *Catalog) match(d *decision) int {
 	return len(d.hits)
 }
 
+// take takes those of some candidates that have not ended: the ones that have come last.
+func (c *Catalog) take(d *decision, candidates []int32) {
+	for _, i := range candidates {
+		if c.ends[i] && !d.at.Before(c.end(i)) {
+			return
+		}
+		if !d.seen[i] {
+			d.seen[i] = true
+			d.hits = append(d.hits, i)
+		}
+	}
+}
+
 // add makes an entry of a candidate, and says whether it counts a line; without one it
 // makes none.
 func (c *Catalog) add(d *decision, candidate int32) bool {
-	a := &c.anchors[candidate]
 	e := d.entry(&c.candidates[candidate])
-	e.list, e.numbers, e.everywhere = a.list, a.numbers, a.numbers == nil
-	if lines := d.narrow(e); len(lines) == 0 || !e.Version.single && !slices.ContainsFunc(lines, func(i int) bool { return e.Version.covers(&d.cart.Lines[i]) }) {
+	if c.anchors[candidate].numbers != nil {
+		e.anchor = &c.anchors[candidate]
+	}
+	e.lines = d.narrow(e)
+	if len(e.lines) == 0 || !e.Version.single && !slices.ContainsFunc(e.lines, func(i int) bool { return e.Version.covers(&d.cart.Lines[i]) }) {
 		d.memory = d.memory[:len(d.memory)-1]
 		return false
 	}
@@ -209,7 +212,8 @@ func (c *Catalog) add(d *decision, candidate int32) bool {
 // not know looks at every line.
 func (c *Catalog) find(chosen []*entry) {
 	for _, e := range chosen {
-		a := c.others[e.Version]
-		e.list, e.numbers, e.everywhere = a.list, a.numbers, a.numbers == nil
+		if a := c.others[e.Version]; a != nil && a.numbers != nil {
+			e.anchor = a
+		}
 	}
 }

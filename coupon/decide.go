@@ -51,13 +51,13 @@ type Facts struct {
 func Decide(cart Cart, candidates []Candidate, facts Facts, at time.Time) (*Quote, error) {
 	d := newDecision()
 	defer d.release()
-	if err := d.begin(cart, facts, at); err != nil {
-		return nil, err
-	}
 	d.reserve(len(candidates))
 	d.add(candidates)
 	d.sort()
-	d.index()
+	d.number()
+	if err := d.begin(&d.own, cart, facts, at); err != nil {
+		return nil, err
+	}
 	return d.decide()
 }
 
@@ -76,15 +76,15 @@ type decision struct {
 	applied    []*entry                // those that apply, in the order in which they are worked out
 	promoted   []string                // the shop's own promotions
 	picked     []int                   // the eligible lines of entries
+	plain      bool                    // no seller excludes anything, and no promotion of the shop's applies
 	free       bool                    // every candidate combines with any, and none is limited: what one takes off alone is of no matter
 	optimal    bool
 	limited    bool // a limit had a say
 	rounds     int  // of combining, so far
 	notices    []string
 
-	lines     lineIndex
-	own       names  // those of the candidates' scopes
-	names     *names // by which lines are indexed
+	own       names // those of the candidates' scopes
+	anchors   []anchor
 	numbers   []int32
 	hits      []int32 // candidates of a catalogue
 	seen      []bool  // by candidate
@@ -93,6 +93,7 @@ type decision struct {
 	memory    []entry
 	refusals  refusals
 	situation situation
+	tooLittle Refusal // stands for that of entries whose lines cost too little
 }
 
 // entry is a candidate under judgement.
@@ -100,13 +101,12 @@ type entry struct {
 	*Candidate
 	Version    *Version // nil: Refused says why there is none
 	Refused    *Refusal
-	list       nameKind     // of the scope: every line that counts has a name of it
-	numbers    []int32      // the names' numbers; nil where they have none
-	everywhere bool         // no such list: every line is looked at
-	lines      []int        // indices of the eligible lines, in the order of their ids
+	anchor     *anchor      // by which its lines are found; nil: every line is looked at
+	lines      []int        // indices of the eligible lines, in the order of their ids; before it is judged, those of the anchor
 	left       []passedOver // lines that the scope counts and that are left out all the same
 	deliveries []int        // indices of the deliveries that count, by id
 	claims     []limitClaim
+	found      int64  // what its lines cost, where that is too little
 	alone      int64  // what it would take off alone
 	amount     int64  // what it takes off
 	lost       bool   // refused because of those that apply
@@ -133,14 +133,14 @@ func (d *decision) release() {
 	d.quote, d.cart, d.names, d.facts, d.exclusions = nil, nil, nil, Facts{}, nil
 	d.promoted, d.notices, d.refusals = nil, nil, refusals{}
 	d.entries, d.applied, d.memory = d.entries[:0], d.applied[:0], d.memory[:0]
-	d.picked, d.numbers = d.picked[:0], d.numbers[:0]
+	d.picked, d.numbers, d.anchors = d.picked[:0], d.numbers[:0], d.anchors[:0]
 	d.free, d.optimal, d.limited, d.rounds = false, false, false, 0
 	decisions.Put(d)
 }
 
-// begin opens the cart.
-func (d *decision) begin(cart Cart, facts Facts, at time.Time) error {
-	d.quote, d.facts, d.at = &Quote{Cart: cart}, facts, at
+// begin opens the cart, by the names that offers ask for.
+func (d *decision) begin(names *names, cart Cart, facts Facts, at time.Time) error {
+	d.quote, d.facts, d.at, d.names = &Quote{Cart: cart}, facts, at, names
 	if err := d.quote.Cart.open(d.basket); err != nil {
 		return err
 	}
@@ -154,6 +154,7 @@ func (d *decision) begin(cart Cart, facts Facts, at time.Time) error {
 		d.exclusions[e.Seller] = append(d.exclusions[e.Seller], e)
 	}
 	d.promoted = d.cart.promotedBy()
+	d.plain = len(facts.Exclusions)+len(d.promoted) == 0
 	return nil
 }
 
@@ -192,8 +193,8 @@ func (d *decision) sort() {
 	}
 }
 
-// index leads from the names that the entries' scopes ask for to the cart's lines.
-func (d *decision) index() {
+// number gives numbers to the names that the entries' scopes ask for.
+func (d *decision) number() {
 	n := 0
 	for _, e := range d.entries {
 		if e.Version != nil && e.Version.anchored {
@@ -201,19 +202,18 @@ func (d *decision) index() {
 		}
 	}
 	d.own.empty(n)
-	d.numbers = slices.Grow(d.numbers, n) // once: entries refer to it
+	d.numbers, d.anchors = slices.Grow(d.numbers, n), slices.Grow(d.anchors, len(d.entries)) // once: they are referred to
 	for _, e := range d.entries {
-		if e.everywhere = e.Version == nil || !e.Version.anchored; e.everywhere {
+		if e.Version == nil || !e.Version.anchored {
 			continue
 		}
 		first := len(d.numbers)
 		for _, name := range e.Version.in[e.Version.anchor].few {
 			d.numbers = append(d.numbers, d.own.add(e.Version.anchor, name))
 		}
-		e.list, e.numbers = e.Version.anchor, d.numbers[first:]
+		d.anchors = append(d.anchors, anchor{e.Version.anchor, d.numbers[first:len(d.numbers):len(d.numbers)]})
+		e.anchor = &d.anchors[len(d.anchors)-1]
 	}
-	d.names = &d.own
-	d.lines.build(d.names, d.cart.Lines, d.byID)
 }
 
 // decide judges the entries, finds which apply, and puts the outcome together.
@@ -337,8 +337,22 @@ func (d *decision) writeApplied(o *outcome) (discount int64) {
 }
 
 func (d *decision) writeRefused(o *outcome) {
+	n := 0
 	for _, e := range d.entries {
-		if e.Refused == nil {
+		if e.Refused != nil {
+			n++
+		}
+	}
+	if n == 0 {
+		return
+	}
+	o.refused = make([]refusedOffer, 0, n)
+	for _, e := range d.entries {
+		switch {
+		case e.Refused == nil:
+			continue
+		case e.Refused == &d.tooLittle:
+			o.refused = append(o.refused, refusedOffer{Candidate: e.Candidate, found: e.found})
 			continue
 		}
 		if e.alone > 0 {
@@ -347,12 +361,13 @@ func (d *decision) writeRefused(o *outcome) {
 		if e.rival != nil {
 			e.Refused.RivalOff = ledger.Minor(e.rival.off(d.applied), d.cart.Currency)
 		}
-		o.refused = append(o.refused, e.Refused)
+		o.refused = append(o.refused, refusedOffer{refused: e.Refused})
 	}
 }
 
 // write copies what was worked out.
 func (p *pricing) write(o *outcome) {
+	o.customer = p.cart.Customer.Key
 	o.lines, o.shipping, o.parts, o.cuts = p.cart.Lines, p.cart.Shipping, slices.Clone(p.parts), append([]cut(nil), p.cuts...)
 	for i := range p.deliveries {
 		for _, c := range p.deliveries[i].off {

@@ -13,20 +13,30 @@ func (d *decision) judge(e *entry) *Refusal {
 		own := *e.Refused // the caller's stays as it is
 		return d.concern(e, &own)
 	}
-	if refused := d.judgeOffer(e); refused != nil {
-		return d.concern(e, refused)
+	refused := d.judgeOffer(e)
+	if refused == nil || refused == &d.tooLittle {
+		return refused
 	}
-	return nil
+	return d.concern(e, refused)
 }
 
 // concern completes a refusal with whom it concerns.
 func (d *decision) concern(e *entry, refused *Refusal) *Refusal {
-	refused.Code, refused.Offer = e.Code, cmp.Or(e.offerID(), refused.Offer)
-	refused.Coupon = cmp.Or(e.couponID(), refused.Coupon)
-	if e.Version != nil {
-		refused.Name, refused.At = e.Version.offer.Name, e.Version.local(refused.At)
+	c := Candidate{Version: e.Version, Coupon: e.Coupon, Code: e.Code}
+	return c.concern(refused, d.cart.Customer.Key)
+}
+
+// concern completes a refusal with whom it concerns, for a customer.
+func (c *Candidate) concern(refused *Refusal, customer string) *Refusal {
+	refused.Code = c.Code
+	if c.Coupon != nil {
+		refused.Coupon = cmp.Or(c.Coupon.ID, refused.Coupon)
+		refused.Own = c.Coupon.Holder != "" && c.Coupon.Holder == customer
 	}
-	refused.Own = e.Coupon != nil && e.Coupon.Holder != "" && e.Coupon.Holder == d.cart.Customer.Key
+	if c.Version != nil {
+		offer := &c.Version.offer
+		refused.Offer, refused.Name, refused.At = cmp.Or(offer.ID, refused.Offer), offer.Name, c.Version.local(refused.At)
+	}
 	return refused
 }
 
@@ -52,7 +62,11 @@ func (d *decision) judgeOffer(e *entry) *Refusal {
 	if !offer.Benefit.in(d.cart.Currency) {
 		return &Refusal{Reason: ReasonCurrency, Currency: d.cart.Currency}
 	}
-	if refused := d.judgeConditions(e, false); refused != nil {
+	if e.Version.minimum != nil {
+		if refused := d.judgeMinimum(e); refused != nil {
+			return refused
+		}
+	} else if refused := d.judgeConditions(e, false); refused != nil {
 		return refused
 	}
 	if d.free {
@@ -62,6 +76,22 @@ func (d *decision) judgeOffer(e *entry) *Refusal {
 		return refused
 	}
 	e.alone = e.amount
+	return nil
+}
+
+// judgeMinimum judges a minimum spend that is the offer's only condition.
+func (d *decision) judgeMinimum(e *entry) *Refusal {
+	needed, ok := e.Version.minimum.In(d.cart.Currency)
+	if !ok {
+		return d.judgeConditions(e, false)
+	}
+	e.found = 0
+	for _, i := range e.lines {
+		e.found += d.totals[i]
+	}
+	if e.found < needed.Minor() {
+		return &d.tooLittle
+	}
 	return nil
 }
 
@@ -141,8 +171,13 @@ func (d *decision) pickLines(e *entry) *Refusal {
 	if e.Version.stage == shippingStage {
 		e.deliveries = d.pickDeliveries(offer)
 	}
-	e.lines = d.narrow(e)
-	if !e.Version.single || e.everywhere || len(d.exclusions) > 0 || offer.ShopPromotions == SkipPromoted && len(d.promoted) > 0 {
+	if e.lines == nil {
+		e.lines = d.narrow(e)
+	}
+	if e.Version.single && e.anchor != nil && d.plain && len(e.lines) > 0 {
+		return nil
+	}
+	if !e.Version.single || e.anchor == nil || len(d.exclusions) > 0 || offer.ShopPromotions == SkipPromoted && len(d.promoted) > 0 {
 		begin := len(d.picked)
 		for _, i := range e.lines {
 			d.pickLine(e, i)
@@ -172,10 +207,16 @@ func (d *decision) pickLines(e *entry) *Refusal {
 
 // narrow gives the lines that may count for an entry, by one list of its scope.
 func (d *decision) narrow(e *entry) []int {
-	if e.everywhere {
+	if e.anchor == nil {
 		return d.byID
 	}
-	slots := d.lines.named(e.Version, e.list, e.numbers, d.names)
+	if len(e.anchor.numbers) == 1 {
+		if slot := d.lines.slots[e.anchor.numbers[0]]; slot > 0 {
+			return d.lines.of(slot - 1)
+		}
+		return nil
+	}
+	slots := d.lines.named(e.Version, e.anchor.list, e.anchor.numbers, d.names)
 	switch len(slots) {
 	case 0:
 		return nil
@@ -204,7 +245,9 @@ func (d *decision) pickLine(e *entry, i int) {
 func (c *Cart) promotedBy() []string {
 	all := slices.Clip(c.Promotions)
 	for i := range c.Lines {
-		all = append(all, c.Lines[i].Promotions...)
+		if promotions := c.Lines[i].Promotions; len(promotions) > 0 {
+			all = append(all, promotions...)
+		}
 	}
 	return all
 }

@@ -167,6 +167,8 @@ func (s *sets) shortest() (list nameKind, found bool) {
 // them, in the order of the lines' ids. So many offers need not look at every line
 // each, and a line costs as much as it has names.
 type lineIndex struct {
+	found  []int32 // the numbers of the lines' names, in cart order
+	ends   []int32 // by line: where its numbers end
 	slots  []int32 // by a name's number: its slot, counted from 1; 0: no line has it
 	met    []met   // by slot
 	pairs  []pair  // of slots and lines, as they were met
@@ -186,19 +188,17 @@ type met struct {
 
 type pair struct{ slot, line int32 }
 
-// build indexes the lines of a cart by the names that have numbers.
-func (x *lineIndex) build(n *names, lines []Line, byID []int) {
+// build indexes the lines by the numbers found.
+func (x *lineIndex) build(n *names, byID []int) {
 	x.byID = byID
 	x.slots = slices.Grow(x.slots[:0], len(n.all))[:len(n.all)]
 	for _, i := range byID {
-		line := &lines[i]
-		x.meet(n.find(productName, line.Product), i)
-		x.meet(n.find(sellerName, line.Seller), i)
-		for _, c := range line.Categories {
-			x.meet(n.find(categoryName, c), i)
+		begin := int32(0)
+		if i > 0 {
+			begin = x.ends[i-1]
 		}
-		for _, t := range line.Tags {
-			x.meet(n.find(tagName, t), i)
+		for _, number := range x.found[begin:x.ends[i]] {
+			x.meet(number, i)
 		}
 	}
 	sum := int32(0)
@@ -214,9 +214,6 @@ func (x *lineIndex) build(n *names, lines []Line, byID []int) {
 }
 
 func (x *lineIndex) meet(number int32, line int) {
-	if number < 0 {
-		return
-	}
 	slot := x.slots[number]
 	if slot == 0 {
 		x.met = append(x.met, met{number: number, last: -1})

@@ -18,17 +18,19 @@ const (
 
 // names numbers the names that offers ask for, from 0. It is a hash table with open
 // addressing, so that a line's names are looked up without a map's cost, and a pooled
-// one is emptied without giving its memory back.
+// one is emptied without giving its memory back. A slot holds all bytes of a short name,
+// as most are, so that finding one looks at nothing else.
 type names struct {
-	seed  uint64
+	seeds [2]uint64
 	slots []nameSlot // a power of two of them, at most half of them taken
 	all   []kindName // by number
 	kinds [nameKinds]int
 }
 
 type nameSlot struct {
-	hash   uint32
-	number int32 // counted from 1; 0: free
+	first, last uint64 // the name's words; of a long one its hash
+	form        uint32
+	number      int32 // counted from 1; 0: free
 }
 
 type kindName struct {
@@ -39,7 +41,7 @@ type kindName struct {
 // empty makes room for n names, and forgets those it has.
 func (x *names) empty(n int) {
 	if x.slots == nil {
-		x.seed = rand.Uint64() // so that nobody can choose names that collide; numbers do not depend on it
+		x.seeds = [2]uint64{rand.Uint64(), rand.Uint64()} // so that nobody can choose names that collide; numbers do not depend on it
 	}
 	size := 16
 	for size < 2*n {
@@ -54,22 +56,21 @@ func (x *names) empty(n int) {
 	x.all, x.kinds = x.all[:0], [nameKinds]int{}
 }
 
-// hash multiplies and folds the name's bytes, eight at a time, as wyhash does. It is
-// written out because most names are short: then hash/maphash takes three times as long.
-func (x *names) hash(k nameKind, text string) uint64 {
-	h := x.seed ^ uint64(k)<<56 ^ uint64(len(text))
-	for ; len(text) > 8; text = text[8:] {
-		h = fold(h ^ word(text))
+// shortName is up to how many bytes two words hold a name.
+const shortName = 16
+
+// words are a text of up to shortName bytes: together with its length they say all of
+// its bytes, some of them twice.
+func words(s string) (first, last uint64) {
+	switch n := len(s); {
+	case n >= 8:
+		return word(s), word(s[n-8:])
+	case n >= 4:
+		return uint64(half(s)) | uint64(half(s[n-4:]))<<32, 0
+	case n > 0:
+		return uint64(s[0]) | uint64(s[n/2])<<8 | uint64(s[n-1])<<16, 0
 	}
-	var last uint64
-	if len(text) == 8 {
-		last = word(text)
-	} else {
-		for i := range len(text) {
-			last = last<<8 | uint64(text[i])
-		}
-	}
-	return fold(h ^ last)
+	return 0, 0
 }
 
 // word is the first eight bytes of a text.
@@ -79,9 +80,37 @@ func word(s string) uint64 {
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
-func fold(h uint64) uint64 {
-	high, low := bits.Mul64(h^0x2d358dccaa6c78a5, 0x8bb84b93962eacc9)
+// half is the first four.
+func half(s string) uint32 {
+	_ = s[3]
+	return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
+}
+
+// key is what a slot of a name holds.
+func (x *names) key(k nameKind, text string) (first, last uint64, form uint32) {
+	form = uint32(len(text))<<8 | uint32(k)
+	if len(text) <= shortName {
+		first, last = words(text)
+		return first, last, form
+	}
+	h := x.seeds[0]
+	for ; len(text) > 8; text = text[8:] {
+		h = fold(h^word(text), x.seeds[1])
+	}
+	rest, _ := words(text)
+	return fold(h^rest, x.seeds[1]), 0, form
+}
+
+// fold multiplies and folds, as wyhash does. It is written out because most names are
+// short: then hash/maphash takes three times as long.
+func fold(a, b uint64) uint64 {
+	high, low := bits.Mul64(a, b)
 	return high ^ low
+}
+
+// place is where to begin looking for a key.
+func (x *names) place(first, last uint64, form uint32) uint64 {
+	return fold(first^x.seeds[0]^uint64(form), last^x.seeds[1])
 }
 
 // find gives a name's number; -1 when it has none.
@@ -89,37 +118,39 @@ func (x *names) find(k nameKind, text string) int32 {
 	if x.kinds[k] == 0 {
 		return -1
 	}
-	h := x.hash(k, text)
+	n := len(text)
+	form := uint32(n)<<8 | uint32(k)
+	var first, last uint64
+	if n >= 8 && n <= shortName {
+		first, last = word(text), word(text[n-8:])
+	} else {
+		first, last, _ = x.key(k, text)
+	}
 	mask := uint64(len(x.slots) - 1)
-	for i := h & mask; ; i = (i + 1) & mask {
-		slot := x.slots[i]
+	for i := x.place(first, last, form) & mask; ; i = (i + 1) & mask {
+		slot := &x.slots[i]
 		if slot.number == 0 {
 			return -1
 		}
-		if slot.hash == uint32(h>>32) {
-			if n := &x.all[slot.number-1]; n.kind == k && n.text == text {
-				return slot.number - 1
-			}
+		if slot.first == first && slot.last == last && slot.form == form && (n <= shortName || x.all[slot.number-1].text == text) {
+			return slot.number - 1
 		}
 	}
 }
 
 // add gives a name's number, a new one when it has none. There must be room for it.
 func (x *names) add(k nameKind, text string) int32 {
-	h := x.hash(k, text)
-	mask := uint64(len(x.slots) - 1)
-	for i := h & mask; ; i = (i + 1) & mask {
-		slot := &x.slots[i]
-		if slot.number == 0 {
-			x.all = append(x.all, kindName{text, k})
-			x.kinds[k]++
-			*slot = nameSlot{uint32(h >> 32), int32(len(x.all))}
-			return slot.number - 1
-		}
-		if slot.hash == uint32(h>>32) {
-			if n := &x.all[slot.number-1]; n.kind == k && n.text == text {
-				return slot.number - 1
-			}
-		}
+	if number := x.find(k, text); number >= 0 {
+		return number
 	}
+	first, last, form := x.key(k, text)
+	mask := uint64(len(x.slots) - 1)
+	i := x.place(first, last, form) & mask
+	for x.slots[i].number > 0 {
+		i = (i + 1) & mask
+	}
+	x.all = append(x.all, kindName{text, k})
+	x.kinds[k]++
+	x.slots[i] = nameSlot{first, last, form, int32(len(x.all))}
+	return int32(len(x.all)) - 1
 }

@@ -11,6 +11,7 @@ import (
 // are put together from it when they are asked for, so that a quote whose total is all
 // that is wanted costs no more than that.
 type outcome struct {
+	customer string     // its key
 	lines    []Line     // as they were priced
 	shipping []Shipping // as it was priced
 	parts    []part     // those that lines begin as, in cart order, then what was cut off
@@ -18,13 +19,21 @@ type outcome struct {
 	less     []deliveryCut // what comes off deliveries, by delivery
 	applied  []appliedOffer
 	left     []leftOut // by offer
-	refused  []*Refusal
+	refused  []refusedOffer
 }
 
 // appliedOffer is an offer that applies, and what it takes off.
 type appliedOffer struct {
 	*Candidate
 	amount int64
+}
+
+// refusedOffer is an offer that does not apply: because its lines cost too little, or as
+// the refusal says.
+type refusedOffer struct {
+	*Candidate
+	found   int64 // what they cost
+	refused *Refusal
 }
 
 // leftOut is a line that an offer which applies passes over.
@@ -173,10 +182,20 @@ func (q *Quote) Gifts() []Gift {
 // Refused are the candidates that do not apply, each with the reason, in the order of
 // offers, coupons, codes.
 func (q *Quote) Refused() []*Refusal {
-	var all []*Refusal
-	for _, refused := range q.outcome.refused {
-		own := *refused
-		all = append(all, &own)
+	if len(q.outcome.refused) == 0 {
+		return nil
+	}
+	memory := make([]Refusal, len(q.outcome.refused))
+	all := make([]*Refusal, len(memory))
+	for i, r := range q.outcome.refused {
+		all[i] = &memory[i]
+		if r.refused != nil {
+			memory[i] = *r.refused
+			continue
+		}
+		needed, _ := r.Version.minimum.In(q.Subtotal.Currency())
+		memory[i] = Refusal{Reason: ReasonMinimumSpend, Found: q.money(r.found), Needed: needed, Missing: q.money(needed.Minor() - r.found)}
+		r.concern(&memory[i], q.outcome.customer)
 	}
 	return all
 }

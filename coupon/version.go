@@ -16,11 +16,13 @@ type Version struct {
 	anchor     nameKind // the list of In that names fewest, of those of up to maxFew names
 	anchored   bool     // there is one: every line that counts has one of its names
 	stage      stage
-	turn       int    // when it is worked out: by stage, then the higher priority first
-	bound      bool   // whether it applies may depend on others
-	single     bool   // one list names the lines that count, and nothing else is asked of them
-	hashed     hashed // the long lists of its benefit and its conditions
-	after      bool   // a condition is tested after the offers worked out before
+	turn       int     // when it is worked out: by stage, then the higher priority first
+	bound      bool    // whether it applies may depend on others
+	single     bool    // one list names the lines that count, and nothing else is asked of them
+	hashed     hashed  // the long lists of its benefit and its conditions
+	after      bool    // a condition is tested after the offers worked out before
+	always     bool    // it can be used at any instant
+	minimum    Amounts // of its only condition, where that is a minimum spend of the lines it counts before any offer
 	predicates map[predicateName]*RegisteredPredicate
 }
 
@@ -49,6 +51,12 @@ func newVersion(o Offer, predicates map[predicateName]*RegisteredPredicate) (*Ve
 	v.turn = int(v.stage)<<16 - o.Priority
 	v.bound = !o.Combine.Freely || o.Group.Name != "" || len(o.Limits) > 0
 	v.single = v.in.lists() == 1 && v.out.lists() == 0 && o.Scope.SaleItems == SaleItemsToo
+	v.always = v.bounds == (Interval{}) && len(o.Schedule.Blackouts) == 0 && len(o.Schedule.Weekly) == 0
+	if len(o.Conditions) == 1 {
+		if m, ok := o.Conditions[0].(MinimumSpend); ok && m.own() && !m.After {
+			v.minimum = m.Amounts
+		}
+	}
 	v.hashed.benefit(o.Benefit)
 	v.hashed.conditions(o.Conditions)
 	return v, nil
@@ -108,6 +116,9 @@ func (v *Version) Offer() Offer { return v.offer }
 // refuseTime is nil when the offer, and the coupon if there is one, can be used at
 // the instant.
 func (v *Version) refuseTime(c *Coupon, at time.Time) *Refusal {
+	if v.always && c == nil {
+		return nil
+	}
 	from, until := v.bounds.From, v.bounds.Until
 	if c != nil && !c.Expires.IsZero() { // fixed at issue: the version's own end and the life, whichever is first
 		until = c.Expires
