@@ -109,6 +109,49 @@ func TestCaseFaults(t *testing.T) {
 	}
 }
 
+// As long a claim, a note and as many notes as there may be; a claim ends with its lease.
+func TestCasesAtTheirLimits(t *testing.T) {
+	s := suspicious(t, memory.New(), "", 1)
+	id := s.queue()[0].ID
+	require.ErrorIs(t, second(s.ClaimCase(ctx, id, "kim", -1, noon)), referral.ErrRequest)
+	require.NoError(t, second0(s.ClaimCase(ctx, id, "kim", day, noon)))
+	for at, claimed := range map[time.Time]int{noon.Add(day - time.Microsecond): 1, noon.Add(day): 0} {
+		stats, err := s.CaseStats(ctx, "invite", noon, at)
+		require.NoError(t, err)
+		require.Equal(t, claimed, stats.Claimed)
+	}
+	require.NoError(t, second0(s.ClaimCase(ctx, id, "lee", time.Hour, noon.Add(day))))
+	for n := range 101 {
+		_, err := s.NoteCase(ctx, id, "kim", fmt.Sprintf("%0500d", n), noon)
+		require.Equal(t, n < 100, err == nil, "note %d: %v", n+1, err)
+	}
+	require.ErrorIs(t, second(s.NoteCase(ctx, id, "kim", strings.Repeat("x", 501), noon)), referral.ErrRequest)
+	require.ErrorIs(t, second(s.Case(ctx, strings.Repeat("x", storage.MaxID))), referral.ErrNoCase)
+	require.ErrorIs(t, second(s.Case(ctx, strings.Repeat("x", storage.MaxID+1))), referral.ErrNoCase)
+}
+
+// Of closed cases the last to be closed comes first, of open ones the next to lapse.
+func TestCasesInOrder(t *testing.T) {
+	s := suspicious(t, memory.New(), "", 3)
+	s.bind("jane", "late", noon)
+	s.pay("late", noon.Add(time.Hour))
+	open := s.queue()
+	require.Len(t, open, 4)
+	require.Equal(t, "late", open[3].Friend)
+	for i, c := range open {
+		require.NoError(t, second0(s.DecideCase(ctx, c.ID, referral.Judgement{Verdict: referral.Approve, Actor: "kim"}, noon.Add(time.Duration(i+2)*time.Hour))))
+	}
+	for _, program := range []string{"", "invite"} {
+		closed, err := s.Cases(ctx, referral.CaseQuery{Program: program, State: referral.CaseDecided})
+		require.NoError(t, err)
+		require.Len(t, closed.Cases, 4)
+		require.Equal(t, open[3].ID, closed.Cases[0].ID)
+	}
+	other, err := s.Cases(ctx, referral.CaseQuery{Program: "other", State: referral.CaseDecided})
+	require.NoError(t, err)
+	require.Empty(t, other.Cases)
+}
+
 // Every case is in one page, the next to lapse first, and the figures count them.
 func TestCasesPage(t *testing.T) {
 	s := suspicious(t, memory.New(), "", 7)

@@ -3,6 +3,7 @@ package referral_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -491,6 +492,43 @@ func TestReturnsOfWhatCounts(t *testing.T) {
 	cards.Parts = parts[1:]
 	require.Equal(t, referral.StateHeld, s.returned(cards, noon.Add(time.Minute)).State)
 	require.Equal(t, referral.StateVoided, s.returned(back("mia", "1", "rest", "6.00"), noon.Add(2*time.Minute)).State)
+}
+
+// Credit may pay for all of an order, and its parts may be all of it, or nothing.
+func TestPaymentsAtTheirLimits(t *testing.T) {
+	part := func(amounts ...string) []referral.Part {
+		var all []referral.Part
+		for _, amount := range amounts {
+			all = append(all, referral.Part{Amount: eur(amount)})
+		}
+		return all
+	}
+	for name, c := range map[string]struct {
+		payment referral.Payment
+		ok      bool
+	}{
+		"credit for all":       {referral.Payment{Credit: eur("20.00")}, true},
+		"credit for more":      {referral.Payment{Credit: eur("20.01")}, false},
+		"credit of nothing":    {referral.Payment{Credit: eur("0.00")}, true},
+		"credit below":         {referral.Payment{Credit: eur("-0.01")}, false},
+		"all in parts":         {referral.Payment{Parts: part("15.00", "0.00", "5.00")}, true},
+		"more in parts":        {referral.Payment{Parts: part("15.00", "5.01")}, false},
+		"a part of less":       {referral.Payment{Parts: part("-0.01")}, false},
+		"a part of too much":   {referral.Payment{Parts: part("20.01")}, false},
+		"the most parts":       {referral.Payment{Parts: part(strings.Split(strings.Repeat("0.01 ", 99)+"0.01", " ")...)}, true},
+		"more than the most":   {referral.Payment{Parts: part(strings.Split(strings.Repeat("0.01 ", 100)+"0.01", " ")...)}, false},
+		"another currency":     {referral.Payment{Credit: money("1.00", "USD")}, false},
+		"parts of other money": {referral.Payment{Parts: []referral.Part{{Amount: money("1.00", "USD")}}}, false},
+	} {
+		s := newShop(t, inCredit())
+		c.payment.Order, c.payment.Customer, c.payment.Amount = "o", "mia", eur("20.00")
+		_, err := s.OrderPaid(ctx, c.payment, noon)
+		if c.ok {
+			require.NoError(t, err, name)
+		} else {
+			require.ErrorIs(t, err, referral.ErrRequest, name)
+		}
+	}
 }
 
 // What comes back of an order that is none of a confirmed referral's is not noted.

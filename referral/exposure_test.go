@@ -2,8 +2,13 @@ package referral_test
 
 import (
 	"fmt"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/referral"
 )
 
@@ -23,4 +28,54 @@ func ExampleProgram_MaxExposure() {
 	// [120000.00 EUR] 20000 welcome
 	// [the cap of 8 friends per referrer]
 	// [50000.00 EUR] [the cap of 8 friends per referrer the budget of 50000.00 EUR]
+}
+
+// The most that a program can give, by hand; a bound is named only where it binds.
+func TestMaxExposureByHand(t *testing.T) {
+	credit := func(amount string) referral.Earning { return referral.Earning{Credit: coupon.Amounts{eur(amount)}} }
+	for name, c := range map[string]struct {
+		change             func(*referral.Program)
+		referrers, friends int64
+		want               referral.Exposure
+	}{
+		"nobody":  {func(*referral.Program) {}, 0, 0, referral.Exposure{}},
+		"friends": {func(*referral.Program) {}, 2, 10, referral.Exposure{Worth: coupon.Amounts{eur("100.00")}}},
+		"as many as the cap": {func(p *referral.Program) { p.Caps = []referral.Cap{{Friends: 5}} }, 2, 10,
+			referral.Exposure{Worth: coupon.Amounts{eur("100.00")}}},
+		"one more than the cap": {func(p *referral.Program) { p.Caps = []referral.Cap{{Friends: 5}} }, 2, 11,
+			referral.Exposure{Worth: coupon.Amounts{eur("100.00")}, Bounds: []string{"the cap of 5 friends per referrer"}}},
+		"a cap of nobody who earns": {func(p *referral.Program) {
+			p.Caps, p.Rewards[0].Side, p.Rewards[0].Step = []referral.Cap{{Friends: 5}}, referral.Referee, referral.Registered
+		}, 2, 11, referral.Exposure{Worth: coupon.Amounts{eur("110.00")}}},
+		"as much as the cap": {func(p *referral.Program) { p.Caps = []referral.Cap{{Amount: eur("50.00")}} }, 2, 10,
+			referral.Exposure{Worth: coupon.Amounts{eur("100.00")}}},
+		"more than the cap": {func(p *referral.Program) { p.Caps = []referral.Cap{{Amount: eur("49.99")}} }, 2, 10,
+			referral.Exposure{Worth: coupon.Amounts{eur("99.98")}, Bounds: []string{"the cap of 49.99 EUR per referrer"}}},
+		"as much as the budget": {func(p *referral.Program) { p.Budget = eur("100.00") }, 2, 10,
+			referral.Exposure{Worth: coupon.Amounts{eur("100.00")}}},
+		"more than the budget": {func(p *referral.Program) { p.Budget = eur("99.99") }, 2, 10,
+			referral.Exposure{Worth: coupon.Amounts{eur("99.99")}, Bounds: []string{"the budget of 99.99 EUR"}}},
+		"milestones": {func(p *referral.Program) {
+			p.Rewards, p.Milestones = nil, []referral.Milestone{{Friends: 3, Repeat: true, Earning: credit("7.00")}, {Friends: 4, Earning: credit("1.00")}}
+		}, 1, 11, referral.Exposure{Worth: coupon.Amounts{eur("22.00")}}}, // 3 × 7.00 and 1.00
+		"the shop's own": {func(p *referral.Program) {
+			p.Rewards[0].Earning = referral.Earning{Custom: &referral.Custom{Kind: "miles"}}
+		}, 2, 10,
+			referral.Exposure{Custom: map[string]int64{"miles": 10}}},
+	} {
+		p := inCredit(c.change)
+		got, err := p.MaxExposure(c.referrers, c.friends)
+		require.NoError(t, err, name)
+		require.Equal(t, c.want, got, name)
+	}
+	p := inCredit()
+	for _, below := range [][2]int64{{-1, 0}, {0, -1}} {
+		require.ErrorIs(t, second(p.MaxExposure(below[0], below[1])), referral.ErrRequest)
+	}
+	p.Rewards[0].Credit = coupon.Amounts{eur("0.01")}
+	got, err := p.MaxExposure(1, math.MaxInt64)
+	require.NoError(t, err)
+	require.Equal(t, coupon.Amounts{ledger.Minor(math.MaxInt64, euro)}, got.Worth)
+	p.Rewards[0].Credit = coupon.Amounts{eur("0.02")}
+	require.ErrorIs(t, second(p.MaxExposure(1, math.MaxInt64)), ledger.ErrOverflow)
 }

@@ -155,6 +155,11 @@ func TestProgramsAtTheirLimits(t *testing.T) {
 		"boost": func(p *referral.Program, beyond int64) {
 			p.Boosts[0].Name = strings.Repeat("b", referral.MaxKey+int(beyond))
 		},
+		"hold":  func(p *referral.Program, beyond int64) { p.Hold = 10*365*day + time.Duration(beyond)*time.Microsecond },
+		"begin": func(p *referral.Program, beyond int64) { p.Schedule.From = time.UnixMicro(1 - beyond) },
+		"end": func(p *referral.Program, beyond int64) {
+			p.Schedule.Until = time.Date(9999, 12, 31, 23, 59, 59+int(beyond), 0, time.UTC)
+		},
 		"score": func(p *referral.Program, beyond int64) { p.Checks[0].Score = 1000 + beyond },
 		"year": func(p *referral.Program, beyond int64) {
 			p.Checks[0].Within = 366*day + time.Duration(beyond)*time.Microsecond

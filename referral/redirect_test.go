@@ -25,10 +25,10 @@ func ExampleParseRedirect() {
 }
 
 var (
-	paths = []string{"/", "/a", "/a/", "/a.b/c-d_e~f", "/%C3%A9", "/é", "/a;b=c,d", "/a:b", "/@jane", "/100%25", "/a%20b"[:2], "/..", "/./a", "/https:/x"}
+	paths = []string{"/", "/a", "/a/", "/a.b/c-d_e~f", "/%C3%A9", "/é", "/a;b=c,d", "/a:b", "/@jane", "/100%25", "/a%20b"[:2], "/..", "/./a", "/https:/x", "/%25252541", "/" + strings.Repeat("a", 2047), "/\u00a1"}
 	traps = []string{
 		"", "a", "//evil.com", "///evil.com", `/\evil.com`, `\\evil.com`, `\/evil.com`, `/a\..\b`, "https:/evil.com", "https:evil.com", "https://evil.com",
-		"javascript:alert(1)", "data:,x", " /a", "\t/a", "/\t/evil.com", "/\n/evil.com", "/\r\nSet-Cookie: a=b", "/a b", "/a\x00", "/\x7f", "/\u0085", "/\u2028", "/\xff",
+		"javascript:alert(1)", "data:,x", " /a", "\t/a", "/\t/evil.com", "/\n/evil.com", "/\r\nSet-Cookie: a=b", "/a b", "/a\x00", "/\x7f", "/\u0080", "/\u0085", "/\u00a0", "/\u2028", "/\xff", "/%2525252541",
 		"/%2f/evil.com", "/%2F%2fevil.com", "/%5cevil.com", "/%255cevil.com", "/%252f%252fevil.com", "/%25252525252fevil.com", "/%0d%0aSet-Cookie:a", "/%09/evil.com", "/%00",
 		"/%", "/%zz", "/a?b=//evil.com", "/a?b", "/a#b", "/./%2fevil.com", "//evil.com/%2f..", "/a//b", "/.//evil.com", "//", "/%20", "/" + strings.Repeat("a", 2048),
 	}

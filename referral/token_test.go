@@ -93,6 +93,21 @@ func TestTokenKeysRotate(t *testing.T) {
 	require.ErrorIs(t, second(renamed.Read(referral.PurposeLink, before, noon)), referral.ErrToken)
 }
 
+func TestTokensOfTheLongestPayload(t *testing.T) {
+	signer, err := referral.NewSigner(signingKey("a", 1))
+	require.NoError(t, err)
+	for beyond := range 2 {
+		payload := strings.Repeat("x", 256+beyond)
+		token, err := signer.Sign("link", payload, noon.Add(day))
+		require.Equal(t, beyond == 0, err == nil, err)
+		if err == nil {
+			read, err := signer.Read("link", token, noon)
+			require.NoError(t, err)
+			require.Equal(t, payload, read)
+		}
+	}
+}
+
 func TestSignerFaults(t *testing.T) {
 	for name, keys := range map[string][]referral.SigningKey{
 		"none":        nil,
