@@ -40,6 +40,14 @@ func (n naive) Apply(ctx context.Context, b storage.Batch) error {
 	}
 }
 
+func (n naive) ApplyEach(ctx context.Context, batches []storage.Batch) []error {
+	var answers []error
+	for _, b := range batches {
+		answers = append(answers, n.Apply(ctx, b))
+	}
+	return answers
+}
+
 // check judges the batch with a copy of what it concerns.
 func (n naive) check(ctx context.Context, b storage.Batch) error {
 	ops, err := b.Ops()

@@ -489,9 +489,9 @@ func (s *Service) Redemption(ctx context.Context, order string) (Redemption, err
 // Redeeming does not wait for it. Run it every minute or so, in as many processes
 // as you like; limit is how many it looks at, default 1,000.
 func (s *Service) Sweep(ctx context.Context, now time.Time, limit int) (ledger.Report, error) {
-	return ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindRedemption, Now: now, Limit: limit},
-		func(ctx context.Context, doc storage.Doc) (storage.Batch, error) {
-			expired, err := plan(ctx, s, now, []storage.Key{doc.Key}, func(w *work) (struct{}, error) {
+	return ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindRedemption, Now: now, Limit: limit, Crew: s.crew},
+		func(ctx context.Context, read storage.Store, doc storage.Doc) (storage.Batch, error) {
+			expired, err := plan(ctx, s.Through(read), now, []storage.Key{doc.Key}, func(w *work) (struct{}, error) {
 				return struct{}{}, w.lapse([]string{doc.Key.ID})
 			})
 			return expired.Batch, err

@@ -72,6 +72,7 @@ type Service struct {
 	predicates map[predicateName]*RegisteredPredicate
 	catalog    *offerCache
 	codes      codeKeys
+	crew       *ledger.Crew
 	bound      bool // made by In: what it reads may never be committed
 }
 
@@ -87,7 +88,7 @@ func New(store storage.Store, options Options) *Service {
 		options.Random = rand.Reader
 	}
 	return &Service{
-		store: store, options: options, predicates: predicatesByName(options.Predicates), catalog: newOfferCache(), codes: newCodeKeys(&options),
+		store: store, options: options, predicates: predicatesByName(options.Predicates), catalog: newOfferCache(), codes: newCodeKeys(&options), crew: new(ledger.Crew),
 	}
 }
 
@@ -97,6 +98,15 @@ func (s *Service) In(store storage.Store) *Service {
 	bound := *s
 	bound.store, bound.bound = store, true
 	return &bound
+}
+
+// Through is the same service on the same data seen through another store, which is
+// bound to no transaction: one that counts reads, or gathers them. It is a cheap copy
+// that shares the catalogue.
+func (s *Service) Through(store storage.Store) *Service {
+	through := *s
+	through.store = store
+	return &through
 }
 
 // get reads documents by key, in as many calls as the store's limit asks for; an

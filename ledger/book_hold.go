@@ -97,7 +97,7 @@ func (b *Book) endHold(ctx context.Context, id string, decide func(storage.Doc) 
 // LapseHolds sends back what is held and whose time is over.
 func (b *Book) LapseHolds(ctx context.Context, o SweepOptions) (Report, error) {
 	o.Kind = holdKind
-	return Sweep(ctx, b.store, o, func(_ context.Context, doc storage.Doc) (storage.Batch, error) {
+	return Sweep(ctx, b.store, o, func(_ context.Context, _ storage.Store, doc storage.Doc) (storage.Batch, error) {
 		plan, err := PlanLapseHold(doc, o.Now, b.options.Floors...)
 		return plan.Batch, err
 	})

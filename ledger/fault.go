@@ -92,8 +92,16 @@ func readFaults(ctx context.Context, store storage.Store, docs []storage.Doc) (m
 	if err != nil {
 		return nil, err
 	}
-	faults := make(map[storage.Key]faultRecord, len(found))
-	for _, doc := range found {
+	return faultsIn(found)
+}
+
+// faultsIn are the faults among documents, by the document that failed.
+func faultsIn(docs []storage.Doc) (map[storage.Key]faultRecord, error) {
+	faults := make(map[storage.Key]faultRecord)
+	for _, doc := range docs {
+		if doc.Key.Kind != faultKind {
+			continue
+		}
 		record, err := faultCodec.Decode(doc)
 		if err != nil {
 			return nil, err

@@ -157,7 +157,7 @@ func refused(err error) bool {
 // SweepOperations forgets the operations whose time is over.
 func SweepOperations(ctx context.Context, store storage.Store, o SweepOptions) (Report, error) {
 	o.Kind = operationKind
-	return Sweep(ctx, store, o, func(_ context.Context, doc storage.Doc) (storage.Batch, error) {
+	return Sweep(ctx, store, o, func(_ context.Context, _ storage.Store, doc storage.Doc) (storage.Batch, error) {
 		return storage.Batch{Drops: []storage.Drop{{Key: doc.Key, Version: doc.Version}}}, nil
 	})
 }

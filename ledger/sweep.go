@@ -1,9 +1,11 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -17,7 +19,8 @@ type SweepOptions struct {
 	Kind  string    // of the documents
 	Now   time.Time // documents due at this instant or before are handled
 	Limit int       // documents looked at in this call; default 1,000
-	Batch int       // documents whose batches are applied together; default 20
+	Batch int       // about how many documents are handled together; default 100
+	Crew  *Crew     // the workers that share the documents out among themselves; default: this one alone
 }
 
 // Report says what a sweep or a delivery did.
@@ -49,14 +52,20 @@ func (r *Report) fail(f Fault) {
 	}
 }
 
-// Sweep handles the documents of a kind that are due: those that lapse, mature
-// or time out. plan decides what becomes of one; its batch must put or drop that
-// document at the version given, which is what keeps two workers from handling
-// it twice. Any number of workers may sweep at once, in any number of processes.
+// SweepPlan decides what becomes of one document that is due; its batch must put or
+// drop that document at the version given, which is what keeps two workers from
+// handling it twice. It reads from the store that it is given, and only from its own
+// goroutine: what the plans of several documents want to know is read in one call.
+// They run in turns, never at the same time.
+type SweepPlan func(ctx context.Context, read storage.Store, doc storage.Doc) (storage.Batch, error)
+
+// Sweep handles the documents of a kind that are due. Any number of workers may sweep
+// at once, in any number of processes.
 //
-// A worker goes through pages of due documents from a random place in each, and
-// applies the batches of several documents together. A group that is refused is
-// halved; a document refused alone is planned again as it is by then.
+// A worker goes through pages of due documents in groups, in an order of its own, and
+// plans and writes the documents of a group together: where the store is a
+// [storage.Grouper], each judged by itself, elsewhere in one batch, which is halved
+// when it is refused. What was refused is planned again as it is by then.
 //
 // A document whose plan fails, or is refused each time, is put off: only its due
 // instant moves, by a minute and then twice as long each time up to a day; the
@@ -65,9 +74,7 @@ func (r *Report) fail(f Fault) {
 //
 // The error is one of the store or the context; what the report says happened
 // has happened even then.
-func Sweep(ctx context.Context, store storage.Store, o SweepOptions,
-	plan func(context.Context, storage.Doc) (storage.Batch, error),
-) (Report, error) {
+func Sweep(ctx context.Context, store storage.Store, o SweepOptions, plan SweepPlan) (Report, error) {
 	if !isInstant(o.Now) {
 		return Report{}, fmt.Errorf("%w: the instant %s of a sweep is not between 1970 and 9999", ErrInvalid, o.Now)
 	}
@@ -75,26 +82,17 @@ func Sweep(ctx context.Context, store storage.Store, o SweepOptions,
 		o.Limit = 1000
 	}
 	if o.Batch <= 0 {
-		o.Batch = 20
+		o.Batch = storage.PageSize
+	}
+	if o.Crew == nil {
+		o.Crew = new(Crew)
 	}
 	s := sweep{store: store, options: o, plan: plan, seen: make(map[string]struct{})}
-	var after storage.Cursor
-	for left := o.Limit; left > 0; {
-		page, err := store.List(ctx, storage.Query{
-			Kind: o.Kind, DueBefore: o.Now.UnixMicro() + 1, After: after, Limit: min(left, storage.PageSize),
-		})
-		if err == nil {
-			err = s.page(ctx, page.Docs)
-		}
-		if err != nil {
-			return s.report, fmt.Errorf("ledger: sweep of %s: %w", o.Kind, err)
-		}
-		left -= len(page.Docs)
-		if after = page.Next; after == "" {
-			break
-		}
+	err := s.run(ctx)
+	if err != nil {
+		return s.report, fmt.Errorf("ledger: sweep of %s: %w", o.Kind, err)
 	}
-	err := s.report.look(ctx, store, o.Kind, o.Now)
+	err = s.report.look(ctx, store, o.Kind, o.Now)
 	return s.report, err
 }
 
@@ -118,72 +116,159 @@ func (r *Report) look(ctx context.Context, store storage.Store, kind string, now
 type sweep struct {
 	store   storage.Store
 	options SweepOptions
-	plan    func(context.Context, storage.Doc) (storage.Batch, error)
+	plan    SweepPlan
 	seen    map[string]struct{} // ids; a document that is due again at once waits for the next sweep
+	after   storage.Cursor
+	ended   bool // there is nothing after that
+	looked  int  // at documents
 	report  Report
 }
 
 // sweepItem is a document and what has been decided about it.
 type sweepItem struct {
-	doc   storage.Doc
-	fault faultRecord // its faults so far
-	batch storage.Batch
+	doc     storage.Doc
+	fault   faultRecord // its faults so far
+	batch   storage.Batch
+	planned error // why it can't be decided
+	refusal error // why it was not written
 }
 
-func (s *sweep) page(ctx context.Context, docs []storage.Doc) error {
-	docs = slices.DeleteFunc(docs, func(doc storage.Doc) bool {
-		_, again := s.seen[doc.Key.ID]
-		s.seen[doc.Key.ID] = struct{}{}
-		return again
-	})
-	if len(docs) == 0 {
-		return nil
-	}
-	start := rand.IntN(len(docs))
-	docs = slices.Concat(docs[start:], docs[:start])
-	faults, err := readFaults(ctx, s.store, docs)
-	if err != nil {
-		return err
-	}
-	for group := range slices.Chunk(docs, s.options.Batch) {
-		var items []sweepItem
-		for _, doc := range group {
-			item := sweepItem{doc: doc, fault: faults[doc.Key]}
-			switch ok, err := s.decide(ctx, &item); {
-			case err != nil:
-				return err
-			case ok:
-				items = append(items, item)
-			}
+// run handles one group after the other.
+func (s *sweep) run(ctx context.Context) error {
+	for s.looked < s.options.Limit {
+		group, err := s.options.Crew.next(ctx, s)
+		if err != nil || group == nil {
+			return err
 		}
-		if err := s.apply(ctx, items); err != nil {
+		err = s.group(ctx, group)
+		s.options.Crew.done(group)
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// decide asks the plan. Not ok: the item failed and has been put off.
-func (s *sweep) decide(ctx context.Context, item *sweepItem) (ok bool, err error) {
-	batch, err := s.plan(ctx, item.doc)
-	if ctx.Err() != nil {
-		return false, ctx.Err()
+// list is the next page of what is due.
+func (s *sweep) list(ctx context.Context) ([]storage.Doc, error) {
+	page, err := s.store.List(ctx, storage.Query{
+		Kind: s.options.Kind, DueBefore: s.options.Now.UnixMicro() + 1, After: s.after, Limit: min(s.options.Limit-s.looked, storage.MaxPage),
+	})
+	if s.after = page.Next; s.after == "" {
+		s.ended = true
 	}
-	if err == nil && !writes(batch, item.doc) {
-		err = errors.New("ledger: the plan leaves the document as it is: put or drop it at its version")
+	return page.Docs, err
+}
+
+// groups are documents in groups of about so many, in an order that is another each
+// time. Which are together follows from their ids: so another worker who lists the
+// same has the same groups, and gets into the way of one of them only.
+func groups(docs []storage.Doc, batch int) [][]storage.Doc {
+	n := 1
+	for n*2*batch <= len(docs) {
+		n *= 2
 	}
-	if err != nil {
-		return false, s.putOff(ctx, *item, err)
+	all := make([][]storage.Doc, n)
+	for _, doc := range docs {
+		hash := fnv.New32a()
+		hash.Write([]byte(doc.Key.ID))
+		group := &all[hash.Sum32()%uint32(n)]
+		*group = append(*group, doc)
 	}
-	if item.fault.Value.Attempts > 0 {
-		put, err := item.fault.resolved()
-		if err != nil {
-			return false, err
+	rand.Shuffle(n, func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all
+}
+
+// group handles documents together; those that were refused together again, and then
+// each alone.
+func (s *sweep) group(ctx context.Context, docs []storage.Doc) error {
+	for range 2 {
+		items, err := s.current(ctx, docs)
+		if err == nil {
+			items, err = s.decide(ctx, items)
 		}
-		batch.Puts = append(slices.Clip(batch.Puts), put)
+		if err == nil {
+			items, err = s.apply(ctx, items)
+		}
+		if err != nil {
+			return err
+		}
+		docs = docs[:0:0]
+		for _, item := range items {
+			docs = append(docs, item.doc)
+		}
 	}
-	item.batch = batch
-	return true, nil
+	for _, doc := range docs {
+		if err := s.alone(ctx, doc); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// current are the documents that have not changed since they were listed, and their
+// faults so far.
+func (s *sweep) current(ctx context.Context, docs []storage.Doc) ([]sweepItem, error) {
+	var items []sweepItem
+	for some := range slices.Chunk(docs, storage.MaxGet/2) {
+		keys := make([]storage.Key, 0, 2*len(some))
+		for _, doc := range some {
+			keys = append(keys, doc.Key, faultKey(doc.Key))
+		}
+		found, _, err := s.store.Get(ctx, keys)
+		if err != nil {
+			return nil, err
+		}
+		faults, err := faultsIn(found)
+		if err != nil {
+			return nil, err
+		}
+		versions := make(map[storage.Key]int64, len(found))
+		for _, doc := range found {
+			versions[doc.Key] = doc.Version
+		}
+		for _, doc := range some {
+			if versions[doc.Key] == doc.Version {
+				items = append(items, sweepItem{doc: doc, fault: faults[doc.Key]})
+			}
+		}
+	}
+	return items, nil
+}
+
+// decide asks the plan for all of some items, and puts off those that fail.
+func (s *sweep) decide(ctx context.Context, items []sweepItem) ([]sweepItem, error) {
+	together(ctx, s.store, len(items), func(read storage.Store, i int) {
+		item := &items[i]
+		if item.batch, item.planned = s.plan(ctx, read, item.doc); item.planned == nil {
+			item.planned = item.complete()
+		}
+	})
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	decided := items[:0]
+	for _, item := range items {
+		if item.planned == nil {
+			decided = append(decided, item)
+		} else if err := s.putOff(ctx, item, item.planned); err != nil {
+			return nil, err
+		}
+	}
+	return decided, nil
+}
+
+// complete adds to what was decided that a fault is resolved.
+func (item *sweepItem) complete() error {
+	if !writes(item.batch, item.doc) {
+		return errors.New("ledger: the plan leaves the document as it is: put or drop it at its version")
+	}
+	if item.fault.Value.Attempts == 0 {
+		return nil
+	}
+	put, err := item.fault.resolved()
+	item.batch.Puts = append(slices.Clip(item.batch.Puts), put)
+	return err
 }
 
 func writes(b storage.Batch, doc storage.Doc) bool {
@@ -191,32 +276,52 @@ func writes(b storage.Batch, doc storage.Doc) bool {
 		slices.ContainsFunc(b.Drops, func(d storage.Drop) bool { return d.Key == doc.Key && d.Version == doc.Version })
 }
 
-// apply writes the items together, or each half on its own when it is refused.
-func (s *sweep) apply(ctx context.Context, items []sweepItem) error {
+// apply writes the items together, and gives those that were refused.
+func (s *sweep) apply(ctx context.Context, items []sweepItem) (again []sweepItem, err error) {
 	if len(items) == 0 {
-		return nil
+		return nil, nil
 	}
-	err := s.write(ctx, items)
-	switch {
+	if grouper, ok := s.store.(storage.Grouper); ok {
+		batches := make([]storage.Batch, len(items))
+		for i := range items {
+			batches[i] = items[i].batch
+		}
+		var failed error
+		for i, err := range grouper.ApplyEach(ctx, batches) {
+			if items[i].refusal = err; err == nil {
+				s.report.Done++
+			} else if again = append(again, items[i]); !judged(err) {
+				failed = cmp.Or(failed, err)
+			}
+		}
+		return again, failed
+	}
+	switch err := s.join(ctx, items); {
 	case err == nil:
 		s.report.Done += len(items)
-		return nil
-	case !refused(err) && !errors.Is(err, storage.ErrInvalid):
-		return err
+		return nil, nil
+	case !judged(err):
+		return nil, err
 	case len(items) == 1:
-		return s.again(ctx, items[0], err)
+		items[0].refusal = err
+		return items, nil
 	}
 	half := len(items) / 2
-	if err := s.apply(ctx, items[:half]); err != nil {
-		return err
+	if again, err = s.apply(ctx, items[:half]); err != nil {
+		return again, err
 	}
-	return s.apply(ctx, items[half:])
+	more, err := s.apply(ctx, items[half:])
+	return append(again, more...), err
 }
 
-func (s *sweep) write(ctx context.Context, items []sweepItem) error {
+// judged says that a batch was refused, for what it says or for what there is.
+func judged(err error) bool { return refused(err) || errors.Is(err, storage.ErrInvalid) }
+
+// join writes items in one batch.
+func (s *sweep) join(ctx context.Context, items []sweepItem) error {
 	batches := make([]storage.Batch, len(items))
-	for i, item := range items {
-		batches[i] = item.batch
+	for i := range items {
+		batches[i] = items[i].batch
 	}
 	joined, err := storage.Join(batches...)
 	if err != nil {
@@ -225,31 +330,27 @@ func (s *sweep) write(ctx context.Context, items []sweepItem) error {
 	return s.store.Apply(ctx, joined)
 }
 
-// again is for an item that was refused alone: somebody else handled it, or what
-// its plan rests on has changed.
-func (s *sweep) again(ctx context.Context, item sweepItem, refusal error) error {
+// alone handles a document that was refused with others: somebody else handled it, or
+// what its plan rests on has changed.
+func (s *sweep) alone(ctx context.Context, doc storage.Doc) error {
+	var refusal sweepItem
 	for range applyAttempts {
-		docs, _, err := s.store.Get(ctx, []storage.Key{item.doc.Key})
-		if err != nil {
+		items, err := s.current(ctx, []storage.Doc{doc})
+		if err == nil {
+			items, err = s.decide(ctx, items)
+		}
+		if err == nil {
+			items, err = s.apply(ctx, items)
+		}
+		if err != nil || len(items) == 0 {
 			return err
 		}
-		if len(docs) == 0 || docs[0].Version != item.doc.Version {
-			return nil
-		}
-		if ok, err := s.decide(ctx, &item); err != nil || !ok {
-			return err
-		}
-		switch refusal = s.write(ctx, []sweepItem{item}); {
-		case refusal == nil:
-			s.report.Done++
-			return nil
-		case errors.Is(refusal, storage.ErrInvalid):
-			return s.putOff(ctx, item, refusal)
-		case !refused(refusal):
-			return refusal
+		refusal = items[0]
+		if errors.Is(refusal.refusal, storage.ErrInvalid) {
+			break
 		}
 	}
-	return s.putOff(ctx, item, refusal)
+	return s.putOff(ctx, refusal, refusal.refusal)
 }
 
 // putOff moves the item's due instant and records why, unless the item has

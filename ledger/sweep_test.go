@@ -26,7 +26,7 @@ func ExampleSweep() {
 		}}})
 	}
 	report, err := ledger.Sweep(ctx, store, ledger.SweepOptions{Kind: "review", Now: now.Add(time.Hour)},
-		func(_ context.Context, doc storage.Doc) (storage.Batch, error) {
+		func(_ context.Context, _ storage.Store, doc storage.Doc) (storage.Batch, error) {
 			decided := storage.Put(doc)
 			decided.Due = 0 // it wants no more attention
 			return storage.Batch{Puts: []storage.Put{decided}}, nil
@@ -61,13 +61,13 @@ func counter(t require.TestingT, store storage.Store, name string) int64 {
 	return values[name]
 }
 
-func sweepTasks(t require.TestingT, store storage.Store, now time.Time, plan func(context.Context, storage.Doc) (storage.Batch, error)) ledger.Report {
+func sweepTasks(t require.TestingT, store storage.Store, now time.Time, plan ledger.SweepPlan) ledger.Report {
 	report, err := ledger.Sweep(context.Background(), store, ledger.SweepOptions{Kind: "task", Now: now}, plan)
 	require.NoError(t, err)
 	return report
 }
 
-func always(_ context.Context, doc storage.Doc) (storage.Batch, error) { return done(doc), nil }
+func always(_ context.Context, _ storage.Store, doc storage.Doc) (storage.Batch, error) { return done(doc), nil }
 
 func TestSweepByManyWorkersHandlesNothingTwice(t *testing.T) {
 	store := audited(t, "task")
@@ -123,7 +123,7 @@ func TestSweepPutsOffWhatFails(t *testing.T) {
 	store := audited(t, "task")
 	due(t, store, 50)
 	bad := true
-	plan := func(ctx context.Context, doc storage.Doc) (storage.Batch, error) {
+	plan := func(ctx context.Context, _ storage.Store, doc storage.Doc) (storage.Batch, error) {
 		if doc.Key.ID == "0007" && bad {
 			return storage.Batch{}, errors.New("cannot decide: " + strings.Repeat("é", 600))
 		}
@@ -176,7 +176,7 @@ func TestSweepOfAFaultWithALongID(t *testing.T) {
 	require.NoError(t, store.Apply(context.Background(), storage.Batch{Puts: []storage.Put{{
 		Key: storage.Key{Kind: "task", ID: id}, Due: noon.UnixMicro(), Body: []byte(`{}`),
 	}}}))
-	report := sweepTasks(t, store, noon, func(context.Context, storage.Doc) (storage.Batch, error) { return storage.Batch{}, nil })
+	report := sweepTasks(t, store, noon, func(context.Context, storage.Store, storage.Doc) (storage.Batch, error) { return storage.Batch{}, nil })
 	require.Equal(t, 1, report.Failed)
 	assert.Equal(t, id, report.Faults[0].Key.ID)
 	assert.Contains(t, report.Faults[0].Message, "put or drop it")
@@ -187,7 +187,7 @@ func TestSweepOfPlansThatContradict(t *testing.T) {
 	store := audited(t, "task")
 	due(t, store, 30)
 	shared := storage.Key{Kind: "shared"}
-	plan := func(ctx context.Context, doc storage.Doc) (storage.Batch, error) {
+	plan := func(ctx context.Context, _ storage.Store, doc storage.Doc) (storage.Batch, error) {
 		docs, _, err := store.Get(ctx, []storage.Key{shared})
 		put := storage.Put{Key: shared, Body: []byte(`{}`)}
 		if len(docs) > 0 {
@@ -207,7 +207,7 @@ func TestSweepOfPlansThatContradict(t *testing.T) {
 func TestSweepHalves(t *testing.T) {
 	store := audited(t, "task")
 	due(t, store, 40)
-	plan := func(_ context.Context, doc storage.Doc) (storage.Batch, error) {
+	plan := func(_ context.Context, _ storage.Store, doc storage.Doc) (storage.Batch, error) {
 		batch := done(doc)
 		switch doc.Key.ID {
 		case "0003":
@@ -231,7 +231,7 @@ func TestSweepHalves(t *testing.T) {
 func TestSweepHandlesEachOnce(t *testing.T) {
 	store := audited(t, "task")
 	due(t, store, 250)
-	report := sweepTasks(t, store, noon.Add(time.Minute), func(_ context.Context, doc storage.Doc) (storage.Batch, error) {
+	report := sweepTasks(t, store, noon.Add(time.Minute), func(_ context.Context, _ storage.Store, doc storage.Doc) (storage.Batch, error) {
 		batch := done(doc)
 		batch.Puts[0].Due = noon.Add(time.Second).UnixMicro()
 		return batch, nil
@@ -255,7 +255,7 @@ func TestSweepStopsWithTheContext(t *testing.T) {
 	store := audited(t, "task")
 	due(t, store, 10)
 	ctx, cancel := context.WithCancel(context.Background())
-	report, err := ledger.Sweep(ctx, store, ledger.SweepOptions{Kind: "task", Now: noon}, func(_ context.Context, doc storage.Doc) (storage.Batch, error) {
+	report, err := ledger.Sweep(ctx, store, ledger.SweepOptions{Kind: "task", Now: noon}, func(_ context.Context, _ storage.Store, doc storage.Doc) (storage.Batch, error) {
 		cancel()
 		return done(doc), nil
 	})

@@ -372,7 +372,7 @@ func (s *Service) planVerdict(ctx context.Context, c *caseBody, refused *storage
 // settleCases closes cases whose deadline is over, for the list; their referrals know
 // it by themselves.
 func (s *Service) settleCases(ctx context.Context, now time.Time, limit int) (ledger.Report, error) {
-	return ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindCase, Now: now, Limit: limit}, func(_ context.Context, doc storage.Doc) (storage.Batch, error) {
+	return ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindCase, Now: now, Limit: limit, Crew: s.crew}, func(_ context.Context, _ storage.Store, doc storage.Doc) (storage.Batch, error) {
 		r, err := cases.Decode(doc)
 		if err != nil {
 			return storage.Batch{}, err

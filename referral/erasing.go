@@ -184,7 +184,7 @@ func (s *Service) revokeAll(ctx context.Context, subject string, now time.Time) 
 
 // finishSubjects does what was left of erasures and merges that stopped half-way.
 func (s *Service) finishSubjects(ctx context.Context, now time.Time, limit int) (ledger.Report, error) {
-	return ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindSubject, Now: now, Limit: limit, Batch: 1}, func(ctx context.Context, doc storage.Doc) (storage.Batch, error) {
+	return ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindSubject, Now: now, Limit: limit, Batch: 1}, func(ctx context.Context, _ storage.Store, doc storage.Doc) (storage.Batch, error) {
 		r, err := subjects.Decode(doc)
 		if err != nil {
 			return storage.Batch{}, err

@@ -48,6 +48,14 @@ func (n naive) Apply(ctx context.Context, b storage.Batch) error {
 	}
 }
 
+func (n naive) ApplyEach(ctx context.Context, batches []storage.Batch) []error {
+	var answers []error
+	for _, b := range batches {
+		answers = append(answers, n.Apply(ctx, b))
+	}
+	return answers
+}
+
 func (n naive) holds(ctx context.Context, op storage.Op) (bool, error) {
 	if op.Add != nil {
 		_, values, err := n.Get(ctx, nil, op.Add.Counter)

@@ -72,6 +72,7 @@ type Service struct {
 	options Options
 	people  personKeys
 	terms   *terms
+	crew    *ledger.Crew
 	bound   bool // made by In: what it reads may never be committed
 }
 
@@ -93,7 +94,7 @@ func New(store storage.Store, coupons *coupon.Service, options Options) *Service
 	if options.Random == nil {
 		options.Random = rand.Reader
 	}
-	return &Service{store: store, coupons: coupons, options: options, people: slices.Clone(options.PersonKeys), terms: &terms{versions: make(map[programVersion]*Program)}}
+	return &Service{store: store, coupons: coupons, options: options, people: slices.Clone(options.PersonKeys), terms: &terms{versions: make(map[programVersion]*Program)}, crew: new(ledger.Crew)}
 }
 
 // In is the same service, and the same coupons, on the same data seen through
@@ -102,6 +103,14 @@ func (s *Service) In(store storage.Store) *Service {
 	in := *s
 	in.store, in.coupons, in.bound = store, s.coupons.In(store), true
 	return &in
+}
+
+// through is the same service, outside any transaction, on the same data seen through
+// another store.
+func (s *Service) through(store storage.Store) *Service {
+	through := *s
+	through.store, through.coupons = store, s.coupons.Through(store)
+	return &through
 }
 
 // terms remembers published versions, which never change.

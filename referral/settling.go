@@ -156,7 +156,8 @@ func (s *Service) referralOf(ctx context.Context, read *snapshot, friend string,
 // processes as you like; limit is how many documents of a kind it looks at, default
 // 1,000.
 func (s *Service) Settle(ctx context.Context, now time.Time, limit int) (ledger.Report, error) {
-	first, err := ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindReferral, Now: now, Limit: limit}, func(ctx context.Context, doc storage.Doc) (storage.Batch, error) {
+	first, err := ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindReferral, Now: now, Limit: limit, Crew: s.crew}, func(ctx context.Context, read storage.Store, doc storage.Doc) (storage.Batch, error) {
+		s := s.through(read)
 		r, err := referrals.Decode(doc)
 		if err != nil {
 			return storage.Batch{}, err
@@ -173,8 +174,8 @@ func (s *Service) Settle(ctx context.Context, now time.Time, limit int) (ledger.
 	if err != nil {
 		return first, err
 	}
-	second, err := ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindReward, Now: now, Limit: limit}, func(ctx context.Context, doc storage.Doc) (storage.Batch, error) {
-		return s.planReward(ctx, doc, now)
+	second, err := ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindReward, Now: now, Limit: limit, Crew: s.crew}, func(ctx context.Context, read storage.Store, doc storage.Doc) (storage.Batch, error) {
+		return s.through(read).planReward(ctx, doc, now)
 	})
 	if err != nil {
 		return first.Plus(second), err

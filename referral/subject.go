@@ -331,7 +331,7 @@ func (s *Service) SweepPeople(ctx context.Context, now time.Time, limit int) (le
 	if err := faults.orNil(); err != nil {
 		return ledger.Report{}, err
 	}
-	report, err := ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindPerson, Now: now, Limit: limit}, func(_ context.Context, doc storage.Doc) (storage.Batch, error) {
+	report, err := ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindPerson, Now: now, Limit: limit}, func(_ context.Context, _ storage.Store, doc storage.Doc) (storage.Batch, error) {
 		return planForget(doc, now)
 	})
 	if err != nil {

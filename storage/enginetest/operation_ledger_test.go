@@ -94,7 +94,7 @@ func ledgerOperations() map[string]operation {
 			},
 			always(asking{
 				ask: func(ctx context.Context, s services, at time.Time) (any, error) {
-					return ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: "doc", Now: at}, func(_ context.Context, doc storage.Doc) (storage.Batch, error) {
+					return ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: "doc", Now: at}, func(_ context.Context, _ storage.Store, doc storage.Doc) (storage.Batch, error) {
 						return storage.Batch{
 							Drops: []storage.Drop{{Key: doc.Key, Version: doc.Version}},
 							Puts:  []storage.Put{{Key: docKey("was swept"), Body: []byte(`{}`)}},

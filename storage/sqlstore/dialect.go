@@ -75,6 +75,10 @@ type engine interface {
 	// than by one for all.
 	apart() int
 
+	// readMany is a statement that reads many documents and counters, as reading does,
+	// where the engine has a better one; empty where it has not.
+	readMany(t tables, keys []storage.Key, counters []string) (statement string, args []any)
+
 	// beyond is the condition that the columns (place, id) come after (or, newest
 	// first, before) a position, found through an index on them.
 	beyond(place, id string, newest bool, at int64, afterID string) (condition string, args []any)

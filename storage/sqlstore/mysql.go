@@ -86,6 +86,8 @@ func (mysql) among(columns []string, n int) string {
 // beyond spells the tuple out too, as two ranges of the index.
 func (mysql) apart() int { return 0 }
 
+func (mysql) readMany(tables, []storage.Key, []string) (string, []any) { return "", nil }
+
 func (mysql) beyond(place, id string, newest bool, at int64, afterID string) (string, []any) {
 	comparison := " > ?"
 	if newest {

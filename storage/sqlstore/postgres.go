@@ -67,6 +67,20 @@ func (postgres) among(columns []string, n int) string {
 // table that was small when it was made reads all of it when it has grown.
 func (postgres) apart() int { return onceOps }
 
+// readMany takes keys as one array for each column: a list of them is planned anew for
+// each length, key by key.
+func (postgres) readMany(t tables, keys []storage.Key, counters []string) (string, []any) {
+	var kinds, ids, names array
+	for _, k := range keys {
+		kinds.text(k.Kind)
+		ids.text(k.ID)
+	}
+	for _, name := range counters {
+		names.text(name)
+	}
+	return "SELECT kind, id, version, due, lists, body FROM " + t.prefix + "read(?, ?, ?)", []any{kinds.end(), ids.end(), names.end()}
+}
+
 func (postgres) beyond(place, id string, newest bool, at int64, afterID string) (string, []any) {
 	return beyondRow(place, id, newest, at, afterID)
 }

@@ -83,6 +83,8 @@ func (sqlite) among(columns []string, n int) string {
 
 func (sqlite) apart() int { return 0 }
 
+func (sqlite) readMany(tables, []storage.Key, []string) (string, []any) { return "", nil }
+
 func (sqlite) beyond(place, id string, newest bool, at int64, afterID string) (string, []any) {
 	return beyondRow(place, id, newest, at, afterID)
 }

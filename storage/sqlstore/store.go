@@ -127,7 +127,14 @@ func (s *Store) get(ctx context.Context, keys []storage.Key, counters []string) 
 	if len(keys)+len(counters) == 0 {
 		return nil, values, nil
 	}
-	statement, args := s.reading("body", keys, counters)
+	var statement string
+	var args []any
+	if len(keys)+len(counters) > s.engine.apart() {
+		statement, args = s.engine.readMany(s.tables, keys, counters)
+	}
+	if statement == "" {
+		statement, args = s.reading("body", keys, counters)
+	}
 	found := make(map[storage.Key]storage.Doc, len(keys))
 	err := s.reader().query(ctx, statement, args, func(scan scan) error {
 		doc, err := scanDoc(scan)
