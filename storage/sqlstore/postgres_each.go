@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -171,17 +172,15 @@ func (a *array) next() {
 
 func (a *array) text(s string) {
 	a.next()
-	a.b = append(a.b, '"')
-	for {
-		i := strings.IndexAny(s, `"\`)
-		if i < 0 {
-			break
+	a.b = append(slices.Grow(a.b, len(s)+len(s)/4+8), '"')
+	start := 0
+	for i := range len(s) {
+		if s[i] == '"' || s[i] == '\\' {
+			a.b = append(append(a.b, s[start:i]...), '\\')
+			start = i
 		}
-		a.b = append(a.b, s[:i]...)
-		a.b = append(a.b, '\\', s[i])
-		s = s[i+1:]
 	}
-	a.b = append(append(a.b, s...), '"')
+	a.b = append(append(a.b, s[start:]...), '"')
 }
 
 func (a *array) number(n int64) {
