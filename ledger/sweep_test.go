@@ -160,7 +160,7 @@ func TestSweepPutsOffWhatFails(t *testing.T) {
 func TestSweepNamesSomeFaults(t *testing.T) {
 	store := audited(t, "task")
 	due(t, store, 101)
-	report := sweepTasks(t, store, noon, func(context.Context, storage.Doc) (storage.Batch, error) {
+	report := sweepTasks(t, store, noon, func(context.Context, storage.Store, storage.Doc) (storage.Batch, error) {
 		return storage.Batch{}, errors.New("cannot decide")
 	})
 	assert.Equal(t, 101, report.Failed)

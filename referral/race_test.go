@@ -211,9 +211,13 @@ func settleRace(t *testing.T, store storage.Store) (done, allowed int, err error
 	}
 	var handled atomic.Int64
 	var calls []func() error
-	for range 8 {
+	for i := range 8 {
+		worker := s.Service // two processes, one of several workers
+		if i%2 > 0 {
+			worker = on(store, referral.Options{}).Service
+		}
 		calls = append(calls, func() error {
-			report, err := s.Settle(ctx, noon.Add(time.Hour), 0)
+			report, err := worker.Settle(ctx, noon.Add(time.Hour), 0)
 			handled.Add(int64(report.Done))
 			return err
 		})
