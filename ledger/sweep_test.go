@@ -67,7 +67,9 @@ func sweepTasks(t require.TestingT, store storage.Store, now time.Time, plan led
 	return report
 }
 
-func always(_ context.Context, _ storage.Store, doc storage.Doc) (storage.Batch, error) { return done(doc), nil }
+func always(_ context.Context, _ storage.Store, doc storage.Doc) (storage.Batch, error) {
+	return done(doc), nil
+}
 
 func TestSweepByManyWorkersHandlesNothingTwice(t *testing.T) {
 	store := audited(t, "task")

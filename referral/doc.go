@@ -113,12 +113,15 @@
 //     payment that still stands lost: what came of it hung on the order in which
 //     payments and returns arrived, and a return could move the reward to an order
 //     in a better period. A program that pays for the first payment would pay for any.
-//   - Where several payments count together, those that qualify are found by going
-//     through payments and returns in time. When payments alone would have qualified
-//     decides the boost and the period of caps: else a return could move a reward into a
-//     better period, and more refund would mean more reward. One case of that is left: a
-//     return before the payments are enough delays them, perhaps beyond another return
-//     that would have voided the referral. Deciding by payments alone lost: who returns
+//   - Where several payments qualify, payments and returns are gone through in time. When
+//     payments alone would have been enough decides the boost and the period of caps: else
+//     a return could move a reward into a better period. Returns before that leave less
+//     that counts, and more payments make up for it; but then nothing at all may come back
+//     any more. To let it come back as long as enough is kept lost, because it can't be had
+//     together with ends that are final: a friend pays a and b, which are enough, returns b,
+//     so it ends, and pays c and d. Had they returned a first, nothing would have been
+//     enough when b came back, nothing would have ended, and c and d would qualify: more
+//     refund would mean more reward. Deciding by payments alone lost too: who returns
 //     something early and buys on would never qualify.
 //   - An earlier payment that is told after the referral was voided stays without effect,
 //     and is on record. Reopening what had ended lost: an end would be none, and its

@@ -60,7 +60,6 @@ type paidOrder struct {
 	at       time.Time
 	currency ledger.Currency
 	paid     int64 // what counts of it
-	back     int64 // given back before it was paid, by the clocks
 	kept     int64
 	counts   bool // it is paid by now
 	pinned   bool // it decided
@@ -122,6 +121,12 @@ func (r *run) stands(kept int64, currency ledger.Currency) bool {
 }
 
 // several is the case of more than one payment: the nth, or all together.
+//
+// Returns before payments alone are enough leave less that counts, and further payments
+// may make up for them. After that nothing more may come back: where payments were enough
+// then, not so much that what they kept no longer is; where others had to make up, nothing
+// at all. Those returns are the same, whatever else came back: so more of them is never
+// better.
 func (r *run) several(facts []factBody) (qualified, bool) {
 	r.index = make(map[string]int)
 	for i := range facts {
@@ -131,7 +136,8 @@ func (r *run) several(facts []factBody) (qualified, bool) {
 		}
 	}
 	var found qualified
-	var complete bool
+	var complete, short bool // short: when payments alone were enough, what they kept was not
+	late := false            // something came back after that
 	kept, gross := progress{q: &r.terms.Qualify}, progress{q: &r.terms.Qualify}
 	for i := range facts {
 		f := &facts[i]
@@ -141,29 +147,36 @@ func (r *run) several(facts []factBody) (qualified, bool) {
 		}
 		o := &r.orders[at]
 		switch {
-		case f.Kind == FactRefunded && o.counts:
+		case f.Kind == FactRefunded:
 			left := r.back(o.kept, o.currency, f)
-			kept.change(o.currency, o.kept, left)
-			o.kept = left
-		case f.Kind == FactRefunded: // by its clock it came before the payment: it takes effect with it
-			o.back = o.paid - r.back(o.paid-o.back, o.currency, f)
+			if o.counts {
+				kept.change(o.currency, o.kept, left)
+			}
+			o.kept = left // before it was paid, by the clocks: it takes effect with the payment
+			if !found.gross.IsZero() {
+				late = late || f.Everything || f.Currency != o.currency || r.terms.Qualify.givenBack(f) > 0
+			}
 		case r.terms.Qualify.triggers(f) && !o.counts:
 			o.counts = true
+			kept.change(o.currency, 0, o.kept)
 			if gross.change(o.currency, 0, o.paid); found.gross.IsZero() && gross.reached(o.currency) {
-				found.gross = o.at
+				found.gross, found.order, found.at = o.at, o.id, o.at
+				short = !kept.reached(o.currency)
 			}
-			if kept.change(o.currency, 0, o.paid); !complete && kept.reached(o.currency) {
+			if !complete && kept.reached(o.currency) {
 				complete, found.order, found.at = true, o.id, o.at
 				r.pin(o.currency)
 			}
-			kept.change(o.currency, o.kept, o.kept-o.back)
-			o.kept -= o.back
 		}
 	}
-	if complete {
+	switch {
+	case complete:
 		r.judge(&found)
+		found.stands = found.stands && !(short && late)
+	case !short || !late:
+		return qualified{}, false
 	}
-	return found, complete
+	return found, true
 }
 
 // progress is how far payments are: how many are enough, or what they come to.

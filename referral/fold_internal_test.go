@@ -1,6 +1,7 @@
 package referral
 
 import (
+	"cmp"
 	"math/rand"
 	"slices"
 	"testing"
@@ -32,8 +33,8 @@ func drawFacts(t *rapid.T) []factBody {
 		return time.Duration(rapid.IntRange(-2, 60).Draw(t, "hours")) * time.Hour
 	}
 	var facts []factBody
-	for _, order := range []string{"a", "b", "c"} {
-		if rapid.Bool().Draw(t, "paid "+order) {
+	for _, order := range []string{"a", "b", "c", "d"} {
+		if rapid.IntRange(0, 4).Draw(t, "paid "+order) > 0 {
 			facts = append(facts, paidFact(order, rapid.Int64Range(0, 3000).Draw(t, "amount"), hours()))
 		}
 		for _, id := range []string{"1", "2"}[:rapid.IntRange(0, 2).Draw(t, "returns")] {
@@ -91,9 +92,9 @@ func TestTheFoldDoesNotDependOnOrder(t *testing.T) {
 	})
 }
 
-// More refund never means more reward. Where one payment qualifies, it never makes a
-// payment count or stand, nor another one count. Where several do, it never makes them
-// enough, nor enough earlier: it can only delay them.
+// More refund never means more reward. It never makes payments stand that did not, nor
+// makes them enough earlier, nor moves what their reward is worth. Where one payment
+// qualifies, it never makes another one count.
 func TestMoreRefundNeverMoreReward(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		terms, facts := drawTerms(t), drawFacts(t)
@@ -101,17 +102,59 @@ func TestMoreRefundNeverMoreReward(t *testing.T) {
 		more := slices.Concat(facts, []factBody{backFact(rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(t, "order"), "more",
 			rapid.Int64Range(0, 1<<62).Draw(t, "more"), time.Hour)})
 		after, still := foldTerms(terms, more)
-		if terms.Qualify.nth() > 1 || terms.Qualify.Cumulative {
-			require.False(t, still && !found)
-			if still {
-				require.False(t, after.at.Before(before.at))
-				require.Equal(t, before.gross, after.gross, "what the reward is worth")
-			}
+		require.False(t, after.stands && !before.stands)
+		if before.stands && after.stands {
+			require.False(t, after.at.Before(before.at))
+			require.Equal(t, before.gross, after.gross, "what the reward is worth")
+		}
+		if terms.Qualify.nth() == 1 && !terms.Qualify.Cumulative {
+			require.Equal(t, found, still)
+			require.Equal(t, before.order, after.order)
+		}
+	})
+}
+
+// A friend pays two orders, which are enough, and returns the second, which ends it; what
+// they buy later does not count. That they returned the first one too, before the second
+// was paid, must not make it count.
+func TestAnEarlyReturnSavesNothing(t *testing.T) {
+	for _, q := range []Qualification{{Nth: 2}, {Cumulative: true, MinimumSpend: coupon.Amounts{ledger.Minor(2000, euro)}}} {
+		all := backFact("a", "1", 1000, time.Hour)
+		facts := []factBody{
+			paidFact("a", 1000, 0), paidFact("b", 1000, 2*time.Hour), backFact("b", "1", 1000, 3*time.Hour),
+			paidFact("c", 1000, 4*time.Hour), paidFact("d", 1000, 5*time.Hour),
+		}
+		for _, more := range [][]factBody{nil, {all}} {
+			p, found := foldTerms(&Program{Qualify: q}, slices.Concat(facts, more))
+			require.True(t, found)
+			require.False(t, p.stands)
+		}
+		// Without the second return, they made up for the first.
+		p, found := foldTerms(&Program{Qualify: q}, append(slices.Delete(slices.Clone(facts), 2, 3), all))
+		require.True(t, found && p.stands)
+		require.Equal(t, "c", p.order)
+		require.Equal(t, begin.Add(2*time.Hour), p.gross)
+	}
+}
+
+// What once was taken back stays taken back, whatever is told next: so that this is an end
+// agrees with what the facts say.
+func TestTakenBackStaysSo(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		terms, facts := drawTerms(t), drawFacts(t)
+		if len(facts) == 0 {
 			return
 		}
-		require.Equal(t, found, still)
-		require.Equal(t, before.order, after.order)
-		require.False(t, after.stands && !before.stands)
+		slices.SortFunc(facts, func(a, b factBody) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Kind, b.Kind)) })
+		at := rapid.IntRange(0, len(facts)).Draw(t, "told")
+		before, found := foldTerms(terms, facts[:at])
+		if !found || before.stands {
+			return
+		}
+		after, still := foldTerms(terms, facts)
+		require.True(t, still)
+		require.False(t, after.stands)
+		return
 	})
 }
 

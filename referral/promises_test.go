@@ -38,7 +38,7 @@ func history(t *rapid.T) (payments, backs []told) {
 		minute += rapid.IntRange(0, 20).Draw(t, "minutes")
 		return noon.Add(time.Duration(minute) * time.Minute)
 	}
-	for _, order := range []string{"a", "b", "c"}[:rapid.IntRange(0, 3).Draw(t, "orders")] {
+	for _, order := range []string{"a", "b", "c", "d"}[:rapid.IntRange(0, 4).Draw(t, "orders")] {
 		p := paid("mia", order, rapid.SampledFrom([]string{"0.00", "4.00", "15.00"}).Draw(t, "amount"))
 		payments = append(payments, told{payment: &p, at: next()})
 		for _, id := range []string{"1", "2"}[:rapid.IntRange(0, 2).Draw(t, "returns")] {
@@ -111,6 +111,12 @@ func TestMoreReturnsNeverMoreReward(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := held(1)
 		p.Hold = time.Duration(rapid.IntRange(0, 1).Draw(t, "hold")) * time.Hour
+		switch rapid.IntRange(0, 2).Draw(t, "several") {
+		case 0:
+			p.Qualify.Nth = 2
+		case 1:
+			p.Qualify.Cumulative, p.Qualify.MinimumSpend = true, append(p.Qualify.MinimumSpend, eur("18.00"))
+		}
 		payments, backs := history(t)
 		facts := slices.SortedStableFunc(slices.Values(slices.Concat(payments, backs)), func(a, b told) int { return a.at.Compare(b.at) })
 		before := tellAll(t, p, facts)
