@@ -86,14 +86,14 @@ type groupCall struct {
 // Apply applies the batch, alone or with others. See [Store.Apply] and [Grouped].
 // It fails with ErrClosed after Close.
 func (g *Group) Apply(ctx context.Context, b Batch) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("storage: nothing was applied: %w", ctx.Err())
-	}
 	g.mu.Lock()
 	switch {
 	case g.closed:
 		g.mu.Unlock()
 		return ErrClosed
+	case ctx.Err() != nil:
+		g.mu.Unlock()
+		return fmt.Errorf("storage: nothing was applied: %w", ctx.Err())
 	case g.active == 0 && len(g.queue) == 0:
 		done := g.begin()
 		g.mu.Unlock()
