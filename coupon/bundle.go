@@ -62,6 +62,9 @@ func (b BundlePrice) clone() Benefit {
 // many bundles share them: from maxTails parts on, the sets that are left are priced
 // together.
 func (b BundlePrice) apply(p *pricing, e *entry) int64 {
+	if p.steps > maxSteps {
+		return 0 // the decision fails
+	}
 	parts := slices.Clone(p.eligible(e))
 	p.sort(parts, b.Pick)
 	sets, filling := b.fillMost(p, e, parts)
@@ -97,6 +100,13 @@ func (b BundlePrice) apply(p *pricing, e *entry) int64 {
 // can.
 const maxTails = 20_000
 
+// maxSteps bounds what bundles may look at, to fill their items with units of lines that
+// fit many of them, each line others. Carts of real shops stay a thousand times below it.
+const maxSteps = 1 << 29
+
+// costOfName is how many steps it takes to see whether an item names a line.
+const costOfName = 128
+
 // like is how many sets the first part of every queue has enough units for.
 func (b BundlePrice) like(queues []queue) int64 {
 	sets := int64(MaxTotal)
@@ -110,6 +120,8 @@ func (b BundlePrice) like(queues []queue) int64 {
 // halving, after a try of the most that the single items allow.
 func (b BundlePrice) fillMost(p *pricing, e *entry, parts []int) (int64, *filling) {
 	f := newFilling(len(parts))
+	f.steps = costOfName * len(parts) * len(b.Items)
+	defer func() { p.steps += f.steps }()
 	var found [maxItems]int64
 	for i, part := range parts {
 		var fits uint32 // which items, by bit
@@ -128,15 +140,15 @@ func (b BundlePrice) fillMost(p *pricing, e *entry, parts []int) (int64, *fillin
 	for k, item := range b.Items {
 		high = min(high, found[k]/item.Units)
 	}
-	for try := high; low < high; try = high - (high-low)/2 {
+	for try := high; low < high && p.steps+f.steps <= maxSteps; try = high - (high-low)/2 {
 		if b.fill(p, parts, f, try) {
 			low = try
 		} else {
 			high = try - 1
 		}
 	}
-	if low > 0 && f.sets != low {
-		b.fill(p, parts, f, low)
+	if low > 0 && f.sets != low && !b.fill(p, parts, f, low) {
+		low = 0 // the work is given up
 	}
 	return low, f
 }
@@ -153,6 +165,9 @@ func (b BundlePrice) fill(p *pricing, parts []int, f *filling, sets int64) bool 
 		need += f.free[k]
 	}
 	for i, part := range parts {
+		if p.steps+f.steps > maxSteps {
+			return false
+		}
 		f.used[i] = f.push(f.kinds[i], p.unused(part))
 		need -= f.used[i]
 	}
@@ -169,6 +184,7 @@ type filling struct {
 	fits  map[uint32]*kind
 	kinds []*kind // of each part
 	used  []int64 // units of each part
+	steps int     // kinds looked at, to find paths
 }
 
 // kind is all units that fit the same items.
@@ -248,6 +264,7 @@ func (f *filling) path(k *kind) (item int, by [maxItems]hop) {
 		if f.reach[item]&^seen == 0 {
 			continue
 		}
+		f.steps += len(f.all)
 		for _, other := range f.all {
 			if other.serve[item] == 0 {
 				continue

@@ -67,3 +67,39 @@ func TestOffersThatAreCombinedAnewForEver(t *testing.T) {
 	checkSums(t, q)
 	require.Len(t, q.Applied(), 1)
 }
+
+// Sets of twenty goods in a cart of which each line fits others are filled; hundreds of
+// them are refused before the work gets out of hand.
+func TestHostileBundles(t *testing.T) {
+	const goods = 20
+	var set coupon.BundlePrice
+	for i := range goods {
+		set.Items = append(set.Items, coupon.BundleItem{Of: coupon.Lists{Tags: []string{fmt.Sprint(i)}}, Units: int64(1 + i)})
+	}
+	set.Prices = euros("0.01")
+	var cart []coupon.Line
+	for i := range 1000 {
+		line := item("1.00", 1)
+		for tag := range goods {
+			if (i+1)*2654435761>>tag&1 == 1 {
+				line.Tags = append(line.Tags, fmt.Sprint(tag))
+			}
+		}
+		cart = append(cart, line)
+	}
+	bundles := func(n int) []coupon.Candidate {
+		var all []coupon.Offer
+		for i := range n {
+			all = append(all, freely(giving(fmt.Sprint("set", i), set)))
+		}
+		return candidates(t, all...)
+	}
+	q, err := coupon.Decide(cartOf(cart...), bundles(1), coupon.Facts{}, noon)
+	require.NoError(t, err)
+	require.Len(t, q.Applied(), 1)
+	for _, best := range []bool{false, true} {
+		_, err = coupon.Decide(cartOf(cart...), bundles(300), coupon.Facts{Best: best}, noon)
+		require.ErrorIs(t, err, coupon.ErrCart)
+		require.Equal(t, []string{"lines"}, paths(t, err))
+	}
+}

@@ -47,7 +47,8 @@ type Facts struct {
 // order of lines has no effect either. An offer that would take nothing off is
 // refused, and uses nothing up. It fails with a [*Faults] when the cart is not
 // valid, and when hundreds of offers that count some units of a line each cut it into
-// more parts than can be worked with.
+// more parts than can be worked with, or hundreds of bundles fit its lines in too many
+// ways.
 func Decide(cart Cart, candidates []Candidate, facts Facts, at time.Time) (*Quote, error) {
 	d := newDecision()
 	defer d.release()
@@ -227,6 +228,9 @@ func (d *decision) decide() (*Quote, error) {
 		d.search()
 	} else {
 		d.combine()
+	}
+	if d.pricing.steps > maxSteps {
+		return nil, &Faults{ErrCart, []Fault{{"lines", "fit the sets of goods that offers ask for in too many ways: combine fewer of them"}}}
 	}
 	if d.pricing.fine > d.pricing.finest {
 		return nil, &Faults{ErrCart, []Fault{{"lines", "fall into too many parts by all the offers that count units: combine fewer of them"}}}

@@ -382,8 +382,16 @@ type WalletPage struct {
 }
 
 // Wallet gives the coupons that a customer holds. Coupons that have expired are
-// in neither list.
+// in neither list. It fails with a [*Faults] when the customer or now is not valid,
+// and with [storage.ErrInvalid] when the limit is out of range or After is not the Next
+// of a page.
 func (s *Service) Wallet(ctx context.Context, customer string, q WalletQuery, now time.Time) (WalletPage, error) {
+	faults := &Faults{Kind: ErrRequest}
+	faults.id("customer", customer, false)
+	faults.instant("now", now)
+	if err := faults.orNil(); err != nil {
+		return WalletPage{}, err
+	}
 	query := storage.Query{Kind: kindCoupon, List: liveList(customer), From: now.UnixMicro() + 1, After: q.After, Limit: q.Limit}
 	if q.Past {
 		query.List, query.From, query.Newest = pastList(customer), math.MinInt64, true

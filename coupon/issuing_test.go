@@ -283,3 +283,17 @@ func TestNoRandomness(t *testing.T) {
 	require.False(t, errors.Is(err, coupon.ErrRefused))
 	assert.NotContains(t, dump(t, s.store), "issue/")
 }
+
+func TestWalletRefuses(t *testing.T) {
+	s := newShop(t, amountOff("a", "1.00"))
+	wallet := func(customer string, q coupon.WalletQuery, now time.Time) error {
+		_, err := s.Wallet(ctx, customer, q, now)
+		return err
+	}
+	require.Equal(t, []string{"customer", "now"}, paths(t, wallet("", coupon.WalletQuery{}, time.Time{})))
+	require.Equal(t, []string{"customer"}, paths(t, wallet("jane\u202e", coupon.WalletQuery{}, noon)))
+	require.ErrorIs(t, wallet("jane", coupon.WalletQuery{Limit: 1001}, noon), storage.ErrInvalid)
+	require.ErrorIs(t, wallet("jane", coupon.WalletQuery{Limit: -1}, noon), storage.ErrInvalid)
+	require.ErrorIs(t, wallet("jane", coupon.WalletQuery{After: "nowhere"}, noon), storage.ErrInvalid)
+	require.NoError(t, wallet("jane", coupon.WalletQuery{Limit: 1000}, noon))
+}

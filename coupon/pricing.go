@@ -49,6 +49,7 @@ type pricing struct {
 	taken      int64    // units that sets have used
 	fine       int      // parts cut off that offers looked at so far, and cuts that came with them
 	finest     int      // how many that may be
+	steps      int      // what bundles looked at, of all sets that were worked out
 
 	splitter              ledger.Splitter
 	eligibles, heap       []int // scratch
@@ -77,7 +78,7 @@ func (p *pricing) begin() {
 	for i := range p.parts {
 		p.restore(i)
 	}
-	p.changed = p.changed[:0]
+	p.changed, p.steps = p.changed[:0], 0
 	p.deliveries = slices.Grow(p.deliveries[:0], len(p.cart.Shipping))[:len(p.cart.Shipping)]
 	p.reset()
 }

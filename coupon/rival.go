@@ -1,7 +1,6 @@
 package coupon
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/vouch-go/vouch/ledger"
@@ -63,9 +62,12 @@ const absent = -1
 // does not apply beside them, alone. It gives what each of the set takes off then, and
 // all together.
 func (w *weighing) with(e *entry) (amounts []int64, off int64, ok bool) {
+	if w.work -= 1 + len(w.set)/16; w.work < 0 {
+		return nil, 0, false
+	}
 	beside := w.beside(e)
 	for len(beside) > 1 {
-		if w.work -= w.cost * len(beside); w.work < 0 {
+		if w.work -= w.cost * len(beside); w.work < 0 || w.pricing.steps > maxSteps/2 {
 			return nil, 0, false
 		}
 		switch failed, _ := w.price(beside); failed {
@@ -82,16 +84,16 @@ func (w *weighing) with(e *entry) (amounts []int64, off int64, ok bool) {
 }
 
 // beside are the entry and those of the set that it does not keep out, in the order in
-// which they are worked out.
+// which they are worked out. Those of the set can stand beside each other.
 func (w *weighing) beside(e *entry) []*entry {
 	taken := make(takings)
 	taken.add(e.counted())
 	beside := []*entry{e}
 	for _, other := range w.set {
-		if claimed := maps.Clone(taken); w.lose(other, beside, claimed) == nil {
-			beside, taken = append(beside, other), claimed
+		if !other.clashes(e) && !other.groupedWith(e) && w.full(other.counted(), taken) == nil {
+			taken.add(other.counted())
+			beside = append(beside, other)
 		}
-		other.rival = nil
 	}
 	slices.SortStableFunc(beside, (*entry).compareWork)
 	return beside

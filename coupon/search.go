@@ -108,7 +108,9 @@ func (s *searching) try(set []*entry) {
 	if failed, _ := s.price(worked); failed == nil {
 		s.keep(worked)
 	}
-	s.work -= s.cost * s.pricing.fine / 100
+	if s.work -= s.cost * s.pricing.fine / 100; s.pricing.steps > maxSteps/2 {
+		s.work = -1
+	}
 }
 
 // keep keeps a set that was priced just now, when it is better.

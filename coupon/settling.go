@@ -219,8 +219,10 @@ func settledBy(entry *ledger.Entry) (refund int, is bool) {
 
 // Statement is a seller's settlement for a period: order by order what the seller is
 // owed for each line and delivery, what returns take back, what it pays for goodwill,
-// and what the shop has booked itself; with the balances before and after. It pages
-// as [ledger.Book.Statement] does.
+// and what the shop has booked itself; with the balances before and after. An order
+// or return that leaves the seller's balance as it is, such as a line that the seller
+// itself gives away, has no line: the book keeps amounts above 0. It pages as
+// [ledger.Book.Statement] does.
 //
 // It fails with [ErrState] without [Options].Settle, with a [*Faults] when the seller
 // is missing, and with [ledger.ErrInvalid] when the query is not valid.
