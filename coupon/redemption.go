@@ -210,6 +210,10 @@ var redemptions = storage.NewCodec[redemptionBody](1)
 
 const kindRedemption = "redemption"
 
+// RedemptionKey is the key of an order's redemption, for who reads it together with
+// documents of their own.
+func RedemptionKey(order string) storage.Key { return redemptionKey(order) }
+
 func redemptionKey(order string) storage.Key { return storage.Key{Kind: kindRedemption, ID: order} }
 
 // putRedemption writes a redemption: in its customer's list, and due when its

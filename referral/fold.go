@@ -439,8 +439,8 @@ func (f *factBody) says() string {
 func (b *referralBody) record(f factBody) (added bool, err error) {
 	if i := slices.IndexFunc(b.Facts, func(known factBody) bool { return known.same(&f) }); i >= 0 {
 		known := &b.Facts[i]
-		if known.Amount != f.Amount || known.Currency != f.Currency || known.Everything != f.Everything || known.Credit != f.Credit ||
-			known.Trial != f.Trial || known.Name != f.Name || known.Verdict != f.Verdict || known.Side != f.Side {
+		amounts := known.Amount != f.Amount || known.Currency != f.Currency || known.Credit != f.Credit
+		if amounts && !f.derived || known.Everything != f.Everything || known.Trial != f.Trial || known.Name != f.Name || known.Verdict != f.Verdict || known.Side != f.Side {
 			err = fmt.Errorf("%w: order %q, %s %q was told before as %s", ledger.ErrKeyReused, f.Order, f.Kind, f.ID, known.says())
 		}
 		return false, err

@@ -15,9 +15,11 @@ import (
 type Payment struct {
 	Order    string
 	Customer string
-	Amount   ledger.Money // paid for goods, after all offers, shipping not counted
-	Credit   ledger.Money // of it, paid with promotional credit, which counts nothing; zero: none
-	Trial    bool         // it was paid for a trial, which counts nothing
+	// Amount is what was paid for goods, after all offers, shipping not counted. Zero: what
+	// the order's coupons were redeemed for says it, and says the Credit too.
+	Amount ledger.Money
+	Credit ledger.Money // of it, paid with promotional credit, which counts nothing; zero: none
+	Trial  bool         // it was paid for a trial, which counts nothing
 	// Parts say what it was paid for, by category and seller, where the terms ask for
 	// that: together no more than Amount; at most 100.
 	Parts []Part
@@ -37,55 +39,98 @@ type Settlement struct {
 // nobody invited are fine. Asked again it changes nothing.
 //
 // It fails with a [*Faults], also when the order's coupons were reserved for another
-// customer, and as [coupon.Service.Confirm] does where a reservation has lapsed and
+// customer or no amount is known, and as [coupon.Service.Confirm] does where a reservation has lapsed and
 // can't be claimed again: then quote the order without the coupon, redeem that, and
 // tell the payment again.
 func (s *Service) OrderPaid(ctx context.Context, payment Payment, now time.Time) (Settlement, error) {
 	faults := &Faults{Kind: ErrRequest}
 	faults.id("order", payment.Order, false)
 	s.customer(faults, "customer", payment.Customer)
-	faults.amount("amount", payment.Amount)
-	if m := payment.Credit; m != (ledger.Money{}) && (m.Currency() != payment.Amount.Currency() || m.Minor() < 0 || m.Minor() > payment.Amount.Minor()) {
-		faults.add("credit", "is %s, want 0 to the amount paid, %s", m, payment.Amount)
+	payment.At = faults.at(payment.At, now)
+	told := payment.Amount != (ledger.Money{})
+	if told {
+		payment.check(faults)
 	}
-	parts := faults.parts(payment.Parts, payment.Amount)
-	at := faults.at(payment.At, now)
 	if err := faults.orNil(); err != nil {
 		return Settlement{}, err
 	}
-	fact := factBody{
-		ID: payment.Order, Kind: FactPaid, Order: payment.Order, Amount: payment.Amount.Minor(), Currency: payment.Amount.Currency(),
-		Credit: payment.Credit.Minor(), Parts: parts, Trial: payment.Trial, At: micros(at),
-	}
 	return do(ctx, s, now, func(ctx context.Context, refused *storage.Failure) (storage.Plan[Settlement], error) {
-		redemption, batch, err := s.confirmation(ctx, payment.Order, refused, now)
+		read := s.snapshot()
+		r, err := s.referralOf(ctx, read, payment.Customer, coupon.RedemptionKey(payment.Order))
 		if err != nil {
 			return storage.Plan[Settlement]{}, err
 		}
-		if err := payment.fits(redemption); err != nil {
+		redemption, batch, err := s.confirmation(ctx, read, payment.Order, refused, now)
+		if err != nil {
 			return storage.Plan[Settlement]{}, err
 		}
-		return s.planFact(ctx, payment.Customer, fact, Settlement{Redemption: redemption}, batch, refused, now)
+		asked := payment
+		if !told {
+			if asked, err = payment.of(redemption); err != nil {
+				return storage.Plan[Settlement]{}, err
+			}
+		}
+		faults := &Faults{Kind: ErrRequest}
+		asked.fits(redemption, faults)
+		fact := factBody{
+			ID: asked.Order, Kind: FactPaid, Order: asked.Order, Amount: asked.Amount.Minor(), Currency: asked.Amount.Currency(),
+			Credit: asked.Credit.Minor(), Parts: asked.check(faults), Trial: asked.Trial, At: micros(asked.At), derived: !told,
+		}
+		if err := faults.orNil(); err != nil {
+			return storage.Plan[Settlement]{}, err
+		}
+		return s.planFactOf(ctx, read, r, fact, Settlement{Redemption: redemption}, batch, refused, now)
 	})
 }
 
-// fits refuses a payment that can't be of the order whose coupons were reserved.
-func (p *Payment) fits(r *coupon.Redemption) error {
+// check checks the amounts of a payment, and gives what it was for.
+func (p *Payment) check(faults *Faults) []partBody {
+	faults.amount("amount", p.Amount)
+	if m := p.Credit; m != (ledger.Money{}) && (m.Currency() != p.Amount.Currency() || m.Minor() < 0 || m.Minor() > p.Amount.Minor()) {
+		faults.add("credit", "is %s, want 0 to the amount paid, %s", m, p.Amount)
+	}
+	return faults.parts(p.Parts, p.Amount)
+}
+
+// of is the payment with what the redemption of the order says of its amounts: what its
+// lines cost after all offers, and what credit pays of that.
+func (p Payment) of(r *coupon.Redemption) (Payment, error) {
 	faults := &Faults{Kind: ErrRequest}
+	switch {
+	case r == nil:
+		faults.add("amount", "is missing, and the order has redeemed no coupons that would say it")
+	case p.Credit != (ledger.Money{}):
+		faults.add("credit", "is given without the amount: leave it out, the redemption says it")
+	}
+	if err := faults.orNil(); err != nil {
+		return p, err
+	}
+	goods, credit := int64(0), int64(0) // of one order, below 2^53
+	for _, l := range r.Lines {
+		goods += l.Total.Minor()
+	}
+	for _, t := range r.Tender {
+		credit += t.Worth.Minor()
+	}
+	p.Amount, p.Credit = ledger.Minor(goods, r.Total.Currency()), ledger.Minor(min(credit, goods), r.Total.Currency())
+	return p, nil
+}
+
+// fits refuses a payment that can't be of the order whose coupons were reserved.
+func (p *Payment) fits(r *coupon.Redemption, faults *Faults) {
 	if r != nil && r.Customer != "" && r.Customer != p.Customer {
 		faults.add("customer", "is %q, and the order's coupons were reserved for another", p.Customer)
 	}
 	if r != nil && r.Total.Currency() != p.Amount.Currency() {
 		faults.add("amount", "is %s, and the order is in %s", p.Amount, r.Total.Currency())
 	}
-	return faults.orNil()
 }
 
 // confirmation confirms what an order has reserved of coupons; nil when it has
 // nothing. A reservation that lapsed, and whose claims were refused, is claimed
 // again by itself first: what others hold in its way may have lapsed too.
-func (s *Service) confirmation(ctx context.Context, order string, refused *storage.Failure, now time.Time) (*coupon.Redemption, storage.Batch, error) {
-	plan, err := s.coupons.PlanConfirm(ctx, order, now)
+func (s *Service) confirmation(ctx context.Context, read *snapshot, order string, refused *storage.Failure, now time.Time) (*coupon.Redemption, storage.Batch, error) {
+	plan, err := s.coupons.Through(known{s.store, read}).PlanConfirm(ctx, order, now)
 	switch {
 	case errors.Is(err, coupon.ErrNoRedemption):
 		return nil, storage.Batch{}, nil
@@ -208,11 +253,16 @@ func (s *Service) planReturn(ctx context.Context, back Return, refused *storage.
 	var batch storage.Batch
 	amount, everything := back.Amount, back.Everything || back.Chargeback
 	var request coupon.RefundRequest
+	read := s.snapshot()
+	r, err := s.referralOf(ctx, read, back.Customer, coupon.RedemptionKey(back.Order))
+	if err != nil {
+		return storage.Plan[Settlement]{}, err
+	}
 	if back.Coupons != nil {
 		request = *back.Coupons
 		request.ID = back.ID
 		everything = everything || request.Everything
-		refunded, err := s.coupons.PlanRefund(ctx, back.Order, request, now)
+		refunded, err := s.coupons.Through(known{s.store, read}).PlanRefund(ctx, back.Order, request, now)
 		if err != nil {
 			return storage.Plan[Settlement]{}, err
 		}
@@ -226,7 +276,7 @@ func (s *Service) planReturn(ctx context.Context, back Return, refused *storage.
 	if err := faults.orNil(); err != nil {
 		return storage.Plan[Settlement]{}, err
 	}
-	plan, err := s.planFact(ctx, back.Customer, factBody{
+	plan, err := s.planFactOf(ctx, read, r, factBody{
 		ID: back.ID, Kind: FactRefunded, Order: back.Order, Amount: amount.Minor(), Currency: amount.Currency(),
 		Parts: parts, Everything: everything, At: micros(back.At),
 	}, answer, batch, refused, now)

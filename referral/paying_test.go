@@ -75,6 +75,31 @@ func TestLaterOrdersDoNotConcernTheReferral(t *testing.T) {
 	}
 }
 
+// Where an order has redeemed coupons, they say what was paid for goods and what credit
+// paid of it; told again it is the same, whatever came back meanwhile.
+func TestAmountOfTheRedemption(t *testing.T) {
+	s := newShop(t, held(8))
+	for _, friend := range []string{"mia", "ida"} {
+		s.bind("jane", friend, noon)
+		s.reserve(friend, friend, noon)
+	}
+	told, untold := paid("mia", "mia", "28.00"), referral.Payment{Order: "ida", Customer: "ida"}
+	require.Equal(t, s.paid(told, noon).Facts[0].Amount, s.paid(untold, noon).Facts[0].Amount)
+	request := coupon.RefundRequest{Lines: []coupon.Returned{{Line: "1", Units: 1}}}
+	s.returned(referral.Return{ID: "r", Order: "ida", Customer: "ida", Coupons: &request}, noon.Add(time.Minute))
+	again := s.paid(untold, noon.Add(2*time.Minute))
+	require.Equal(t, eur("28.00"), again.Facts[0].Amount)
+	require.ErrorIs(t, second(s.OrderPaid(ctx, paid("ida", "ida", "28.01"), noon)), ledger.ErrKeyReused)
+
+	for name, payment := range map[string]referral.Payment{
+		"no redemption": {Order: "other", Customer: "mia"},
+		"with credit":   {Order: "mia", Customer: "mia", Credit: eur("1.00")},
+		"too much told": {Order: "ida", Customer: "ida", Parts: []referral.Part{{Seller: "x", Amount: eur("28.01")}}},
+	} {
+		require.ErrorIs(t, second(s.OrderPaid(ctx, payment, noon)), referral.ErrRequest, name)
+	}
+}
+
 func TestGivingShippingBackTakesNothing(t *testing.T) {
 	s := newShop(t, program(8))
 	s.bind("jane", "mia", noon)

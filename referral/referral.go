@@ -186,6 +186,8 @@ type factBody struct {
 	Found      int64           `json:"found,omitempty"`
 	Limit      int64           `json:"limit,omitempty"`
 	Score      int64           `json:"score,omitempty"`
+
+	derived bool // its amounts were not told: they are the redemption's, which refunds change
 }
 
 type partBody struct {

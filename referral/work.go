@@ -46,6 +46,25 @@ func (s *snapshot) need(ctx context.Context, keys ...storage.Key) error {
 	return nil
 }
 
+// known is a store that answers from what a snapshot has read, where it has.
+type known struct {
+	storage.Store
+	read *snapshot
+}
+
+func (k known) Get(ctx context.Context, keys []storage.Key, counters ...string) ([]storage.Doc, map[string]int64, error) {
+	if len(counters) > 0 || slices.ContainsFunc(keys, func(key storage.Key) bool { return !k.read.read[key] }) {
+		return k.Store.Get(ctx, keys, counters...)
+	}
+	var docs []storage.Doc
+	for _, key := range keys {
+		if doc, found := k.read.docs[key]; found {
+			docs = append(docs, doc)
+		}
+	}
+	return docs, nil, nil
+}
+
 // one reads one document, which may be absent: then its Version is 0.
 func one[T any](ctx context.Context, s *snapshot, codec *storage.Codec[T], key storage.Key) (storage.Record[T], error) {
 	if err := s.need(ctx, key); err != nil {
