@@ -1,10 +1,10 @@
 package coupon
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/vouch-go/vouch/coupon/strict"
@@ -156,19 +156,17 @@ func printable(s string) bool {
 	n := len(s)
 	var odd uint64 // a top bit for each byte that is no printable ASCII
 	switch {
-	case n == 0:
-		return true
-	case n < 8:
-		first, _ := words(s)
-		if n < 4 {
-			first |= 0x20202020_20000000 // spaces, where there is nothing
-		}
-		odd = oddBytes(first)
-	default:
-		for i := 0; i+8 < n; i += 8 {
+	case n >= 8:
+		odd = oddBytes(word(s)) | oddBytes(word(s[n-8:]))
+		for i := 8; i+8 < n; i += 8 {
 			odd |= oddBytes(word(s[i:]))
 		}
-		odd |= oddBytes(word(s[n-8:]))
+	case n >= 4:
+		odd = oddBytes(uint64(half(s)) | uint64(half(s[n-4:]))<<32)
+	default:
+		for i := range n {
+			odd |= oddBytes(0x20202020_20202000 | uint64(s[i])) // spaces, where there is nothing
+		}
 	}
 	return odd == 0 || strict.Readable(s)
 }
@@ -262,71 +260,65 @@ func (c *Cart) open(b *basket) error {
 
 func (c *Cart) openLines(b *basket, faults *Faults) {
 	n := len(c.Lines)
-	b.totals, b.least = slices.Grow(b.totals[:0], n)[:n], slices.Grow(b.least[:0], n)[:n]
-	var seen map[string]int
-	if b.orderByID() {
-		seen = make(map[string]int, n)
-	}
-	b.lines.found, b.lines.ends = b.lines.found[:0], slices.Grow(b.lines.ends[:0], n)
+	totals, least := slices.Grow(b.totals[:0], n)[:n], slices.Grow(b.least[:0], n)[:n]
+	ends, byID := slices.Grow(b.lines.ends[:0], n)[:n], slices.Grow(b.byID[:0], n)[:n]
+	found, sorted, before := b.lines.found[:0], true, ""
 	for i := range c.Lines {
-		line := &c.Lines[i]
-		if seen != nil {
-			if first, twice := seen[line.ID]; twice {
-				faults.add(fmt.Sprintf("lines[%d].id", i), "is %.40q, as in lines[%d]: every line needs its own", line.ID, first)
-			} else {
-				seen[line.ID] = i
-			}
-		}
-		if well := b.find(line); well && line.plain(c.Currency) {
-			b.totals[i], b.least[i] = line.UnitPrice.Minor()*line.Quantity, 0
+		line, well := &c.Lines[i], false
+		if found, well = b.names.findAll(line, found); well && line.plain(c.Currency) {
+			totals[i], least[i] = line.UnitPrice.Minor()*line.Quantity, 0
 		} else {
-			b.totals[i], b.least[i] = line.open(i, c.Currency, faults)
+			totals[i], least[i] = line.open(i, c.Currency, faults)
 		}
-		b.lines.ends = append(b.lines.ends, int32(len(b.lines.found)))
-		b.subtotal = boundedSum(b.subtotal, b.totals[i])
+		ends[i], byID[i] = int32(len(found)), i
+		b.subtotal = boundedSum(b.subtotal, totals[i])
+		sorted = sorted && (len(before) < len(line.ID) || len(before) == len(line.ID) && before < line.ID)
+		before = line.ID
+	}
+	b.totals, b.least, b.byID, b.lines.ends, b.lines.found = totals, least, byID, ends, found
+	if !sorted && b.sortByID() {
+		c.checkTwins(faults)
 	}
 }
 
-// find notes the numbers of a line's names, and says that all of them are well formed.
-func (b *basket) find(l *Line) bool {
-	if max(len(l.Categories), len(l.Tags)) > maxNames || !wellNamed(l.ID) || !b.note(productName, l.Product) ||
-		l.Seller != "" && !b.note(sellerName, l.Seller) {
-		return false
+// findAll adds the numbers of a line's names to others, and says that all of its names are
+// well formed.
+func (x *names) findAll(l *Line, found []int32) (_ []int32, well bool) {
+	if len(l.Categories) > maxNames || len(l.Tags) > maxNames || !wellNamed(l.ID) || !allWellNamed(l.Promotions) {
+		return found, false
 	}
-	for _, c := range l.Categories {
-		if !b.note(categoryName, c) {
-			return false
+	if number := x.find(productName, l.Product); number >= 0 {
+		found = append(found, number)
+	} else if number == unread && !wellNamed(l.Product) {
+		return found, false
+	}
+	if l.Seller != "" {
+		if number := x.find(sellerName, l.Seller); number >= 0 {
+			found = append(found, number)
+		} else if number == unread && !wellNamed(l.Seller) {
+			return found, false
 		}
 	}
-	for _, t := range l.Tags {
-		if !b.note(tagName, t) {
-			return false
+	for _, name := range l.Categories {
+		if number := x.find(categoryName, name); number >= 0 {
+			found = append(found, number)
+		} else if number == unread && !wellNamed(name) {
+			return found, false
 		}
 	}
-	return len(l.Promotions) == 0 || allWellNamed(l.Promotions)
-}
-
-func (b *basket) note(k nameKind, name string) (well bool) {
-	number := b.names.find(k, name)
-	if number < 0 {
-		return wellNamed(name)
+	for _, name := range l.Tags {
+		if number := x.find(tagName, name); number >= 0 {
+			found = append(found, number)
+		} else if number == unread && !wellNamed(name) {
+			return found, false
+		}
 	}
-	b.lines.found = append(b.lines.found, number)
-	return true
+	return found, true
 }
 
-// orderByID puts the lines in the order of their ids, and says that two have the same.
-func (b *basket) orderByID() (twins bool) {
+// sortByID puts the lines in the order of their ids, and says that two have the same.
+func (b *basket) sortByID() (twins bool) {
 	lines := b.cart.Lines
-	b.byID = b.byID[:0]
-	sorted := true
-	for i := range lines {
-		b.byID = append(b.byID, i)
-		sorted = sorted && (i == 0 || compareIDs(lines[i-1].ID, lines[i].ID) < 0)
-	}
-	if sorted {
-		return false
-	}
 	slices.SortFunc(b.byID, func(x, y int) int {
 		c := compareIDs(lines[x].ID, lines[y].ID)
 		twins = twins || c == 0 && x != y
@@ -335,12 +327,23 @@ func (b *basket) orderByID() (twins bool) {
 	return twins
 }
 
+func (c *Cart) checkTwins(faults *Faults) {
+	seen := make(map[string]int, len(c.Lines))
+	for i := range c.Lines {
+		if first, twice := seen[c.Lines[i].ID]; twice {
+			faults.add(fmt.Sprintf("lines[%d].id", i), "is %.40q, as in lines[%d]: every line needs its own", c.Lines[i].ID, first)
+			continue
+		}
+		seen[c.Lines[i].ID] = i
+	}
+}
+
 // compareIDs brings the shorter id first.
 func compareIDs(a, b string) int {
 	if len(a) != len(b) {
 		return len(a) - len(b)
 	}
-	return cmp.Compare(a, b)
+	return strings.Compare(a, b)
 }
 
 func (c *Cart) openShipping(b *basket, faults *Faults) {

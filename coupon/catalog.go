@@ -13,12 +13,21 @@ import (
 // offers; make one with [NewCatalog] to decide without a store.
 type Catalog struct {
 	candidates []Candidate          // the automatic offers, by id
-	anchors    []anchor             // by candidate
-	ends       []bool               // by candidate: it will end some time
+	compiled   []compiled           // by candidate
+	byTurn     []int32              // candidates in the order in which they are worked out
 	others     map[*Version]*anchor // of offers that are not automatic
 	names      names                // those that scopes ask for
 	named      [][]int32            // candidates by the number of a name; those that end last come first
 	unnamed    []int32              // candidates that ask for no name, in the same order
+}
+
+// compiled is what finding and pricing look at first of an automatic offer.
+type compiled struct {
+	anchor
+	turn   int32 // its place in byTurn
+	number int32 // of its only name, where plain
+	plain  bool  // see Version.plain
+	ends   bool  // some time
 }
 
 // anchor is the list of an offer's scope by which it is found: every line that counts
@@ -59,12 +68,12 @@ func newCatalog(all []Candidate) *Catalog {
 	for i := range all {
 		a := c.anchor(all[i].Version, asked)
 		if all[i].Version.offer.Automatic {
-			c.candidates, c.anchors = append(c.candidates, all[i]), append(c.anchors, a)
-			c.ends = append(c.ends, !all[i].Version.bounds.Until.IsZero())
+			c.add(&all[i], a)
 		} else {
 			c.others[all[i].Version] = &a
 		}
 	}
+	c.order()
 	c.named = make([][]int32, len(c.names.all))
 	byEnd := make([]int32, len(c.candidates))
 	for i := range byEnd {
@@ -72,14 +81,38 @@ func newCatalog(all []Candidate) *Catalog {
 	}
 	slices.SortStableFunc(byEnd, func(a, b int32) int { return compareEnds(c.end(b), c.end(a)) })
 	for _, i := range byEnd {
-		for _, number := range c.anchors[i].numbers {
+		for _, number := range c.compiled[i].numbers {
 			c.named[number] = append(c.named[number], i)
 		}
-		if c.anchors[i].numbers == nil {
+		if c.compiled[i].numbers == nil {
 			c.unnamed = append(c.unnamed, i)
 		}
 	}
 	return c
+}
+
+// add adds an automatic offer.
+func (c *Catalog) add(candidate *Candidate, a anchor) {
+	v := candidate.Version
+	added := compiled{anchor: a, ends: !v.bounds.Until.IsZero()}
+	if added.plain = v.plain() && len(a.numbers) == 1 && !candidate.Paused; added.plain {
+		added.number = a.numbers[0]
+	}
+	c.candidates, c.compiled = append(c.candidates, *candidate), append(c.compiled, added)
+}
+
+// order says in which turn candidates are worked out.
+func (c *Catalog) order() {
+	c.byTurn = make([]int32, len(c.candidates))
+	for i := range c.byTurn {
+		c.byTurn[i] = int32(i)
+	}
+	slices.SortStableFunc(c.byTurn, func(a, b int32) int {
+		return cmp.Compare(c.candidates[a].Version.turn, c.candidates[b].Version.turn)
+	})
+	for turn, i := range c.byTurn {
+		c.compiled[i].turn = int32(turn)
+	}
 }
 
 // anchor chooses the list of a scope whose names the fewest offers ask for, and
@@ -131,9 +164,16 @@ func (c *Catalog) Decide(cart Cart, chosen []Candidate, facts Facts, at time.Tim
 	if err := d.begin(&c.names, cart, facts, at); err != nil {
 		return nil, err
 	}
-	d.reserve(len(chosen) + c.match(d))
+	if plain := c.match(d); plain && d.plain && len(chosen) == 0 && !facts.Best {
+		if quote := c.plainly(d); quote != nil {
+			return quote, nil
+		}
+		d.quote.outcome, d.memory = outcome{}, d.memory[:0]
+	}
+	slices.Sort(d.hits)
+	d.reserve(len(chosen) + len(d.hits))
 	for _, i := range d.hits {
-		c.add(d, i)
+		c.enter(d, i)
 	}
 	if len(chosen) > 0 {
 		from := len(d.entries)
@@ -153,36 +193,38 @@ func (c *Catalog) Candidates(cart *Cart, at time.Time) []Candidate {
 	if cart.open(d.basket) != nil {
 		return nil
 	}
-	d.reserve(c.match(d))
+	c.match(d)
+	slices.Sort(d.hits)
+	d.reserve(len(d.hits))
 	var all []Candidate
 	for _, i := range d.hits {
-		if c.add(d, i) {
+		if c.enter(d, i) {
 			all = append(all, c.candidates[i])
 		}
 	}
 	return all
 }
 
-// match finds the candidates that may count a line, in the order of their ids, and
-// gives how many.
-func (c *Catalog) match(d *decision) int {
+// match finds the candidates that may count a line, and says whether all are plain.
+func (c *Catalog) match(d *decision) (plain bool) {
 	d.hits = d.hits[:0]
 	d.seen = slices.Grow(d.seen[:0], len(c.candidates))[:len(c.candidates)] // all false
 	for i := range d.lines.met {
 		c.take(d, c.named[d.lines.met[i].number])
 	}
 	c.take(d, c.unnamed)
+	plain = true
 	for _, i := range d.hits {
 		d.seen[i] = false
+		plain = plain && c.compiled[i].plain
 	}
-	slices.Sort(d.hits)
-	return len(d.hits)
+	return plain
 }
 
 // take takes those of some candidates that have not ended: the ones that have come last.
 func (c *Catalog) take(d *decision, candidates []int32) {
 	for _, i := range candidates {
-		if c.ends[i] && !d.at.Before(c.end(i)) {
+		if c.compiled[i].ends && !d.at.Before(c.end(i)) {
 			return
 		}
 		if !d.seen[i] {
@@ -192,12 +234,58 @@ func (c *Catalog) take(d *decision, candidates []int32) {
 	}
 }
 
-// add makes an entry of a candidate, and says whether it counts a line; without one it
+// plainly prices a cart with plain offers: each is judged in its turn and worked out at
+// once. Nil where one takes nothing off: why not, the long way says.
+func (c *Catalog) plainly(d *decision) *Quote {
+	for k, i := range d.hits {
+		d.hits[k] = c.compiled[i].turn
+	}
+	slices.Sort(d.hits)
+	for k, turn := range d.hits {
+		d.hits[k] = c.byTurn[turn]
+	}
+	all := make([]decided, len(d.hits)) // those that apply from the beginning, those refused from the end
+	applied, refused := 0, len(all)
+	var discount int64
+	e := d.entry(nil)
+	for _, i := range d.hits {
+		candidate := &c.candidates[i]
+		e.Version, e.lines = candidate.Version, d.lines.of(d.lines.slots[c.compiled[i].number]-1)
+		benefit := e.Version.offer.Benefit
+		if !benefit.in(d.cart.Currency) {
+			return nil
+		}
+		if e.Version.minimum != nil {
+			switch d.judgeMinimum(e) {
+			case nil:
+			case &d.tooLittle:
+				refused--
+				all[refused] = decided{Candidate: candidate, amount: e.found}
+				continue
+			default:
+				return nil
+			}
+		}
+		d.pricing.applied = applied
+		amount := benefit.apply(&d.pricing, e)
+		if amount == 0 {
+			return nil
+		}
+		all[applied] = decided{Candidate: candidate, amount: amount}
+		discount += amount
+		applied++
+	}
+	d.quote.outcome.applied, d.quote.outcome.refused = all[:applied:applied], all[refused:]
+	slices.SortFunc(all[refused:], func(a, b decided) int { return cmp.Compare(a.Version.offer.ID, b.Version.offer.ID) })
+	return d.write(discount)
+}
+
+// enter makes an entry of a candidate, and says whether it counts a line; without one it
 // makes none.
-func (c *Catalog) add(d *decision, candidate int32) bool {
+func (c *Catalog) enter(d *decision, candidate int32) bool {
 	e := d.entry(&c.candidates[candidate])
-	if c.anchors[candidate].numbers != nil {
-		e.anchor = &c.anchors[candidate]
+	if c.compiled[candidate].numbers != nil {
+		e.anchor = &c.compiled[candidate].anchor
 	}
 	e.lines = d.narrow(e)
 	if len(e.lines) == 0 || !e.Version.single && !slices.ContainsFunc(e.lines, func(i int) bool { return e.Version.covers(&d.cart.Lines[i]) }) {

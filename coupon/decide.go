@@ -164,8 +164,12 @@ func (d *decision) reserve(n int) { d.memory = slices.Grow(d.memory, n) }
 
 // entry makes one of a candidate, within the room reserved.
 func (d *decision) entry(c *Candidate) *entry {
-	d.memory = append(d.memory, entry{Candidate: c, Version: c.Version, Refused: c.Refused})
-	return &d.memory[len(d.memory)-1]
+	d.memory = append(d.memory, entry{Candidate: c})
+	e := &d.memory[len(d.memory)-1]
+	if c != nil {
+		e.Version, e.Refused = c.Version, c.Refused
+	}
+	return e
 }
 
 // add makes entries of candidates. A quote refers to them: so it has its own.
@@ -235,7 +239,9 @@ func (d *decision) decide() (*Quote, error) {
 	if d.pricing.fine > d.pricing.finest {
 		return nil, &Faults{ErrCart, []Fault{{"lines", "fall into too many parts by all the offers that count units: combine fewer of them"}}}
 	}
-	return d.write(), nil
+	discount := d.writeApplied()
+	d.writeRefused()
+	return d.write(discount), nil
 }
 
 func (e *entry) offerID() string {
@@ -311,27 +317,24 @@ func (d *decision) repeats(e, kept *entry) bool {
 	return true
 }
 
-// write puts the outcome together.
-func (d *decision) write() *Quote {
+// write puts the quote together.
+func (d *decision) write(discount int64) *Quote {
 	money := func(minor int64) ledger.Money { return ledger.Minor(minor, d.cart.Currency) }
 	q := d.quote
 	q.Order, q.At, q.Notices, q.Optimal, q.limited = d.facts.Order, d.at, d.notices, d.optimal, d.limited
 	q.Subtotal, q.Shipping = money(d.subtotal), money(d.shipping)
-	discount := d.writeApplied(&q.outcome)
-	d.writeRefused(&q.outcome)
 	d.pricing.write(&q.outcome)
 	q.Discount = money(discount)
 	q.Total = money(d.subtotal - discount + d.shipping)
 	return q
 }
 
-func (d *decision) writeApplied(o *outcome) (discount int64) {
-	if len(d.applied) == 0 {
-		return 0
-	}
-	o.applied = make([]appliedOffer, len(d.applied))
+// writeApplied puts together what applies and what each takes off, and sums it.
+func (d *decision) writeApplied() (discount int64) {
+	o := &d.quote.outcome
+	o.applied = make([]decided, len(d.applied))
 	for i, e := range d.applied {
-		o.applied[i] = appliedOffer{e.Candidate, e.amount}
+		o.applied[i] = decided{Candidate: e.Candidate, amount: e.amount}
 		discount += e.amount
 		for _, l := range e.left {
 			o.left = append(o.left, leftOut{int32(i), int32(l.line), l.reason})
@@ -340,23 +343,14 @@ func (d *decision) writeApplied(o *outcome) (discount int64) {
 	return discount
 }
 
-func (d *decision) writeRefused(o *outcome) {
-	n := 0
-	for _, e := range d.entries {
-		if e.Refused != nil {
-			n++
-		}
-	}
-	if n == 0 {
-		return
-	}
-	o.refused = make([]refusedOffer, 0, n)
+func (d *decision) writeRefused() {
+	refused := make([]decided, 0, len(d.entries)-len(d.applied))
 	for _, e := range d.entries {
 		switch {
 		case e.Refused == nil:
 			continue
 		case e.Refused == &d.tooLittle:
-			o.refused = append(o.refused, refusedOffer{Candidate: e.Candidate, found: e.found})
+			refused = append(refused, decided{Candidate: e.Candidate, amount: e.found})
 			continue
 		}
 		if e.alone > 0 {
@@ -365,8 +359,9 @@ func (d *decision) writeRefused(o *outcome) {
 		if e.rival != nil {
 			e.Refused.RivalOff = ledger.Minor(e.rival.off(d.applied), d.cart.Currency)
 		}
-		o.refused = append(o.refused, refusedOffer{refused: e.Refused})
+		refused = append(refused, decided{Candidate: e.Candidate, refused: e.Refused})
 	}
+	d.quote.outcome.refused = refused
 }
 
 // write copies what was worked out.

@@ -12,7 +12,7 @@ import (
 // payers shares what offers take off among those who pay for it, and names each
 // payer once.
 type payers struct {
-	offers []appliedOffer
+	offers []decided
 	names  []string
 }
 

@@ -171,7 +171,6 @@ type lineIndex struct {
 	ends   []int32 // by line: where its numbers end
 	slots  []int32 // by a name's number: its slot, counted from 1; 0: no line has it
 	met    []met   // by slot
-	pairs  []pair  // of slots and lines, as they were met
 	places []int   // the lines of all slots, slot after slot
 	byID   []int   // all lines
 	rank   []int   // by line: its place in byID
@@ -186,34 +185,45 @@ type met struct {
 	end    int32 // where its lines end in places
 }
 
-type pair struct{ slot, line int32 }
-
-// build indexes the lines by the numbers found.
+// build indexes the lines by the numbers found: it counts the lines of each name, and then
+// puts each line in its place.
 func (x *lineIndex) build(n *names, byID []int) {
 	x.byID = byID
 	x.slots = slices.Grow(x.slots[:0], len(n.all))[:len(n.all)]
 	for _, i := range byID {
-		begin := int32(0)
-		if i > 0 {
-			begin = x.ends[i-1]
-		}
-		for _, number := range x.found[begin:x.ends[i]] {
-			x.meet(number, i)
+		numbers := x.numbers(i)
+		for k, number := range numbers {
+			numbers[k] = x.meet(number, int32(i))
 		}
 	}
 	sum := int32(0)
 	for i := range x.met { // counted in end
 		sum, x.met[i].end = sum+x.met[i].end, sum
 	}
-	x.places = slices.Grow(x.places[:0], len(x.pairs))[:len(x.pairs)]
-	for _, p := range x.pairs {
-		m := &x.met[p.slot]
-		x.places[m.end] = int(p.line)
-		m.end++
+	x.places = slices.Grow(x.places[:0], int(sum))[:sum]
+	for _, i := range byID {
+		for _, slot := range x.numbers(i) {
+			if slot >= 0 {
+				m := &x.met[slot]
+				x.places[m.end] = i
+				m.end++
+			}
+		}
 	}
 }
 
-func (x *lineIndex) meet(number int32, line int) {
+// numbers are those found of a line; once the line was met, its slots.
+func (x *lineIndex) numbers(line int) []int32 {
+	begin := int32(0)
+	if line > 0 {
+		begin = x.ends[line-1]
+	}
+	return x.found[begin:x.ends[line]]
+}
+
+// meet counts a line for a name, and gives the name's slot; -1 when the line has the name
+// twice.
+func (x *lineIndex) meet(number, line int32) int32 {
 	slot := x.slots[number]
 	if slot == 0 {
 		x.met = append(x.met, met{number: number, last: -1})
@@ -221,12 +231,12 @@ func (x *lineIndex) meet(number int32, line int) {
 		x.slots[number] = slot
 	}
 	m := &x.met[slot-1]
-	if m.last == int32(line) {
-		return // it has the name twice
+	if m.last == line {
+		return -1
 	}
-	m.last = int32(line)
+	m.last = line
 	m.end++
-	x.pairs = append(x.pairs, pair{slot - 1, int32(line)})
+	return slot - 1
 }
 
 // empty forgets the cart.
@@ -234,7 +244,7 @@ func (x *lineIndex) empty() {
 	for _, m := range x.met {
 		x.slots[m.number] = 0
 	}
-	x.met, x.pairs, x.rank, x.byID = x.met[:0], x.pairs[:0], x.rank[:0], nil
+	x.met, x.rank, x.byID = x.met[:0], x.rank[:0], nil
 }
 
 // of gives the lines of a slot.

@@ -113,26 +113,48 @@ func (x *names) place(first, last uint64, form uint32) uint64 {
 	return fold(first^x.seeds[0]^uint64(form), last^x.seeds[1])
 }
 
-// find gives a name's number; -1 when it has none.
+// What find gives where a name has no number.
+const (
+	unnamed = -1 - iota // and it is printable
+	unread              // and it may be anything
+)
+
+// find gives a name's number, or why it has none. Most names have eight to sixteen bytes: of
+// those it is written out.
 func (x *names) find(k nameKind, text string) int32 {
-	if x.kinds[k] == 0 {
-		return -1
-	}
 	n := len(text)
-	form := uint32(n)<<8 | uint32(k)
-	var first, last uint64
-	if n >= 8 && n <= shortName {
-		first, last = word(text), word(text[n-8:])
-	} else {
-		first, last, _ = x.key(k, text)
+	if n < 8 || n > shortName || x.kinds[k] == 0 {
+		return x.findOdd(k, text)
 	}
-	mask := uint64(len(x.slots) - 1)
-	for i := x.place(first, last, form) & mask; ; i = (i + 1) & mask {
-		slot := &x.slots[i]
-		if slot.number == 0 {
-			return -1
+	first, last, form := word(text), word(text[n-8:]), uint32(n)<<8|uint32(k)
+	slots := x.slots
+	for i := x.place(first, last, form); ; i++ {
+		slot := &slots[i&uint64(len(slots)-1)]
+		if slot.first == first && slot.last == last && slot.form == form {
+			return slot.number - 1
 		}
-		if slot.first == first && slot.last == last && slot.form == form && (n <= shortName || x.all[slot.number-1].text == text) {
+		if slot.number == 0 {
+			break
+		}
+	}
+	if oddBytes(first)|oddBytes(last) != 0 {
+		return unread
+	}
+	return unnamed
+}
+
+// findOdd is find for any name.
+func (x *names) findOdd(k nameKind, text string) int32 {
+	if x.kinds[k] == 0 {
+		return unread
+	}
+	first, last, form := x.key(k, text)
+	for i := x.place(first, last, form); ; i++ {
+		slot := &x.slots[i&uint64(len(x.slots)-1)]
+		if slot.number == 0 {
+			return unread
+		}
+		if slot.first == first && slot.last == last && slot.form == form && (len(text) <= shortName || x.all[slot.number-1].text == text) {
 			return slot.number - 1
 		}
 	}

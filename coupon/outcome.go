@@ -17,22 +17,16 @@ type outcome struct {
 	parts    []part     // those that lines begin as, in cart order, then what was cut off
 	cuts     []cut
 	less     []deliveryCut // what comes off deliveries, by delivery
-	applied  []appliedOffer
+	applied  []decided
 	left     []leftOut // by offer
-	refused  []refusedOffer
+	refused  []decided
 }
 
-// appliedOffer is an offer that applies, and what it takes off.
-type appliedOffer struct {
+// decided is a candidate that applies, or is refused: because its lines cost too little,
+// or as the refusal says.
+type decided struct {
 	*Candidate
-	amount int64
-}
-
-// refusedOffer is an offer that does not apply: because its lines cost too little, or as
-// the refusal says.
-type refusedOffer struct {
-	*Candidate
-	found   int64 // what they cost
+	amount  int64 // what it takes off; or what its lines cost, where that is too little
 	refused *Refusal
 }
 
@@ -194,7 +188,7 @@ func (q *Quote) Refused() []*Refusal {
 			continue
 		}
 		needed, _ := r.Version.minimum.In(q.Subtotal.Currency())
-		memory[i] = Refusal{Reason: ReasonMinimumSpend, Found: q.money(r.found), Needed: needed, Missing: q.money(needed.Minor() - r.found)}
+		memory[i] = Refusal{Reason: ReasonMinimumSpend, Found: q.money(r.amount), Needed: needed, Missing: q.money(needed.Minor() - r.amount)}
 		r.concern(&memory[i], q.outcome.customer)
 	}
 	return all

@@ -75,9 +75,11 @@ func (p *pricing) begin() {
 	n := len(p.totals)
 	p.parts, p.tails = slices.Grow(p.parts[:0], n)[:n], p.tails[:0]
 	p.floors, p.used = slices.Grow(p.floors[:0], n)[:n], slices.Grow(p.used[:0], n)[:n]
-	for i := range p.parts {
-		p.restore(i)
+	for i, total := range p.totals {
+		p.parts[i] = part{units: int32(p.cart.Lines[i].Quantity), price: total, now: total}
 	}
+	copy(p.floors, p.least)
+	clear(p.used)
 	p.changed, p.steps = p.changed[:0], 0
 	p.deliveries = slices.Grow(p.deliveries[:0], len(p.cart.Shipping))[:len(p.cart.Shipping)]
 	p.reset()
@@ -168,37 +170,55 @@ func (p *pricing) spread(amount int64, parts []int) int64 {
 	if len(parts) == 1 {
 		return p.take(parts[0], amount)
 	}
-	p.weights, p.room = p.weights[:0], p.room[:0]
-	var cost, space int64
-	for _, i := range parts {
-		q := &p.parts[i]
-		p.weights = append(p.weights, q.now)
-		p.room = append(p.room, q.now-p.floors[i])
-		cost += q.now
-		space += q.now - p.floors[i]
+	weights := slices.Grow(p.weights[:0], len(parts))[:len(parts)]
+	var cost, least int64
+	for k, i := range parts {
+		now := p.parts[i].now
+		weights[k] = now
+		cost += now
+		least += p.floors[i]
 	}
-	if amount = min(amount, space); amount <= 0 {
+	p.weights = weights
+	if amount = min(amount, cost-least); amount <= 0 {
 		return 0
 	}
-	if amount == space {
+	var room []int64 // nil: no share is above what the part costs
+	if least > 0 {
+		p.room = slices.Grow(p.room[:0], len(parts))[:len(parts)]
+		room = p.room
 		for k, i := range parts {
-			p.take(i, p.room[k])
+			room[k] = weights[k] - p.floors[i]
 		}
-		return amount
 	}
-	room := p.room
-	if cost == space { // no share is above what the part costs
-		room = nil
-	}
-	shares, err := p.splitter.Split(p.shares, amount, p.weights, room)
+	shares, err := p.splitter.Split(p.shares, amount, weights, room)
 	if err != nil { // the amount is bounded by the room, and room needs weight
 		return 0
 	}
 	p.shares = shares
-	for k, i := range parts {
-		p.take(i, shares[k])
-	}
+	p.takeEach(parts, shares)
 	return amount
+}
+
+// takeEach subtracts an amount from each of some parts, which have room for it.
+func (p *pricing) takeEach(parts []int, amounts []int64) {
+	all, cuts, applied := p.parts, p.cuts, int32(p.applied)
+	for k, i := range parts {
+		q, amount := &all[i], amounts[k]
+		if amount == 0 {
+			continue
+		}
+		q.now -= amount
+		switch {
+		case q.cut == 0:
+			p.changed = append(p.changed, i)
+		case q.by == applied:
+			cuts[q.cut-1].amount += amount
+			continue
+		}
+		cuts = append(cuts, cut{amount, applied, q.cut})
+		q.cut, q.by = int32(len(cuts)), applied
+	}
+	p.cuts = cuts
 }
 
 // cost sums what parts cost: now, or before offers.

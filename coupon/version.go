@@ -62,6 +62,23 @@ func newVersion(o Offer, predicates map[predicateName]*RegisteredPredicate) (*Ve
 	return v, nil
 }
 
+// plain says that all an automatic offer asks of a cart are one list of names and perhaps
+// a minimum spend, and that it neither depends on others nor cuts lines.
+func (v *Version) plain() bool {
+	if v.bound || !v.always || !v.single || v.minimum == nil && len(v.offer.Conditions) > 0 {
+		return false
+	}
+	switch b := v.offer.Benefit.(type) {
+	case PercentOff:
+		return b.Units.Max == 0
+	case AmountOffEach:
+		return b.Units.Max == 0
+	case AmountOff:
+		return true
+	}
+	return false
+}
+
 // testsAfter says that a condition anywhere in the tree is tested after other
 // offers.
 func testsAfter(all []Condition) bool {

@@ -160,14 +160,19 @@ func (p *pot) spread(dst []int64, weights []int64, m splitting) splitting {
 	shift := max(0, bits.Len64(p.weight)-6) // remainders lie below the weight
 	left := p.total
 	m.remainders = slices.Grow(m.remainders[:0], len(weights))[:len(weights)]
+	remainders := m.remainders
+	reciprocal := math.MaxUint64 / p.weight
 	for i, w := range weights {
 		var quotient, remainder uint64
 		if high, low := bits.Mul64(p.total, uint64(w)); high == 0 {
-			quotient, remainder = low/p.weight, low%p.weight
+			quotient, _ = bits.Mul64(low, reciprocal) // faster than dividing, and at most 2 too small
+			for remainder = low - quotient*p.weight; remainder >= p.weight; remainder -= p.weight {
+				quotient++
+			}
 		} else {
 			quotient, remainder = bits.Div64(high, low, p.weight) // at most total: w <= p.weight
 		}
-		dst[i], m.remainders[i] = int64(quotient), remainder
+		dst[i], remainders[i] = int64(quotient), remainder
 		counts[remainder>>shift%steps]++
 		left -= quotient
 	}
