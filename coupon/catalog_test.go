@@ -125,6 +125,68 @@ func TestCatalogDecidesLikeDecide(t *testing.T) {
 	})
 }
 
+// drawPlain draws an offer that asks for one list of names and perhaps a minimum spend.
+func drawPlain(t *rapid.T, id string) coupon.Offer {
+	o := automatic(freely(coupon.Offer{ID: id, Name: "offer " + id, Priority: rapid.IntRange(-1, 1).Draw(t, "priority")}))
+	o.Rounding = ledger.Rounding(rapid.IntRange(0, 4).Draw(t, "rounding"))
+	amounts := coupon.Amounts{drawMoney(t, "amount", 1, 9000)}
+	if rapid.IntRange(0, 9).Draw(t, "another currency") == 0 {
+		amounts = coupon.Amounts{ledger.MustMoney("5.00", usd)}
+	}
+	switch rapid.IntRange(0, 3).Draw(t, "benefit") {
+	case 0:
+		o.Benefit = coupon.AmountOff{Amounts: amounts}
+	case 1:
+		o.Benefit = coupon.AmountOffEach{Amounts: amounts, PerLine: rapid.Bool().Draw(t, "per line")}
+	default:
+		percent := coupon.PercentOff{Rate: ledger.MustRate(fmt.Sprint(rapid.IntRange(1, 100).Draw(t, "percent"))), Of: coupon.Of(rapid.IntRange(0, 1).Draw(t, "of"))}
+		if rapid.IntRange(0, 3).Draw(t, "maximum") == 0 {
+			percent.Max = amounts
+		}
+		o.Benefit = percent
+	}
+	switch rapid.IntRange(0, 3).Draw(t, "minimum") {
+	case 0:
+		o.Conditions = []coupon.Condition{coupon.MinimumSpend{Amounts: coupon.Amounts{drawMoney(t, "minimum spend", 1, 9000)}}}
+	case 1:
+		o.Conditions = []coupon.Condition{coupon.MinimumSpend{Amounts: amounts}}
+	}
+	switch rapid.IntRange(0, 3).Draw(t, "list") {
+	case 0:
+		o.Scope.In.Products = []string{oneOf(t, "product", "tea", "cup", "mug")}
+	case 1:
+		o.Scope.In.Categories = []string{oneOf(t, "category", "drinks", "crockery")}
+	case 2:
+		o.Scope.In.Sellers = []string{oneOf(t, "seller", "acme", "zeta")}
+	default:
+		o.Scope.In.Tags = []string{oneOf(t, "tag", "green", "blue")}
+	}
+	return o
+}
+
+// Offers that ask for little are priced in a shorter way, which comes to the same.
+func TestPlainOffersComeToTheSame(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := catalogDrawing{cart: drawCart(t)}
+		if rapid.IntRange(0, 3).Draw(t, "promoted") > 0 {
+			d.cart.Promotions = nil
+			for i := range d.cart.Lines {
+				d.cart.Lines[i].Promotions = nil
+			}
+		}
+		for i := range rapid.IntRange(1, 6).Draw(t, "offers") {
+			d.versions = append(d.versions, mustVersion(drawPlain(t, fmt.Sprint("offer", i))))
+		}
+		want, err := coupon.Decide(d.cart, d.all(), d.facts, noon)
+		require.NoError(t, err)
+		got, err := coupon.NewCatalog(shuffled(t, d.versions)...).Decide(d.cart, nil, d.facts, noon)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+		require.Equal(t, want.Explain(), got.Explain())
+		checkSums(t, got)
+	})
+}
+
 func TestCatalogCandidates(t *testing.T) {
 	of := func(id string, change func(*coupon.Offer)) *coupon.Version {
 		o := automatic(freely(amountOff(id, "1.00")))
