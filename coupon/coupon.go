@@ -135,9 +135,13 @@ type revokeBody struct {
 	Reissued string `json:"reissued,omitempty"`
 }
 
-// codeBody leads from a code to its coupon.
+// codeBody leads from a code to its coupon. It says under which version of which offer
+// that was made, so that what its limits count is read together with the coupon; the
+// coupon's own word goes.
 type codeBody struct {
-	Coupon string `json:"coupon"`
+	Coupon  string `json:"coupon"`
+	Offer   string `json:"offer,omitempty"`
+	Version int    `json:"version,omitempty"`
 }
 
 var (

@@ -282,7 +282,7 @@ func (w *work) putNewCoupon(m prepared, body couponBody, keys *codeKeys) (Coupon
 	if err != nil {
 		return Coupon{}, err
 	}
-	code, err := codes.Put(storage.Record[codeBody]{Key: keys.key(m.code), Value: codeBody{Coupon: m.id}}, 0)
+	code, err := codes.Put(storage.Record[codeBody]{Key: keys.key(m.code), Value: codeBody{m.id, body.Offer, body.Version}}, 0)
 	w.puts = append(w.puts, put, code)
 	c := body.coupon(m.id)
 	c.Code = m.code

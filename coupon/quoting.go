@@ -40,7 +40,8 @@ func (s *Service) Quote(ctx context.Context, cart Cart, choice Choice, now time.
 	if err != nil {
 		return nil, err
 	}
-	facts, own, err := s.readFacts(ctx, &cart, choice.Order, chosen, len(automatic) > 0, rests)
+	counted := s.foresee(&cart, chosen, automatic, now)
+	facts, own, err := s.readFacts(ctx, &cart, choice.Order, chosen, len(automatic) > 0, rests, counted)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +50,7 @@ func (s *Service) Quote(ctx context.Context, cart Cart, choice Choice, now time.
 		return nil, err
 	}
 	candidates = append(candidates, automatic...)
-	if facts.Used, err = s.used(ctx, &cart, candidates, own, now); err != nil {
+	if facts.Used, err = s.used(ctx, &cart, candidates, own, counted, now); err != nil {
 		return nil, err
 	}
 	facts.Best = choice.Best
@@ -111,6 +112,7 @@ type chosen struct {
 	code    string        // as typed
 	places  []storage.Key // where the code may be kept
 	id      string        // the coupon's, once it is known
+	offer   offerVersion  // that the coupon was made under, where the code says so
 	coupon  *Coupon
 	refused *Refusal
 }
@@ -157,7 +159,7 @@ func (c *chosen) follow(docs map[storage.Key]*storage.Doc) error {
 	for _, place := range c.places {
 		if doc := docs[place]; doc != nil {
 			record, err := codes.Decode(*doc)
-			c.id = record.Value.Coupon
+			c.id, c.offer = record.Value.Coupon, offerVersion{record.Value.Offer, record.Value.Version}
 			return err
 		}
 	}
@@ -167,10 +169,10 @@ func (c *chosen) follow(docs map[storage.Key]*storage.Doc) error {
 	return nil
 }
 
-// readFacts reads the coupons, what the cart's sellers exclude, and what the order
-// has reserved before, in one call; nothing when neither a coupon nor an automatic
+// readFacts reads the coupons, what the cart's sellers exclude, what the order has
+// reserved before, and the counters that are foreseen, in one call; nothing when neither a coupon nor an automatic
 // offer is left to judge.
-func (s *Service) readFacts(ctx context.Context, cart *Cart, order string, all []chosen, automatic bool, rests *basis) (Facts, *redemptionBody, error) {
+func (s *Service) readFacts(ctx context.Context, cart *Cart, order string, all []chosen, automatic bool, rests *basis, counted counts) (Facts, *redemptionBody, error) {
 	facts := Facts{Order: order}
 	var keys []storage.Key
 	for _, c := range all {
@@ -189,7 +191,7 @@ func (s *Service) readFacts(ctx context.Context, cart *Cart, order string, all [
 		keys = append(keys, redemptionKey(order))
 	}
 	docs := make(map[storage.Key]*storage.Doc)
-	if err := s.get(ctx, docs, unique(keys)); err != nil {
+	if err := s.getCounted(ctx, docs, unique(keys), counted); err != nil {
 		return facts, nil, err
 	}
 	for i := range all {
@@ -262,41 +264,6 @@ func (s *Service) candidates(ctx context.Context, all []chosen, now time.Time, r
 		}
 	}
 	return candidates, nil
-}
-
-// used reads how much of each limit is taken, less what the order itself holds.
-func (s *Service) used(ctx context.Context, cart *Cart, candidates []Candidate, own *redemptionBody, now time.Time) (map[string]int64, error) {
-	var names []string
-	for _, c := range candidates {
-		if c.Version == nil {
-			continue
-		}
-		claims, _ := c.Version.claims(cart, c.Coupon, now)
-		for _, claim := range claims {
-			switch {
-			case claim.Shards > 1:
-				names = append(names, ledger.ShardNames(claim.Counter, claim.Shards)...)
-			case claim.limit.Per != PerOrder:
-				names = append(names, claim.Counter)
-			}
-		}
-	}
-	slices.Sort(names)
-	used := make(map[string]int64, len(names))
-	for chunk := range slices.Chunk(slices.Compact(names), storage.MaxGet) {
-		_, values, err := s.store.Get(ctx, nil, chunk...)
-		if err != nil {
-			return nil, err
-		}
-		for name, value := range values {
-			of, _ := ledger.Unsharded(name)
-			used[of] += value
-		}
-	}
-	if own != nil && own.State.live() {
-		own.giveUp(used)
-	}
-	return used, nil
 }
 
 // giveUp takes what the redemption holds of counters off them.

@@ -2,6 +2,7 @@ package coupon_test
 
 import (
 	"context"
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -59,7 +60,9 @@ func TestRoundTrips(t *testing.T) {
 	took("", "a quote of automatic offers, no seller, within Fresh", func() { s.quote(none, coupon.Choice{}, now) })
 	took("g", "a quote of automatic offers", func() { s.quote(cart, coupon.Choice{}, now) })
 	took("g", "a quote of coupons that are held", func() { s.quote(cart, coupon.ChooseCoupons(held.ID), now) })
-	took("ggg", "a quote of a code with limits", func() { s.quote(cart, coupon.Choose("CODE"), now) })
+	took("gg", "a quote of a code with limits", func() { s.quote(cart, coupon.Choose("CODE"), now) })
+	shorten(t, store.Store, "CODE")
+	took("ggg", "a quote of a code that an earlier release has made", func() { s.quote(cart, coupon.Choose("CODE"), now) })
 	var quote *coupon.Quote
 	took("g", "a quote of one coupon", func() { quote = s.quote(cart, coupon.ChooseCoupons(held.ID), now) })
 	took("a", "redeeming a quote in hand", func() { require.NoError(t, ignore(s.Redeem(ctx, "1", quote, now))) })
@@ -75,4 +78,35 @@ func TestRoundTrips(t *testing.T) {
 	took("ag", "redeeming what was paused meanwhile: nothing is written", func() {
 		require.ErrorIs(t, ignore(s.Redeem(ctx, "3", quote, now)), coupon.ErrRefused)
 	})
+}
+
+// TestLimitsOfAutomaticOffersAreReadWithTheRest: a quote of them is one round trip.
+func TestLimitsOfAutomaticOffersAreReadWithTheRest(t *testing.T) {
+	store := &trips{Store: memory.New()}
+	automatic := limited(amountOff("automatic", "1.00"), coupon.Limit{Uses: 1}, coupon.Limit{Per: coupon.PerCustomer, Uses: 1})
+	automatic.Automatic = true
+	s := newShopOn(t, store, coupon.Options{}, automatic)
+	cart := cartOf(item("20.00", 1))
+	quote := s.applies(cart, coupon.Choice{}, noon)
+	store.calls = ""
+	s.applies(cart, coupon.Choice{}, noon)
+	require.Equal(t, "g", store.calls)
+	require.NoError(t, ignore(s.Redeem(ctx, "1", quote, noon)))
+	require.Equal(t, coupon.ReasonLimit, s.refuses(cart, coupon.Choice{}, noon).Reason)
+}
+
+// shorten leaves of a code's document what the first release wrote.
+func shorten(t *testing.T, store storage.Store, code string) {
+	t.Helper()
+	docs, _, err := store.Get(ctx, []storage.Key{{Kind: "code", ID: code}})
+	require.NoError(t, err)
+	require.Len(t, docs, 1)
+	var body map[string]any
+	require.NoError(t, json.Unmarshal(docs[0].Body, &body))
+	delete(body, "offer")
+	delete(body, "version")
+	short, err := json.Marshal(body)
+	require.NoError(t, err)
+	require.NotEqual(t, len(docs[0].Body), len(short))
+	require.NoError(t, store.Apply(ctx, storage.Batch{Puts: []storage.Put{{Key: docs[0].Key, Version: docs[0].Version, Lists: docs[0].Lists, Body: short}}}))
 }

@@ -117,14 +117,19 @@ func (s *Service) get(ctx context.Context, docs map[storage.Key]*storage.Doc, ke
 		if err != nil {
 			return err
 		}
-		for _, k := range chunk {
-			docs[k] = nil
-		}
-		for i := range found {
-			docs[found[i].Key] = &found[i]
-		}
+		keepFound(docs, chunk, found)
 	}
 	return nil
+}
+
+// keepFound notes what was found of documents, and nil of the others asked for.
+func keepFound(docs map[storage.Key]*storage.Doc, asked []storage.Key, found []storage.Doc) {
+	for _, k := range asked {
+		docs[k] = nil
+	}
+	for i := range found {
+		docs[found[i].Key] = &found[i]
+	}
 }
 
 // plan decides one operation: it reads what decide asks for until nothing is

@@ -189,7 +189,7 @@ func openBazaar(b *testing.B, e Engine) *bazaar {
 	z.group = storage.Grouped(z.store, storage.GroupOptions{})
 	b.Cleanup(func() { require.NoError(b, z.group.Close()) })
 	z.direct = coupon.New(z.store, coupon.Options{})
-	z.grouped = z.direct.In(z.group) // so that the quotes in hand are its own
+	z.grouped = z.direct.Through(z.group) // so that the quotes in hand are its own
 	z.quotes, z.claims = make([]*coupon.Quote, offersInBazaar), make([][]string, offersInBazaar)
 	ctx := b.Context()
 	together(8, func(worker int) {
