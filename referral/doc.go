@@ -78,9 +78,6 @@
 // the rows in which something moves:
 //
 //	state      event       becomes        because
-//	invited    registered  bound          only an authenticated registration binds a friend
-//	invited    time_over   expired        the invitation was not taken up in time
-//	invited    erased      expired        nobody is left to be invited
 //	bound      qualifies   held           the rewards are promised, and wait for the hold
 //	bound      taken_back  voided         the payment that decides did not stay; no other takes its place
 //	bound      time_over   expired        nothing qualified in time
@@ -108,6 +105,12 @@
 //   - A friend is bound by the very batch that makes them known, to somebody known
 //     before. So nobody refers themselves and referrals form no circle, by
 //     construction; looking for circles lost.
+//   - A referral begins when the friend registers. One of somebody who was only invited lost:
+//     it would stand under an address, not a customer, and whoever asks for invitations
+//     would see who took them up; that one was sent is in its own record.
+//   - Whether a reward is spent is no state of it. To write it down lost: every order that
+//     uses a coupon would have to find the reward and wait for it, and of credit it is a
+//     convention which was spent.
 //   - The first payment decides, and when it did not stay the referral is over: no
 //     other order takes its place, made before the return or after. The earliest
 //     payment that still stands lost: what came of it hung on the order in which

@@ -9,9 +9,9 @@ import (
 
 // State is where a referral stands:
 //
-//	invited → bound → held → confirmed → reversed
+//	bound → held → confirmed → reversed
 //	bound, held → review → bound, held
-//	invited, bound → expired     it was not taken up, or nothing qualified in time
+//	bound → expired              nothing qualified in time
 //	bound, held → voided         what qualified did not stay
 //	bound, held, review → rejected
 //
@@ -20,7 +20,6 @@ type State string
 
 // The states of a referral.
 const (
-	StateInvited   State = "invited"   // an invitation was sent, and nobody registered yet
 	StateBound     State = "bound"     // the friend registered
 	StateHeld      State = "held"      // the friend qualifies, and the hold is not over
 	StateReview    State = "review"    // a case is open

@@ -16,7 +16,7 @@ import (
 //	pending → withheld, canceled
 //	granted → clawed back
 //
-// A step that may still earn something is promised ([Service.Track]); it has no reward
+// A step that may still earn something is promised ([Service.Friends]); it has no reward
 // yet. That a granted reward is spent is what its coupons say, or the statement of
 // credit.
 type RewardState string
@@ -26,7 +26,6 @@ const (
 	RewardPromised   RewardState = "promised" // the step is still ahead: no reward is kept yet
 	RewardPending    RewardState = "pending"  // not before, due by
 	RewardGranted    RewardState = "granted"
-	RewardSpent      RewardState = "spent"       // every coupon it gave is used up
 	RewardExpired    RewardState = "expired"     // its life was over: what was left was taken back
 	RewardWithheld   RewardState = "withheld"    // at a cap, a budget, or denied: for good
 	RewardCanceled   RewardState = "canceled"    // before it was granted

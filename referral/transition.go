@@ -5,16 +5,15 @@ type Event string
 
 // The events. [Transitions] says what each does in each state.
 const (
-	EventRegistered Event = "registered" // the friend registers
-	EventQualifies  Event = "qualifies"  // the friend did what qualifies
-	EventEarlier    Event = "earlier"    // an earlier payment that qualifies comes to light
-	EventTakenBack  Event = "taken_back" // what qualified was taken back
-	EventHoldOver   Event = "hold_over"  // the hold is over, and it stayed
-	EventTimeOver   Event = "time_over"  // the time to qualify is over
-	EventFlagged    Event = "flagged"    // a case is opened
-	EventApproved   Event = "approved"   // every case is closed, and none denied
-	EventDenied     Event = "denied"     // a check or a case denies both sides
-	EventErased     Event = "erased"     // the friend's data was erased
+	EventQualifies Event = "qualifies"  // the friend did what qualifies
+	EventEarlier   Event = "earlier"    // an earlier payment that qualifies comes to light
+	EventTakenBack Event = "taken_back" // what qualified was taken back
+	EventHoldOver  Event = "hold_over"  // the hold is over, and it stayed
+	EventTimeOver  Event = "time_over"  // the time to qualify is over
+	EventFlagged   Event = "flagged"    // a case is opened
+	EventApproved  Event = "approved"   // every case is closed, and none denied
+	EventDenied    Event = "denied"     // a check or a case denies both sides
+	EventErased    Event = "erased"     // the friend's data was erased
 )
 
 // Transition is what one event does in one state. Where To is From, nothing moves, and
@@ -42,7 +41,7 @@ func Transitions() []Transition {
 // States gives all states, ends last.
 func States() []State {
 	return []State{
-		StateInvited, StateBound, StateHeld, StateReview, StateConfirmed,
+		StateBound, StateHeld, StateReview, StateConfirmed,
 		StateRejected, StateExpired, StateVoided, StateReversed,
 	}
 }
@@ -50,7 +49,7 @@ func States() []State {
 // Events gives all events.
 func Events() []Event {
 	return []Event{
-		EventRegistered, EventQualifies, EventEarlier, EventTakenBack, EventHoldOver,
+		EventQualifies, EventEarlier, EventTakenBack, EventHoldOver,
 		EventTimeOver, EventFlagged, EventApproved, EventDenied, EventErased,
 	}
 }
@@ -68,10 +67,6 @@ func (s State) on(e Event) Transition {
 // transitions are the rows in which something moves, and those in which what does not
 // move needs a reason of its own.
 var transitions = []Transition{
-	{From: StateInvited, On: EventRegistered, To: StateBound, Why: "only an authenticated registration binds a friend"},
-	{From: StateInvited, On: EventTimeOver, To: StateExpired, Why: "the invitation was not taken up in time"},
-	{From: StateInvited, On: EventErased, To: StateExpired, Why: "nobody is left to be invited"},
-
 	{From: StateBound, On: EventQualifies, To: StateHeld, Why: "the rewards are promised, and wait for the hold"},
 	{From: StateBound, On: EventTakenBack, To: StateVoided, Why: "the payment that decides did not stay; no other takes its place"},
 	{From: StateBound, On: EventTimeOver, To: StateExpired, Why: "nothing qualified in time"},
@@ -111,10 +106,6 @@ func unmoved(s State, e Event) string {
 	switch {
 	case s.final():
 		return "ends are final"
-	case s == StateInvited:
-		return "nothing counts before the friend is bound"
-	case e == EventRegistered:
-		return "a friend is bound once"
 	case e == EventApproved:
 		return "no case is open"
 	case s == StateBound && e == EventEarlier:
