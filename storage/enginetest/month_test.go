@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -70,7 +71,7 @@ func makeMonth(customers, facts int) month {
 
 // monthProgram decides a month behind the clock, over facts in the order of their
 // instants, and pays credit to both sides.
-func monthProgram(limited bool) referral.Program {
+func monthProgram(limited shared) referral.Program {
 	credit := func(minor int64) referral.Earning {
 		return referral.Earning{Credit: coupon.Amounts{ledger.Minor(minor, eur)}, Coupons: []coupon.IssueOffer{{Offer: "thanks"}}}
 	}
@@ -82,15 +83,28 @@ func monthProgram(limited bool) referral.Program {
 			{Side: referral.Referee, Step: referral.Qualified, Earning: credit(500)},
 		},
 	}
-	if limited {
-		// The hold outlasts the returns. Where a reward can be granted and taken back, it
-		// holds a place meanwhile, and who finds none depends on who comes first.
-		p.Caps, p.Hold = []referral.Cap{{Friends: 4}}, 6*24*time.Hour
-	} else {
+	// With limits the hold outlasts the returns. Where a reward can be granted and taken
+	// back, it holds a place meanwhile, and who finds none depends on who comes first.
+	switch limited {
+	case byNothing:
 		p.Shortfall = referral.ShortfallReduces
+	case byCap:
+		p.Caps, p.Hold = []referral.Cap{{Friends: 4}}, 6*24*time.Hour
+	case byBudget: // for a third of the friends; who gets it depends on who comes first
+		p.Rewards[0].Worth = coupon.Amounts{ledger.Minor(1000, eur)}
+		p.Rewards, p.Budget, p.Hold = p.Rewards[:1], ledger.Minor(1000*int64(*monthCustomers/3), eur), 6*24*time.Hour
 	}
 	return p
 }
+
+// shared is what limits the referrals of the month together.
+type shared string
+
+const (
+	byNothing shared = "nothing"
+	byCap     shared = "a cap"
+	byBudget  shared = "a budget"
+)
 
 // monthShop is a shop in which a month is told.
 type monthShop struct {
@@ -100,7 +114,7 @@ type monthShop struct {
 	store     storage.Store
 }
 
-func openMonth(t testing.TB, store storage.Store, m month, limited bool) *monthShop {
+func openMonth(t testing.TB, store storage.Store, m month, limited shared) *monthShop {
 	t.Helper()
 	coupons := coupon.New(store, coupon.Options{Random: &inTurns{random: rand.New(rand.NewSource(2))}})
 	s := &monthShop{t, coupons, referral.New(store, coupons, referral.Options{}), store}
@@ -214,8 +228,22 @@ func (s *monthShop) granted(m month) map[string]string {
 	return totals
 }
 
+// sum is how many rewards all referrers got together, and how much credit.
+func (s *monthShop) sum(m month) string {
+	count, sum := 0, ledger.Minor(0, eur)
+	for _, total := range s.granted(m) {
+		n, credit, _ := strings.Cut(total, " ")
+		rewards, err := strconv.Atoi(n)
+		require.NoError(s.t, err)
+		sum, err = sum.Add(ledger.MustMoney(strings.TrimSuffix(credit, " EUR"), eur))
+		require.NoError(s.t, err)
+		count += rewards
+	}
+	return fmt.Sprint(count, " ", sum)
+}
+
 // inOrder tells a month in order, once, from one worker.
-func inOrder(t testing.TB, m month, limited bool) *monthShop {
+func inOrder(t testing.TB, m month, limited shared) *monthShop {
 	t.Helper()
 	s := openMonth(t, memory.New(), m, limited)
 	facts := make([]monthFact, len(m.facts))
@@ -230,7 +258,8 @@ func inOrder(t testing.TB, m month, limited bool) *monthShop {
 
 // TestMonth tells a month in order from one worker, and shuffled with duplicates from
 // eight. Without limits that referrals share, every outcome is the same to the byte;
-// with them, the same number and sum is granted to each referrer.
+// with a cap, the same number and sum is granted to each referrer, and with a budget to all
+// of them.
 func TestMonth(t *testing.T) {
 	m := makeMonth(*monthCustomers, *monthFacts)
 	stores := map[string]func(t *testing.T) storage.Store{
@@ -240,10 +269,10 @@ func TestMonth(t *testing.T) {
 			return e.Store(t, e.Open(t, e.DSN(t), monthWorkers), sqlstore.Options{})
 		},
 	}
-	for _, limited := range []bool{false, true} {
+	for _, limited := range []shared{byNothing, byCap, byBudget} {
 		want := inOrder(t, m, limited)
 		for name, open := range stores {
-			t.Run(fmt.Sprintf("%s/%d_customers/%d_facts/limited=%t", name, *monthCustomers, len(m.facts), limited), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s/%d_customers/%d_facts/limited by %s", name, *monthCustomers, len(m.facts), limited), func(t *testing.T) {
 				s := openMonth(t, open(t), m, limited)
 				random := rand.New(rand.NewSource(3))
 				told := append([]monthFact{}, m.facts...)
@@ -255,10 +284,16 @@ func TestMonth(t *testing.T) {
 					return s.tell(ctx, told[i], noon.Add(36*24*time.Hour))
 				})
 				s.settle(4)
-				if limited {
-					require.Equal(t, want.granted(m), s.granted(m))
-				} else {
+				switch limited {
+				case byNothing:
 					require.Equal(t, want.outcome(m), s.outcome(m))
+				case byCap:
+					require.Equal(t, want.granted(m), s.granted(m))
+				case byBudget:
+					require.Equal(t, want.sum(m), s.sum(m))
+					_, used, err := s.store.Get(t.Context(), nil, "budget/invite")
+					require.NoError(t, err)
+					require.Equal(t, monthProgram(limited).Budget.Minor(), used["budget/invite"], "it is used up")
 				}
 				report, err := referral.Audit(t.Context(), s.store)
 				require.NoError(t, err)
