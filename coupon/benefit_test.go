@@ -138,6 +138,7 @@ func TestBundles(t *testing.T) {
 		"a floor, spread over the set":         {lines(floor("9.00", 1, "8.00"), item("9.00", 2)), anyThree, []int64{100, 1600}},
 		"goods that fit two items go to both":  {lines(product("tea", "2.00", 1), product("coffee", "4.00", 1)), drinkAndTea, []int64{100, 200}},
 		"the cheapest that still fill the set": {lines(product("tea", "2.00", 2), product("coffee", "1.00", 1)), drinkAndTea, []int64{0, 0}},
+		"one unit more than a set needs":       {lines(product("tea", "2.00", 3)), drinkAndTea, []int64{100}},
 		"each set for itself":                  {lines(product("tea", "2.00", 3), product("coffee", "4.00", 1)), drinkAndTea, []int64{200, 200}},
 		"half a cent of each":                  {lines(total(3, "10.01")), anyThree, []int64{1}},
 	} {
