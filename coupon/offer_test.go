@@ -194,8 +194,10 @@ func TestOffersAtTheirLimits(t *testing.T) {
 		"steps": func(o *coupon.Offer) {
 			o.Benefit = coupon.Tiers{Quantity: steps(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)}
 		},
-		"an instant of 1970": func(o *coupon.Offer) { o.Schedule.Until = time.Unix(1, 0) },
-		"a life":             func(o *coupon.Offer) { o.Schedule.Life = 100 * 365 * 24 * time.Hour },
+		"the lowest priority":  func(o *coupon.Offer) { o.Priority = -1000 },
+		"the highest priority": func(o *coupon.Offer) { o.Priority = 1000 },
+		"an instant of 1970":   func(o *coupon.Offer) { o.Schedule.Until = time.Unix(1, 0) },
+		"a life":               func(o *coupon.Offer) { o.Schedule.Life = 100 * 365 * 24 * time.Hour },
 	} {
 		offer := amountOff("spring", "5.00")
 		change(&offer)
