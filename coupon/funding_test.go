@@ -96,6 +96,15 @@ func TestFundingOfLines(t *testing.T) {
 	assert.Equal(t, before, q.LineFunding(0), "what a quote gives is the caller's own")
 }
 
+// What an offer takes off a line is one amount, however many pay for it.
+func TestRedemptionsSumPayers(t *testing.T) {
+	s := newShop(t, automatic(funded(percentOff("a", "10"), share(coupon.Platform, "50"), share("brand", "30"), share(coupon.Seller, "20"))))
+	r := s.redeem("1", cartOf(item("10.00", 3)), coupon.Choice{}, noon)
+	assert.Equal(t, []coupon.Off{{Applied: 0, Amount: eur("3.00")}}, r.Lines[0].Off)
+	require.Len(t, r.Lines[0].Parts, 1)
+	assert.Equal(t, r.Lines[0].Off, r.Lines[0].Parts[0].Off)
+}
+
 // A line's payers are named in the order of offers, whichever units these took.
 func TestFundingOfUnits(t *testing.T) {
 	for _, pick := range []coupon.Pick{coupon.Cheapest, coupon.Dearest, coupon.CartOrder} {
