@@ -297,3 +297,18 @@ func TestWalletRefuses(t *testing.T) {
 	require.ErrorIs(t, wallet("jane", coupon.WalletQuery{After: "nowhere"}, noon), storage.ErrInvalid)
 	require.NoError(t, wallet("jane", coupon.WalletQuery{Limit: 1000}, noon))
 }
+
+// A coupon can't be used before it is issued, by clocks that differ by more than they may.
+func TestCouponsOfTomorrow(t *testing.T) {
+	s := newShop(t, amountOff("a", "1.00"))
+	s.issued = noon.Add(24 * time.Hour)
+	s.public("a", "CODE")
+	held := s.held("a", "jane", 1)
+	cart := cartOf(item("5.00", 1))
+	for _, choice := range []coupon.Choice{coupon.Choose("CODE"), coupon.ChooseCoupons(held[0].ID)} {
+		r := s.refuses(cart, choice, noon)
+		require.Equal(t, coupon.ReasonNotYet, r.Reason)
+		require.Equal(t, s.issued, r.At)
+		require.Equal(t, eur("1.00"), s.applies(cart, choice, s.issued.Add(-5*time.Minute)).Discount)
+	}
+}
