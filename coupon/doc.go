@@ -117,6 +117,14 @@
 //     thousands that stand alone, and it says when that was not enough. A bound on
 //     candidates lost: twenty coupons of which each stands alone are no work at all. A
 //     heuristic alone lost: nobody could tell when it is right.
+//   - An offer that the best set leaves out is told what would come off with it, without
+//     those that can't stand beside it ([Refusal].Behind). The best of all sets with it lost:
+//     it is a search for each, to say what nobody can choose.
+//   - A quote says nothing of coupons that were not asked for: they are found by code or
+//     wallet, never by going through offers. A trial has all of its document before it,
+//     and says so of each offer ([ReasonNotChosen]).
+//   - A coupon works five minutes before its issue. Exactly from its issue lost: the machine
+//     that redeems it may be behind the one that made it.
 //   - A unit is bought, got or part of a bundle for one offer only. Counting it for each
 //     lost: two offers of half the second would take three quarters off it, and two that
 //     each free one unit of four would free one.
@@ -179,6 +187,9 @@
 //   - An override is a document that one order uses, and is looked for only where a limit
 //     refuses. Raising the limit for a customer lost: it would have to be read by every
 //     quote, and who raised it for what would be gone when it is used.
+//     The use it lets through is judged as if nothing of the limits were used. Lowering
+//     what is used of them for the whole cart lost: another offer that counts in the same
+//     limit could take the room, and fail when it is redeemed.
 //   - An imported use is a document that holds its claims, as a redemption does, so that
 //     an audit sums them. Raising the counters alone lost: nothing would say why they
 //     stand where they stand. A redemption without lines lost, too: it could not be
