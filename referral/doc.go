@@ -184,6 +184,9 @@
 //   - All addresses that are asked for count towards the limits of invitations, and the
 //     referrer is not told which are not written to. To count those sent lost: it would
 //     tell whose customer somebody is.
+//   - A merge lists a person's friends, tallies and debts under the account that is left,
+//     and leaves who brought whom as it was. Naming another referrer lost: it could make
+//     somebody the friend of their own friend, and what registration recorded would differ.
 //   - Tokens have a version and no field for an algorithm. JSON Web Tokens lost: whoever
 //     holds one may say how it is to be checked.
 //   - A redirect's target is a path and nothing else. A list of hosts lost: it needs a

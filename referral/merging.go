@@ -30,10 +30,11 @@ type Merged struct {
 const mergeReview = 14 * 24 * time.Hour
 
 // Merge makes two accounts of one person one: whatever leads to the first leads to the
-// second from then on, and its coupons, credit and rewards are the second's. What
-// either has used of caps counts together, even above a cap. Referrals stay where they
-// are; new friends are the second's. When one account has brought the other, a case is
-// opened, and a person decides.
+// second from then on, and its friends, coupons, credit, rewards and debts are the
+// second's. What either has used of caps counts together, even above a cap, and so do
+// friends towards tiers and milestones. Who brought the first as a friend has brought it
+// still, and what it does from then on is the second's. When one account has brought the
+// other, a case is opened, and a person decides.
 //
 // Asked again it changes nothing; where it stops half-way, [Service.SweepPeople]
 // finishes it. It fails with [ErrNoPerson] and a [*Faults].
@@ -165,7 +166,7 @@ func (s *Service) finishMerging(ctx context.Context, from string, now time.Time)
 // moveHoldings makes what one subject holds that of another. Every step can be done
 // again.
 func (s *Service) moveHoldings(ctx context.Context, from, into string, now time.Time) error {
-	m := moving{s, from, into, now, nil}
+	m := moving{s, from, into, now}
 	docs, err := s.get(ctx, memberKey(from))
 	if err != nil {
 		return err
@@ -181,11 +182,18 @@ func (s *Service) moveHoldings(ctx context.Context, from, into string, now time.
 		if err := m.each(ctx, kindReward, rewardList(program, from), m.planReward); err != nil {
 			return err
 		}
+		if err := m.sums(ctx, program); err != nil {
+			return err
+		}
 	}
 	if err := m.wallet(ctx); err != nil {
 		return err
 	}
-	for _, c := range m.currencies {
+	currencies, err := m.currencies(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range currencies {
 		if err := m.credit(ctx, c); err != nil {
 			return err
 		}
@@ -210,7 +218,6 @@ type moving struct {
 	*Service
 	from, into string
 	now        time.Time
-	currencies []ledger.Currency // of credit that was granted
 }
 
 // each plans and applies what becomes of each document of a list.
@@ -264,18 +271,31 @@ func (m *moving) moveClaims(claims []ledger.Claim, batch *storage.Batch) []ledge
 	return claims
 }
 
+// planClaims gives a referral and what it claims to the other subject.
 func (m *moving) planClaims(_ context.Context, doc storage.Doc) (storage.Batch, error) {
 	var batch storage.Batch
 	r, err := referrals.Decode(doc)
 	if err != nil {
 		return batch, err
 	}
-	moved := m.moveClaims(r.Value.Claims, &batch)
-	if slices.Equal(moved, r.Value.Claims) {
+	b := &r.Value
+	moved := m.moveClaims(b.Claims, &batch)
+	own := b.Friend == m.into // a self-referral stays as it was: its case says what comes of it
+	if own && slices.Equal(moved, b.Claims) {
 		return batch, nil
 	}
-	r.Value.Claims = moved
-	put, err := referrals.Put(r, doc.Due, doc.Lists...)
+	b.Claims = moved
+	lists := slices.Clone(doc.Lists)
+	if !own {
+		b.Earner = m.into
+		b.Decisions = append(slices.Clip(b.Decisions), decisionBody{At: micros(m.now), What: "merged", Why: "the referrer's account became " + m.into})
+		for i := range lists {
+			if lists[i].List == referrerList(b.Program, m.from) {
+				lists[i].List = referrerList(b.Program, m.into)
+			}
+		}
+	}
+	put, err := referrals.Put(r, doc.Due, lists...)
 	batch.Puts = append(batch.Puts, put)
 	return batch, err
 }
@@ -287,11 +307,6 @@ func (m *moving) planReward(ctx context.Context, doc storage.Doc) (storage.Batch
 		return storage.Batch{}, err
 	}
 	b := &r.Value
-	for _, money := range b.Gives.Credit {
-		if !slices.Contains(m.currencies, money.Currency()) {
-			m.currencies = append(m.currencies, money.Currency())
-		}
-	}
 	if b.Customer != m.from {
 		return storage.Batch{}, nil // by an attempt before
 	}
@@ -315,6 +330,62 @@ func (m *moving) planReward(ctx context.Context, doc storage.Doc) (storage.Batch
 	}
 	own.Puts = append(own.Puts, put)
 	return storage.Join(append(batches, own)...)
+}
+
+// sums adds what one subject's tally and debts in a program are to the other's.
+func (m *moving) sums(ctx context.Context, program string) error {
+	_, err := do(ctx, m.Service, m.now, func(ctx context.Context, _ *storage.Failure) (storage.Plan[struct{}], error) {
+		var plan storage.Plan[struct{}]
+		read := m.snapshot()
+		if err := read.need(ctx, tallyKey(program, m.from), tallyKey(program, m.into), debtKey(program, m.from), debtKey(program, m.into)); err != nil {
+			return plan, err
+		}
+		tally, err := pair(read.docs, tallies, tallyKey(program, m.from), tallyKey(program, m.into))
+		if err != nil {
+			return plan, err
+		}
+		debt, err := pair(read.docs, debts, debtKey(program, m.from), debtKey(program, m.into))
+		if err != nil {
+			return plan, err
+		}
+		if t := &tally[0].Value; t.Counting != 0 || t.Confirmed != 0 || len(t.Milestones) > 0 {
+			tally[1].Value.Program, tally[1].Value.Referrer = program, m.into
+			tally[1].Value.merge(t)
+			for _, r := range tally {
+				put, err := tallies.Put(r, 0)
+				if err != nil {
+					return plan, err
+				}
+				plan.Batch.Puts = append(plan.Batch.Puts, put)
+			}
+		}
+		if d := &debt[0].Value; len(d.Money) > 0 || len(d.Coupons) > 0 {
+			debt[1].Value.Program, debt[1].Value.Customer = program, m.into
+			debt[1].Value.merge(d)
+			for _, r := range debt {
+				put, err := debts.Put(r, 0)
+				if err != nil {
+					return plan, err
+				}
+				plan.Batch.Puts = append(plan.Batch.Puts, put)
+			}
+		}
+		return plan, nil
+	})
+	return err
+}
+
+// pair decodes two documents of a kind.
+func pair[T any](docs map[storage.Key]storage.Doc, codec *storage.Codec[T], keys ...storage.Key) ([]storage.Record[T], error) {
+	var all []storage.Record[T]
+	for _, key := range keys {
+		r, err := record(codec, docs, key)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, nil
 }
 
 // reissue gives one coupon to the other subject, as it is; one that can't be used any
@@ -347,6 +418,27 @@ func (m *moving) wallet(ctx context.Context) error {
 		}
 		if query.After = page.Next; query.After == "" {
 			return nil
+		}
+	}
+}
+
+// currencies are those in which the subject was ever given credit, whoever gave it.
+func (m *moving) currencies(ctx context.Context) ([]ledger.Currency, error) {
+	book := ledger.New(m.store, ledger.Options{Floors: coupon.Floors()})
+	var all []ledger.Currency
+	query := ledger.StatementQuery{Limit: storage.MaxPage}
+	for {
+		page, err := book.Statement(ctx, coupon.CreditAccount(m.from), query)
+		if err != nil {
+			return nil, err
+		}
+		for _, balance := range page.Closing {
+			if !slices.Contains(all, balance.Currency()) {
+				all = append(all, balance.Currency())
+			}
+		}
+		if query.After = page.Next; query.After == "" {
+			return all, nil
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/referral"
 	"github.com/vouch-go/vouch/storage/memory"
 )
@@ -83,6 +84,80 @@ func TestMerge(t *testing.T) {
 	require.Equal(t, 4, s.wallet(jane.ID), "what is taken back is taken where it went")
 	require.ErrorIs(t, second(s.Merge(ctx, "nobody", "account 1", "staff", "", noon)), referral.ErrNoPerson)
 	require.ErrorIs(t, second(s.Merge(ctx, "account 1", "nobody", "staff", "", noon)), referral.ErrNoPerson)
+}
+
+// Friends, tallies, debts and credit of every kind are the one's afterwards: milestones
+// count the friends of both, and none is reached twice.
+func TestMergeCountsTogether(t *testing.T) {
+	p := inCredit(func(p *referral.Program) {
+		p.Milestones = []referral.Milestone{{Friends: 2, Repeat: true, Earning: referral.Earning{Credit: coupon.Amounts{eur("100.00")}}}}
+		p.Debt = referral.DebtSetOff
+	})
+	s, jane := guarded(t, referral.Options{}, p)
+	old := s.subject(referral.Person{Account: "old"})
+	var friends []string
+	bring := func(referrer string, at time.Time) {
+		t.Helper()
+		friend := s.subject(referral.Person{Account: fmt.Sprint("friend ", len(friends))}).ID
+		friends = append(friends, friend)
+		s.bind(referrer, friend, at)
+		s.pay(friend, at)
+	}
+	for range 3 { // one milestone, and one friend towards the next
+		bring(old.ID, noon)
+	}
+	bring(jane.ID, noon)
+	s.settle(noon.Add(2 * time.Hour))
+	_, err := s.coupons.GrantCredit(ctx, coupon.CreditRequest{ID: "sorry", Customer: old.ID, Amount: ledger.Minor(300, usd)}, noon)
+	require.NoError(t, err)
+	for range 2 {
+		_, err := s.Merge(ctx, "old", "account 1", "staff", "", noon.Add(3*time.Hour))
+		require.NoError(t, err)
+	}
+	has := func(currency ledger.Currency) ledger.Money {
+		credit, err := s.coupons.Credit(ctx, jane.ID, currency)
+		require.NoError(t, err)
+		return credit
+	}
+	require.Equal(t, ledger.Minor(300, usd), has(usd), "what staff gave")
+	each := s.brings(friends[0]).Gives.Credit[0].Minor()
+	require.Equal(t, ledger.Minor(4*each+10000, euro), has(euro))
+	page, err := s.Friends(ctx, "invite", jane.ID, referral.TrackingQuery{})
+	require.NoError(t, err)
+	require.Len(t, page.Friends, 4)
+	page, err = s.Friends(ctx, "invite", old.ID, referral.TrackingQuery{})
+	require.NoError(t, err)
+	require.Empty(t, page.Friends)
+
+	bring(jane.ID, noon.Add(4*time.Hour)) // the fifth: four reached the second milestone
+	s.settle(noon.Add(7 * time.Hour))
+	require.Equal(t, ledger.Minor(5*each+20000, euro), has(euro))
+	for i := range 4 { // one is left: both milestones are taken back, the old one's too
+		s.returned(cancelled(friends[i], friends[i]+"'s order"), noon.Add(8*time.Hour))
+	}
+	require.Equal(t, ledger.Minor(each, euro), has(euro))
+}
+
+// What one account owes is set off against what the other earns.
+func TestMergeOwesTogether(t *testing.T) {
+	s, jane := guarded(t, referral.Options{}, inCredit(func(p *referral.Program) { p.Debt = referral.DebtSetOff }))
+	old := s.subject(referral.Person{Account: "old"})
+	first, second := s.subject(referral.Person{Account: "first"}).ID, s.subject(referral.Person{Account: "second"}).ID
+	s.bind(old.ID, first, noon)
+	s.pay(first, noon)
+	s.settle(noon.Add(2 * time.Hour))
+	_, err := s.coupons.TakeCredit(ctx, coupon.CreditRequest{ID: "spent", Customer: old.ID, Amount: ledger.Minor(1<<40, euro)}, noon.Add(2*time.Hour))
+	require.NoError(t, err)
+	s.returned(cancelled(first, first+"'s order"), noon.Add(3*time.Hour)) // it was spent: it is owed
+	_, err = s.Merge(ctx, "old", "account 1", "staff", "", noon.Add(4*time.Hour))
+	require.NoError(t, err)
+	s.bind(jane.ID, second, noon.Add(5*time.Hour))
+	s.pay(second, noon.Add(5*time.Hour))
+	s.settle(noon.Add(8 * time.Hour))
+	credit, err := s.coupons.Credit(ctx, jane.ID, euro)
+	require.NoError(t, err)
+	require.Zero(t, credit.Minor())
+	require.NotEmpty(t, s.brings(second).SetOff)
 }
 
 // Two accounts that go over a cap together keep what they have, and get no more.

@@ -1,6 +1,7 @@
 package referral
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/vouch-go/vouch/ledger"
@@ -142,6 +143,7 @@ type referralBody struct {
 	Program   string         `json:"program"`
 	Version   int            `json:"version"`
 	Referrer  string         `json:"referrer"`
+	Earner    string         `json:"earner,omitempty"` // the subject that the referrer has become, among whose friends it is listed; empty: the referrer
 	Friend    string         `json:"friend"`
 	State     State          `json:"state"`
 	Before    State          `json:"before"` // the review
@@ -219,7 +221,7 @@ func programList(program string) string { return "program/" + program }
 func putReferral(r storage.Record[referralBody], terms *Program, ending ending) (storage.Put, error) {
 	b := &r.Value
 	return referrals.Put(r, b.due(terms, ending),
-		storage.Listing{List: referrerList(b.Program, b.Referrer), Place: b.Bound},
+		storage.Listing{List: referrerList(b.Program, cmp.Or(b.Earner, b.Referrer)), Place: b.Bound},
 		storage.Listing{List: programList(b.Program), Place: b.Bound})
 }
 

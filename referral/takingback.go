@@ -355,6 +355,20 @@ type debtBody struct {
 
 var debts = storage.NewCodec[debtBody](1)
 
+// merge takes over what another account owes, whose person this one is too.
+func (d *debtBody) merge(from *debtBody) {
+	for _, m := range from.Money {
+		d.Money = plus(d.Money, m.Minor(), m.Currency())
+	}
+	if d.Coupons = maps.Clone(d.Coupons); d.Coupons == nil {
+		d.Coupons = make(map[string]int64)
+	}
+	for offer, n := range from.Coupons {
+		d.Coupons[offer] += n
+	}
+	from.Money, from.Coupons = nil, nil
+}
+
 // debtRecord is a debt that was read, and whether it has changed.
 type debtRecord struct {
 	storage.Record[debtBody]

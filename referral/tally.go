@@ -24,6 +24,8 @@ type tallyBody struct {
 type milestoneBody struct {
 	Made int64   `json:"made"` // so far; it numbers their rewards
 	Live []int64 `json:"live"` // the numbers of those that stand, as first and last of each row
+	// Moved are the rewards of another account that was merged into this one, which stand.
+	Moved []string `json:"moved,omitempty"`
 }
 
 var tallies = storage.NewCodec[tallyBody](1)
@@ -42,11 +44,11 @@ func (w *work) readTally(ctx context.Context) (*tallyBody, error) {
 	}
 	if w.tally == nil {
 		b := &w.referral.Value
-		t, err := one(ctx, w.snapshot, tallies, tallyKey(b.Program, b.Referrer))
+		t, err := one(ctx, w.snapshot, tallies, tallyKey(b.Program, w.earner))
 		if err != nil {
 			return nil, err
 		}
-		t.Value.Program, t.Value.Referrer = b.Program, b.Referrer
+		t.Value.Program, t.Value.Referrer = b.Program, w.earner
 		w.tally = &t
 	}
 	return &w.tally.Value, nil
@@ -84,7 +86,7 @@ func (m *Milestone) reached(friends int64) int64 {
 }
 
 func (m *milestoneBody) live() int64 {
-	var n int64
+	n := int64(len(m.Moved))
 	for i := 0; i < len(m.Live); i += 2 {
 		n += m.Live[i+1] - m.Live[i] + 1
 	}
@@ -102,14 +104,34 @@ func (m *milestoneBody) push() int64 {
 	return m.Made
 }
 
-// pop takes the latest number off those that stand.
-func (m *milestoneBody) pop() int64 {
+// pop takes the latest reward off those that stand, and gives its id.
+func (m *milestoneBody) pop(t *tallyBody, key string) string {
 	last := len(m.Live) - 1
+	if last < 0 {
+		last = len(m.Moved) - 1
+		id := m.Moved[last]
+		m.Moved = slices.Clip(m.Moved[:last])
+		return id
+	}
 	n := m.Live[last]
 	if m.Live[last]--; m.Live[last] < m.Live[last-1] {
 		m.Live = m.Live[:last-1]
 	}
-	return n
+	return milestoneID(t.Program, t.Referrer, key, n)
+}
+
+// merge takes over what another account has, whose person this one is too.
+func (t *tallyBody) merge(from *tallyBody) {
+	t.Counting, t.Confirmed = t.Counting+from.Counting, t.Confirmed+from.Confirmed
+	for key, old := range from.Milestones {
+		made := t.Milestones[key]
+		made.Moved = slices.Clone(made.Moved)
+		for made.Moved = append(made.Moved, old.Moved...); len(old.Live) > 0; {
+			made.Moved = append(made.Moved, old.pop(from, key))
+		}
+		t.put(key, made)
+	}
+	from.Counting, from.Confirmed, from.Milestones = 0, 0, nil
 }
 
 func milestoneID(program, referrer, key string, n int64) string {
@@ -130,7 +152,7 @@ func (w *work) reachMilestones(ctx context.Context) error {
 		if m.reached(t.Confirmed) <= made.live() {
 			continue
 		}
-		id := milestoneID(b.Program, b.Referrer, m.key(), made.push())
+		id := milestoneID(b.Program, t.Referrer, m.key(), made.push())
 		t.put(m.key(), made)
 		b.Made = append(slices.Clip(b.Made), id)
 		reward := w.newReward(id, Referrer, Milestones, &m.Earning, w.now)
@@ -155,14 +177,13 @@ func (w *work) loseMilestones(ctx context.Context) error {
 	if err != nil || t == nil {
 		return err
 	}
-	b := &w.referral.Value
 	for i := range w.terms.Milestones {
 		m := &w.terms.Milestones[i]
 		made := t.Milestones[m.key()]
 		if made.live() <= m.reached(t.Confirmed) {
 			continue
 		}
-		id := milestoneID(b.Program, b.Referrer, m.key(), made.pop())
+		id := made.pop(t, m.key())
 		t.put(m.key(), made)
 		r, err := w.readReward(ctx, id)
 		if err != nil {
