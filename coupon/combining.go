@@ -88,8 +88,8 @@ func (d *decision) restoreLost() (any bool) {
 }
 
 // workOut works out a set of offers, and gives those that apply: one that does not gives
-// back what it took. It may have cut lines into parts, or used units, in vain: then the others are worked
-// out anew, without it.
+// back what it took. It may have taken something from parts of its own, or used units, in
+// vain: then the others are worked out anew, without it.
 func (d *decision) workOut(set []*entry) []*entry {
 	var taken map[string]int64
 	applied := make([]*entry, 0, len(set))
@@ -100,7 +100,7 @@ func (d *decision) workOut(set []*entry) []*entry {
 			taken = make(map[string]int64)
 		}
 		for _, e := range set {
-			parts, used := len(d.pricing.parts), d.pricing.taken
+			parts, cuts, used := len(d.pricing.parts), len(d.pricing.cuts), d.pricing.taken
 			refused := d.work(e, len(applied), taken)
 			if refused == nil {
 				applied = append(applied, e)
@@ -108,7 +108,7 @@ func (d *decision) workOut(set []*entry) []*entry {
 			}
 			e.Refused = d.concern(e, refused)
 			d.pricing.clip(e, 0)
-			vain = vain || len(d.pricing.parts) > parts || d.pricing.taken > used
+			vain = vain || d.pricing.taken > used || !d.pricing.rejoin(parts, cuts)
 		}
 		if !vain {
 			return applied

@@ -23,6 +23,7 @@ type part struct {
 // tail is where a part that was cut off belongs.
 type tail struct {
 	line int
+	head int   // the part that it was cut off
 	from int64 // its first unit in the line, counted from 0
 }
 
@@ -375,7 +376,7 @@ func (p *pricing) cutOff(i int, n int64) int {
 	tail.units, tail.price = int32(n), whole.price-head.price
 	head.now, tail.now, tail.cut = head.price, tail.price, 0
 	p.floors[i], p.used[i] = firstUnits(floor, units, first), min(used, first)
-	place.from += first
+	place.head, place.from = i, place.from+first
 	p.floors, p.used, p.tails = append(p.floors, floor-p.floors[i]), append(p.used, used-p.used[i]), append(p.tails, place)
 	p.history = p.history[:0]
 	for c := whole.cut; c > 0; c = p.cuts[c-1].before {
@@ -398,6 +399,31 @@ func (p *pricing) cutOff(i int, n int64) int {
 	p.parts[i] = head
 	p.parts = append(p.parts, tail)
 	return index
+}
+
+// rejoin joins the parts from an index on to those that they were cut off, where the offer
+// being worked out cut them off and took nothing; the cuts from an index on are theirs. It
+// says that nothing is left of them.
+func (p *pricing) rejoin(parts, cuts int) bool {
+	if len(p.parts) == parts {
+		return true
+	}
+	if slices.ContainsFunc(p.cuts[cuts:], func(c cut) bool { return int(c.applied) == p.applied }) {
+		return false
+	}
+	for i := len(p.parts) - 1; i >= parts; i-- {
+		into := p.tails[i-len(p.totals)].head
+		head, tail := &p.parts[into], &p.parts[i]
+		for c, moved := head.cut, tail.cut; moved > 0; c, moved = p.cuts[c-1].before, p.cuts[moved-1].before {
+			p.cuts[c-1].amount += p.cuts[moved-1].amount
+		}
+		head.units, head.price, head.now, head.next = head.units+tail.units, head.price+tail.price, head.now+tail.now, tail.next
+		p.floors[into] += p.floors[i]
+		p.used[into] += p.used[i]
+	}
+	p.parts, p.cuts = p.parts[:parts], p.cuts[:cuts]
+	p.floors, p.used, p.tails = p.floors[:parts], p.used[:parts], p.tails[:parts-len(p.totals)]
+	return true
 }
 
 // clip lowers what the offer being worked out took off to an amount, each part and
