@@ -229,6 +229,33 @@ func TestOrderHasNoEffect(t *testing.T) {
 	})
 }
 
+// An offer that takes nothing off leaves the lines as they were, whatever it cut them into.
+func TestOffersInVainLeaveNoTrace(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		cart, vain := drawCart(t), 0
+		var all, applied []coupon.Candidate
+		for i := range rapid.IntRange(2, 8).Draw(t, "offers") {
+			o := coupon.Offer{ID: fmt.Sprint("offer-", i), Name: "o", ShopPromotions: coupon.AllowPromoted, Benefit: drawBenefit(t)}
+			all = append(all, coupon.Candidate{Version: mustVersion(freely(o))})
+		}
+		want, err := coupon.Decide(cart, all, coupon.Facts{}, noon)
+		require.NoError(t, err)
+		for _, c := range all {
+			if slices.ContainsFunc(want.Applied(), func(a coupon.Applied) bool { return a.Offer == c.Version.Offer().ID }) {
+				applied = append(applied, c)
+			} else {
+				vain++
+			}
+		}
+		got, err := coupon.Decide(cart, applied, coupon.Facts{}, noon)
+		require.NoError(t, err)
+		require.Len(t, want.Refused(), vain)
+		require.Equal(t, want.Applied(), got.Applied())
+		require.Equal(t, want.Lines(), got.Lines())
+		require.Equal(t, want.Deliveries(), got.Deliveries())
+	})
+}
+
 // picksInCartOrder says that an offer asks for the order of the lines.
 func (d *drawing) picksInCartOrder() bool {
 	return slices.ContainsFunc(d.candidates, func(c coupon.Candidate) bool {
