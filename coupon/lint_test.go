@@ -178,6 +178,7 @@ func TestCheckOneOffer(t *testing.T) {
 		"buy what is out":            {giving(coupon.BuyGet{Buy: 1, Get: 1, BuyOf: products("cup")}, coupon.Scope{Out: products("cup")}), []string{"never_counts benefit.buy_of"}},
 		"a bundle of what is in":     {giving(coupon.BundlePrice{Prices: euros("1.00"), Items: []coupon.BundleItem{{Of: products("tea", "cup"), Units: 1}}}, teaOnly), nil},
 		"a bundle of what is not":    {giving(coupon.BundlePrice{Prices: euros("1.00"), Items: []coupon.BundleItem{{Of: products("tea"), Units: 1}, {Of: products("cup"), Units: 1}}}, teaOnly), []string{"never_counts benefit.items[1].of"}},
+		"a bundle of other sellers":  {giving(coupon.BundlePrice{Prices: euros("1.00"), Items: []coupon.BundleItem{{Of: coupon.Lists{Sellers: []string{"acme"}}, Units: 2}}}, coupon.Scope{In: coupon.Lists{Sellers: []string{"zeta"}}}), []string{"never_counts benefit.items[0].of"}},
 		"a bundle too large":         {asking(giving(coupon.BundlePrice{Prices: euros("1.00"), Items: []coupon.BundleItem{{Units: 2}, {Units: 2}}}, coupon.Scope{}), not(coupon.MinimumQuantity{Units: 4})), []string{"never_holds conditions"}},
 		"a step out of reach":        {asking(giving(coupon.Tiers{Spend: []coupon.SpendTier{{From: euros("50.00"), Amounts: euros("1.00")}}}, coupon.Scope{}), not(spend("50.00"))), []string{"never_holds conditions"}},
 		"currencies that never meet": {limited(amountOff("a", "1.00"), coupon.Limit{Per: coupon.PerCustomer, Money: coupon.Amounts{ledger.MustMoney("5.00", usd)}}), []string{"never_holds limits"}},
@@ -214,6 +215,14 @@ func TestCheckOneOffer(t *testing.T) {
 		})
 	}
 	assert.Empty(t, coupon.Check(nil))
+}
+
+// Two versions of an offer are one member of a group.
+func TestCheckGroupOfVersions(t *testing.T) {
+	one := changed(automatic(percentOff("a", "10")), func(o *coupon.Offer) { o.Group.Name = "g" })
+	two := changed(one, func(o *coupon.Offer) { o.Version = 2 })
+	found := slices.DeleteFunc(coupon.Check([]coupon.Offer{one, two}), func(f coupon.Finding) bool { return f.Code != coupon.LintGroupOfOne })
+	require.Len(t, found, 1)
 }
 
 func TestCheckAlwaysBeaten(t *testing.T) {

@@ -1,6 +1,7 @@
 package coupon_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -193,6 +194,12 @@ func TestOffersAtTheirLimits(t *testing.T) {
 		},
 		"steps": func(o *coupon.Offer) {
 			o.Benefit = coupon.Tiers{Quantity: steps(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)}
+		},
+		"products": func(o *coupon.Offer) { o.Scope.In.Products = many("tea", 100_000) },
+		"shares": func(o *coupon.Offer) {
+			for i := range 10 {
+				o.Funding = append(o.Funding, share(fmt.Sprint("brand ", i), "10"))
+			}
 		},
 		"the lowest priority":  func(o *coupon.Offer) { o.Priority = -1000 },
 		"the highest priority": func(o *coupon.Offer) { o.Priority = 1000 },

@@ -343,3 +343,17 @@ func TestJoinedPlans(t *testing.T) {
 	assert.Equal(t, int64(1), s.counter("uses/a"))
 	require.ErrorIs(t, s.store.Apply(ctx, batch), storage.ErrConflict, "a plan is good once")
 }
+
+// A redemption stands in the list of its customer; a guest's in none.
+func TestRedemptionsOfACustomer(t *testing.T) {
+	s := newShop(t, automatic(amountOff("a", "1.00")))
+	s.redeem("jane's", cartOf(item("10.00", 1)), coupon.Choice{}, noon)
+	guest := cartOf(item("10.00", 1))
+	guest.Customer = coupon.Customer{}
+	s.redeem("a guest's", guest, coupon.Choice{}, noon)
+	for list, want := range map[string]int{"customer/jane": 1, "customer/": 0} {
+		page, err := s.store.List(ctx, storage.Query{Kind: "redemption", List: list})
+		require.NoError(t, err)
+		require.Len(t, page.Docs, want, list)
+	}
+}
