@@ -2,6 +2,7 @@ package coupon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -48,6 +49,7 @@ const (
 	kindBatch    = "batch"
 	listLive     = "live" // the batches whose codes are out, at their expiry
 	maxBatchStep = 400    // coupons made in one Apply
+	stepsAtOnce  = 8      // Applies given to a storage.Grouper together
 )
 
 func batchKey(id string) storage.Key { return storage.Key{Kind: kindBatch, ID: id} }
@@ -65,7 +67,8 @@ func putBatch(r storage.Record[batchBody]) (storage.Put, error) {
 }
 
 // IssueBatch makes the coupons of a batch, some hundred in each Apply, and remembers
-// after each how far it got. Where it was stopped, by an error, the context or a
+// after each how far it got; some thousand in one transaction on a store that is a
+// [storage.Grouper]. Where it was stopped, by an error, the context or a
 // crash, asking again for the same goes on; asked again when all are made, it
 // answers the same. Several workers may ask at once: together they make as many as
 // were asked for. The codes are read with [Service.Codes].
@@ -88,7 +91,10 @@ func (s *Service) IssueBatch(ctx context.Context, request BatchRequest, now time
 	})
 	for err == nil && b.Made < b.Count {
 		var more Batch
-		if more, err = s.extend(ctx, b, now); err == nil {
+		if more, err = s.extendFar(ctx, b, now); err == nil && more.Made == b.Made {
+			more, err = s.extend(ctx, b, now)
+		}
+		if more.Made > b.Made {
 			b = more
 		}
 	}
@@ -207,6 +213,58 @@ func (w *work) begin(request BatchRequest, fingerprint string, m prepared) (Batc
 		Details: map[string]string{"offer": request.Offer, "count": fmt.Sprint(request.Count)},
 	})
 	return record.Value.batch(request.ID), nil
+}
+
+// extendFar makes several steps of a batch together, where the store can. It answers how
+// far it got: not at all where something stands in the way, about which [Service.extend]
+// knows what to do.
+func (s *Service) extendFar(ctx context.Context, b Batch, now time.Time) (Batch, error) {
+	grouper, groups := s.store.(storage.Grouper)
+	if !groups || s.bound {
+		return b, nil
+	}
+	version, err := s.version(ctx, b.Offer, b.Version)
+	if err != nil {
+		return b, err
+	}
+	docs := make(map[storage.Key]*storage.Doc)
+	if err := s.get(ctx, docs, []storage.Key{batchKey(b.ID), headKey(b.Offer)}); err != nil {
+		return b, err
+	}
+	steps, answers := stepsOf(docs, b.ID, version, &s.codes, now)
+	if len(steps) < 2 {
+		return b, nil
+	}
+	for i, err := range grouper.ApplyEach(ctx, steps) {
+		var refused *storage.Failure
+		switch {
+		case errors.As(err, &refused):
+			return b, nil
+		case err != nil:
+			return b, err
+		}
+		b = answers[i]
+	}
+	return b, nil
+}
+
+// stepsOf are the next steps of a batch, each on what the one before leaves, and how far
+// the batch has got with each.
+func stepsOf(docs map[storage.Key]*storage.Doc, id string, version *Version, keys *codeKeys, now time.Time) (steps []storage.Batch, answers []Batch) {
+	record, err := newWork(docs, now).issuing(id)
+	for err == nil && len(steps) < stepsAtOnce && record.Value.Made < record.Value.Count {
+		var answer Batch
+		var step storage.Batch
+		w := newWork(docs, now)
+		if answer, err = w.extend(record, version, keys, false); err == nil {
+			step, err = w.batch()
+		}
+		if err == nil {
+			steps, answers = append(steps, step), append(answers, answer)
+			record.Version, record.Value.Made = record.Version+1, answer.Made
+		}
+	}
+	return steps, answers
 }
 
 // extend makes the next coupons of a batch. When another worker was faster, it
