@@ -236,15 +236,21 @@ func (m *model) pays(t *rapid.T) {
 		return settled
 	}
 	f := p.friend
-	if f == nil || f.over() || !f.payments[order].IsZero() {
+	if f == nil || !f.payments[order].IsZero() {
 		m.unchanged(t, func() { call() })
 		return
 	}
-	concerns := f.order == "" || m.now.Before(f.payments[f.order]) || m.now.Equal(f.payments[f.order]) && order < f.order
+	before := f.order != "" && (m.now.Before(f.payments[f.order]) || m.now.Equal(f.payments[f.order]) && order < f.order)
+	if f.over() && !before { // one before the payment that counted stays on record, and changes nothing
+		m.unchanged(t, func() { call() })
+		return
+	}
 	call()
 	m.unchanged(t, func() { call() })
-	if concerns {
+	if f.order == "" || before {
 		f.payments[order] = m.now
+	}
+	if !f.over() && (f.order == "" || before) {
 		m.advance(f)
 	}
 }
