@@ -145,6 +145,10 @@
 //     not make the referral grow.
 //   - A reward whose coupons can't be issued, because an offer is paused, waits and
 //     is tried again; refusing the payment for it lost.
+//   - Publishing finds no codes that are too easy to guess, because there can be none: codes
+//     of links and of coupons are made with 65 random bits, a reward names no code of its
+//     own, and more coupons than stand up to guessing are not issued ([coupon.Guessing]). A
+//     length for each program lost: it could only be too short.
 //   - A mistyped code is refused before anything is recorded, so that the customer can
 //     correct it; a code that nobody has is an outcome on record, so that guessing
 //     costs a registration each time.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/referral"
 	"github.com/vouch-go/vouch/storage/memory"
 )
@@ -156,4 +157,45 @@ func TestEndsAreFinalAndNothingIsEarly(t *testing.T) {
 		}
 		requireAudit(t, store)
 	})
+}
+
+// Caps count by the calendar of the program's zone, whose days have 23 hours, 25, or no
+// midnight.
+func TestCapsWhereClocksChange(t *testing.T) {
+	for name, c := range map[string]struct {
+		zone         string
+		first, again string // at one local day
+		next         string // on the next
+	}{
+		"25 hours":    {"Europe/Berlin", "2026-10-24T22:00:00Z", "2026-10-25T22:59:59.999999Z", "2026-10-25T23:00:00Z"},
+		"23 hours":    {"Europe/Berlin", "2026-03-28T23:00:00Z", "2026-03-29T21:59:59.999999Z", "2026-03-29T22:00:00Z"},
+		"no midnight": {"Africa/Cairo", "2026-04-23T22:00:00Z", "2026-04-24T20:59:59.999999Z", "2026-04-24T21:00:00Z"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t, inCredit(func(p *referral.Program) {
+				p.Zone, p.Hold = c.zone, 0
+				p.Caps = []referral.Cap{{Friends: 1, Period: ledger.Day}}
+			}))
+			at := func(text string) time.Time {
+				instant, err := time.Parse(time.RFC3339Nano, text)
+				require.NoError(t, err)
+				return instant
+			}
+			before := at(c.first).Add(-time.Microsecond)
+			for _, step := range []struct {
+				friend string
+				at     time.Time
+				state  referral.RewardState
+			}{
+				{"the day before", before, referral.RewardGranted},
+				{"first", at(c.first), referral.RewardGranted},
+				{"again", at(c.again), referral.RewardWithheld},
+				{"next", at(c.next), referral.RewardGranted},
+			} {
+				s.bind("jane", step.friend, before)
+				s.pay(step.friend, step.at)
+				require.Equal(t, step.state, s.brings(step.friend).State, step.friend)
+			}
+		})
+	}
 }

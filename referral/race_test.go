@@ -129,6 +129,7 @@ var races = map[string]race{
 	"one account, seen at once":   subjectRace,
 	"invitations, 10 in all":      inviteRace,
 	"cases claimed by many":       claimRace,
+	"one id, told as many facts":  recordedRace,
 	"cases decided both ways":     decideRace,
 }
 
@@ -224,6 +225,26 @@ func settleRace(t *testing.T, store storage.Store) (done, allowed int, err error
 	}
 	err = allAtOnce(8, calls...)
 	return int(handled.Load()) + s.wallet("jane"), 80, err
+}
+
+func recordedRace(t *testing.T, store storage.Store) (done, allowed int, err error) {
+	s := openShop(t, store, referral.Options{}, onInstalled())
+	var heard atomic.Int64
+	var calls []func() error
+	for _, friend := range s.friends(10) {
+		for i := range 8 {
+			fact := referral.Recorded{ID: "1", Customer: friend, Name: []string{"installed", "opened"}[i%2], Amount: eur(fmt.Sprintf("%d.00", i+1))}
+			calls = append(calls, func() error {
+				_, err := s.Record(ctx, fact, noon)
+				if err == nil {
+					heard.Add(1)
+				}
+				return err
+			})
+		}
+	}
+	err = allAtOnce(8, calls...)
+	return int(heard.Load()), 10, err
 }
 
 func paidRace(t *testing.T, store storage.Store) (done, allowed int, err error) {

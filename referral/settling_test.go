@@ -1,9 +1,6 @@
 package referral_test
 
 import (
-	"errors"
-	"fmt"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,7 +8,6 @@ import (
 
 	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/referral"
-	"github.com/vouch-go/vouch/storage/memory"
 )
 
 // onInstalled counts the fact "installed", with a minimum where it is asked for.
@@ -56,27 +52,4 @@ func TestRecordedOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, report.Failed)
 	require.NoError(t, second0(s.Record(ctx, referral.Recorded{ID: "1", Customer: "mia", Name: "closed"}, noon.Add(ledger.OperationLife+day))))
-}
-
-// Of many at once who tell different facts under one id, one is heard.
-func TestRecordedOnceAtOnce(t *testing.T) {
-	for round := range 20 {
-		s := openShop(t, memory.New(), referral.Options{}, onInstalled())
-		s.bind("jane", "mia", noon)
-		var heard atomic.Int64
-		var calls []func() error
-		for i := range 8 {
-			fact := referral.Recorded{ID: "1", Customer: "mia", Name: []string{"installed", "opened"}[(i+round)%2], Amount: eur(fmt.Sprintf("%d.00", i+1))}
-			calls = append(calls, func() error {
-				_, err := s.Record(ctx, fact, noon)
-				if errors.Is(err, ledger.ErrKeyReused) {
-					return nil
-				}
-				heard.Add(1)
-				return err
-			})
-		}
-		require.NoError(t, allAtOnce(8, calls...))
-		require.EqualValues(t, 1, heard.Load())
-	}
 }

@@ -139,7 +139,7 @@ func TestViewsName(t *testing.T) {
 		require.NoError(t, v.Validate())
 		names = append(names, v.Name)
 	}
-	require.Equal(t, []string{"referrals", "rewards"}, names)
+	require.Equal(t, []string{"referrals", "rewards", "cases"}, names)
 }
 
 // Codes of links say nothing of the customer.
