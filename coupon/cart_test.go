@@ -169,17 +169,27 @@ func TestChoiceFaults(t *testing.T) {
 		now    time.Time
 		want   []string
 	}{
-		"too many":        {coupon.Choose(make([]string, 51)...), noon, []string{"choice"}},
-		"hostile coupons": {coupon.ChooseCoupons("", strings.Repeat("x", 300), "a\x00"), noon, []string{"choice.coupons[0]", "choice.coupons[1]", "choice.coupons[2]"}},
-		"hostile order":   {coupon.Choose("SUMMER").For("\xff"), noon, []string{"choice.order"}},
-		"no instant":      {coupon.Choose("SUMMER"), time.Time{}, []string{"now"}},
-		"far instant":     {coupon.Choose("SUMMER"), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), []string{"now"}},
+		"too many":         {coupon.Choose(make([]string, 51)...), noon, []string{"choice"}},
+		"too many of both": {coupon.Choice{Codes: many("SUMMER", 26), Coupons: many("c", 25)}, noon, []string{"choice"}},
+		"hostile coupons":  {coupon.ChooseCoupons("", strings.Repeat("x", 300), "a\x00"), noon, []string{"choice.coupons[0]", "choice.coupons[1]", "choice.coupons[2]"}},
+		"hostile order":    {coupon.Choose("SUMMER").For("\xff"), noon, []string{"choice.order"}},
+		"no instant":       {coupon.Choose("SUMMER"), time.Time{}, []string{"now"}},
+		"far instant":      {coupon.Choose("SUMMER"), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), []string{"now"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := s.Quote(ctx, cartOf(item("1.00", 1)), c.choice, c.now)
 			require.ErrorIs(t, err, coupon.ErrRequest)
 			assert.Equal(t, c.want, paths(t, err))
 		})
+	}
+}
+
+// Fifty codes and coupons may be chosen, of whichever kind.
+func TestTheMostThatMayBeChosen(t *testing.T) {
+	s := newShop(t)
+	for _, choice := range []coupon.Choice{{Codes: many("SUMMER", 50)}, {Coupons: many("c", 50)}, {Codes: many("SUMMER", 25), Coupons: many("c", 25)}} {
+		_, err := s.Quote(ctx, cartOf(item("1.00", 1)), choice, noon)
+		require.NoError(t, err)
 	}
 }
 
