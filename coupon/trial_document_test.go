@@ -293,6 +293,7 @@ func TestTrialDocumentsAreReadStrictly(t *testing.T) {
 		"a coupon twice":            {trialWith(`,"coupons":[{"id":"c","offer":"five"},{"id":"c","offer":"five"}]`), []string{"coupons[1].id"}},
 		"uses that nobody holds":    {trialWith(`,"coupons":[{"id":"c","offer":"five","used":1}]`), []string{"coupons[0].holder"}},
 		"countless uses":            {trialWith(`,"coupons":[{"id":"c","offer":"five","holder":"jane","uses":-1,"used":9223372036854775807}]`), []string{"coupons[0].uses", "coupons[0].used"}},
+		"used and reserved":         {trialWith(`,"coupons":[{"id":"c","offer":"five","holder":"jane","used":1000,"reserved":["2026-11-20T12:15:00Z"]}]`), []string{"coupons[0].used"}},
 		"instants beyond all":       {trialWith(`,"coupons":[{"id":"c","offer":"five","holder":"jane","issued":"1969-01-01T00:00:00Z","expires":"9999-12-31T23:00:00-05:00","revoked":"0001-01-01T00:00:00Z","reserved":["9999-12-31T23:00:00-05:00"]}]`), []string{"coupons[0].issued", "coupons[0].expires", "coupons[0].revoked", "coupons[0].reserved[0]"}},
 		"a wallet of nothing":       {trialWith(`,"wallet":[""]`), []string{"wallet[0]"}},
 		"no such selection":         {trialWith(`,"select":"worst"`), []string{"select"}},
