@@ -366,8 +366,15 @@ func (d *decision) writeRefused() {
 
 // write copies what was worked out.
 func (p *pricing) write(o *outcome) {
-	o.customer = p.cart.Customer.Key
-	o.lines, o.shipping, o.parts, o.cuts = p.cart.Lines, p.cart.Shipping, slices.Clone(p.parts), append([]cut(nil), p.cuts...)
+	o.customer, o.lines, o.shipping = p.cart.Customer.Key, p.cart.Lines, p.cart.Shipping
+	parts := make([]part, len(p.parts)) // and copied into at once: so it is not cleared before
+	copy(parts, p.parts)
+	o.parts = parts
+	if len(p.cuts) > 0 {
+		cuts := make([]cut, len(p.cuts))
+		copy(cuts, p.cuts)
+		o.cuts = cuts
+	}
 	for i := range p.deliveries {
 		for _, c := range p.deliveries[i].off {
 			if c.amount > 0 {

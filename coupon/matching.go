@@ -191,21 +191,19 @@ func (x *lineIndex) build(n *names, byID []int) {
 	x.byID = byID
 	x.slots = slices.Grow(x.slots[:0], len(n.all))[:len(n.all)]
 	for _, i := range byID {
-		numbers := x.numbers(i)
-		for k, number := range numbers {
-			numbers[k] = x.meet(number, int32(i))
-		}
+		x.meet(x.numbers(i), int32(i))
 	}
 	sum := int32(0)
 	for i := range x.met { // counted in end
 		sum, x.met[i].end = sum+x.met[i].end, sum
 	}
 	x.places = slices.Grow(x.places[:0], int(sum))[:sum]
+	met, places := x.met, x.places
 	for _, i := range byID {
 		for _, slot := range x.numbers(i) {
 			if slot >= 0 {
-				m := &x.met[slot]
-				x.places[m.end] = i
+				m := &met[slot]
+				places[m.end] = i
 				m.end++
 			}
 		}
@@ -221,23 +219,29 @@ func (x *lineIndex) numbers(line int) []int32 {
 	return x.found[begin:x.ends[line]]
 }
 
-// meet counts a line for a name, and gives the name's slot; -1 when the line has the name
-// twice.
-func (x *lineIndex) meet(number, line int32) int32 {
-	slot := x.slots[number]
-	if slot == 0 {
-		x.met = append(x.met, met{number: number, last: -1})
-		slot = int32(len(x.met))
-		x.slots[number] = slot
+// meet counts a line for the names of some numbers, and puts each name's slot in place of
+// its number; -1 where the line has the name twice.
+func (x *lineIndex) meet(numbers []int32, line int32) {
+	slots, met := x.slots, x.met
+	for k, number := range numbers {
+		slot := slots[number] - 1
+		switch {
+		case slot < 0:
+			slot = int32(len(met))
+			slots[number] = slot + 1
+			met = append(met, newMet(number, line))
+		case met[slot].last == line:
+			slot = -1
+		default:
+			met[slot].last = line
+			met[slot].end++
+		}
+		numbers[k] = slot
 	}
-	m := &x.met[slot-1]
-	if m.last == line {
-		return -1
-	}
-	m.last = line
-	m.end++
-	return slot - 1
+	x.met = met
 }
+
+func newMet(number, line int32) met { return met{number: number, last: line, end: 1} }
 
 // empty forgets the cart.
 func (x *lineIndex) empty() {

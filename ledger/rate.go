@@ -74,7 +74,10 @@ func (r Rate) Of(minor int64, rounding Rounding) (int64, error) {
 	if high >= rateWhole { // the quotient would not fit into 64 bits
 		return 0, fmt.Errorf("%w: %s of %d", ErrOverflow, r, minor)
 	}
-	quotient, remainder := bits.Div64(high, low, rateWhole)
+	quotient, remainder := low/rateWhole, low%rateWhole
+	if high > 0 {
+		quotient, remainder = bits.Div64(high, low, rateWhole)
+	}
 	part, err := signed(rounding.round(quotient, remainder, rateWhole), minor < 0)
 	if err != nil {
 		return 0, fmt.Errorf("%w: %s of %d", err, r, minor)

@@ -158,10 +158,9 @@ func (p *pot) spread(dst []int64, weights []int64, m splitting) splitting {
 	const steps = 64
 	var counts [steps]int32
 	shift := max(0, bits.Len64(p.weight)-6) // remainders lie below the weight
-	left := p.total
+	left, reciprocal := p.total, math.MaxUint64/p.weight
 	m.remainders = slices.Grow(m.remainders[:0], len(weights))[:len(weights)]
 	remainders := m.remainders
-	reciprocal := math.MaxUint64 / p.weight
 	for i, w := range weights {
 		var quotient, remainder uint64
 		if high, low := bits.Mul64(p.total, uint64(w)); high == 0 {
