@@ -2,6 +2,7 @@ package referral
 
 import (
 	"cmp"
+	"fmt"
 	"math/rand"
 	"slices"
 	"testing"
@@ -316,22 +317,63 @@ func foldTerms(terms *Program, facts []factBody) (qualified, bool) {
 	return fold(terms, begin, terms.deadline(begin, ending{}), b.Facts)
 }
 
-func BenchmarkFold(b *testing.B) {
-	for name, n := range map[string]int{"10_facts": 10, "1000_facts": 1000} {
-		var facts []factBody
-		for i := range n / 2 {
-			order := time.Duration(i).String()
-			facts = append(facts, paidFact(order, 1000, time.Duration(i)), backFact(order, "r", 10, time.Duration(i)))
-		}
-		body := referralBody{State: StateBound, Bound: micros(begin), Facts: facts}
-		terms := &Program{}
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if on, _ := body.event(terms, ending{}, begin); on != EventQualifies {
-					b.Fatal(on)
+// manyFacts is a referral with so many payments and returns of which the last payment
+// decides, and its terms.
+func manyFacts(n int, together bool) (*referralBody, *Program) {
+	var facts []factBody
+	for i := range n / 2 {
+		order := time.Duration(i).String()
+		facts = append(facts, paidFact(order, 1000, time.Duration(i)*time.Second), backFact(order, "r", 0, time.Duration(i)*time.Second))
+	}
+	terms := &Program{Shortfall: ShortfallKeeps}
+	terms.Qualify.MinimumSpend = coupon.Amounts{ledger.Minor(2000, euro)}
+	facts = append(facts, paidFact("last", 2000, time.Hour))
+	if together {
+		terms.Qualify.Cumulative, terms.Qualify.MinimumSpend = true, coupon.Amounts{ledger.Minor(int64(n/2)*1000+2000, euro)}
+	}
+	return &referralBody{State: StateBound, Bound: micros(begin), Facts: facts}, terms
+}
+
+// Where one payment decides, deciding asks for no memory, however many facts there are;
+// where several do, for what lists their orders.
+func TestDecidingAsksForLittleMemory(t *testing.T) {
+	for _, together := range []bool{false, true} {
+		var before float64
+		for _, n := range []int{10, 100, 1000} {
+			body, terms := manyFacts(n, together)
+			allocs := testing.AllocsPerRun(10, func() {
+				if on, q := body.event(terms, ending{}, begin.Add(2*time.Hour)); on != EventQualifies || q.order != "last" {
+					t.Fatal(on, q)
 				}
+			})
+			if together {
+				require.LessOrEqual(t, allocs, float64(20+n/10))
+			} else {
+				require.Zero(t, allocs)
 			}
-		})
+			require.GreaterOrEqual(t, allocs, before)
+			before = allocs
+		}
+	}
+}
+
+// BenchmarkDeciding is linear in the facts of one referral: the time for each of them is
+// a metric. Other referrals do not come into it: they are no argument.
+//
+//	go test -run '^$' -bench Deciding ./referral
+func BenchmarkDeciding(b *testing.B) {
+	for _, together := range []bool{false, true} {
+		for _, n := range []int{10, 100, 1000} {
+			body, terms := manyFacts(n, together)
+			b.Run(fmt.Sprintf("together=%t/%d_facts", together, n), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if on, _ := body.event(terms, ending{}, begin.Add(2*time.Hour)); on != EventQualifies {
+						b.Fatal(on)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/fact")
+			})
+		}
 	}
 }

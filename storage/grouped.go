@@ -114,6 +114,24 @@ func (g *Group) Apply(ctx context.Context, b Batch) error {
 	}
 }
 
+// ApplyEach applies batches that are together already, at once: those of others wait for
+// them as for a group. See [Grouper.ApplyEach]. Each fails with ErrClosed after Close.
+func (g *Group) ApplyEach(ctx context.Context, batches []Batch) []error {
+	g.mu.Lock()
+	if g.closed {
+		g.mu.Unlock()
+		answers := make([]error, len(batches))
+		for i := range answers {
+			answers[i] = ErrClosed
+		}
+		return answers
+	}
+	done := g.begin()
+	g.mu.Unlock()
+	defer done()
+	return g.grouped.ApplyEach(ctx, batches)
+}
+
 // leave answers a caller whose context has ended.
 func (g *Group) leave(call *groupCall) error {
 	g.mu.Lock()
