@@ -155,7 +155,6 @@ func TestTakenBackStaysSo(t *testing.T) {
 		after, still := foldTerms(terms, facts)
 		require.True(t, still)
 		require.False(t, after.stands)
-		return
 	})
 }
 
