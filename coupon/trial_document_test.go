@@ -490,3 +490,18 @@ func FuzzParseTrial(f *testing.F) {
 		require.True(t, json.Valid(text))
 	})
 }
+
+// Without a version a trial's coupon is of the latest that it has of the offer.
+func TestTrialsTakeTheLatestVersion(t *testing.T) {
+	const six = `{"id":"five","version":2,"name":"Six","benefit":{"type":"amount","amounts":{"EUR":"6.00"}}}`
+	document := trialWith(`,"wallet":["c"],"coupons":[{"id":"c","offer":"five","holder":"jane"}]`)
+	for _, offers := range []string{
+		strings.Replace(document, `}]}]`, `}]},`+six+`]`, 1), strings.Replace(document, `"offers":[`, `"offers":[`+six+`,`, 1),
+	} {
+		trial, err := coupon.ParseTrial([]byte(offers))
+		require.NoError(t, err)
+		quote, err := trial.Quote()
+		require.NoError(t, err)
+		assert.Equal(t, eur("6.00"), quote.Discount)
+	}
+}
