@@ -72,7 +72,7 @@ func (s *Store) findAndWrite(ctx context.Context, c conn, j *joint, meaning func
 		return fmt.Errorf("sqlstore: cannot write the batches: %w", err)
 	}
 	written := false
-	err = c.query(ctx, "SELECT "+s.tables.prefix+"write(?"+strings.Repeat(", ?", len(args)-1)+")", args,
+	err = c.query(ctx, "SELECT "+s.tables.prefix+"store(?"+strings.Repeat(", ?", len(args)-1)+")", args,
 		func(scan scan) error { return scan(&written) })
 	switch {
 	case err == nil && !written:
@@ -83,7 +83,7 @@ func (s *Store) findAndWrite(ctx context.Context, c conn, j *joint, meaning func
 	return meaning(err, s.fail(ctx, "cannot write the batches", err))
 }
 
-// writeArgs are the arguments of the function "write": a column each.
+// writeArgs are the arguments of the function "store": a column each.
 func writeArgs(w writes) ([]any, error) {
 	made, err := docColumnsOf(w.made)
 	if err != nil {
