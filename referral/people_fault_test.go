@@ -16,7 +16,14 @@ import (
 // Whatever call fails while something is done about people, links and cases, and
 // whether it was carried out or not: asked again it is done, once, and the books agree.
 func TestPeopleStoreFailures(t *testing.T) {
-	keys := keyed(signingKey("a", 1))
+	keys := sending(t)
+	invite := func(ctx context.Context, s *shop) (referral.Invited, error) {
+		jane, err := s.FindSubject(ctx, "account 1")
+		if err != nil {
+			return referral.Invited{}, err
+		}
+		return s.Invite(ctx, referral.InviteRequest{ID: "1", Program: "invite", Customer: jane.ID, Addresses: addresses(0, 2)}, noon)
+	}
 	for name, play := range map[string]struct {
 		ask  func(context.Context, *shop) error
 		done func(t *testing.T, s *shop)
@@ -86,6 +93,65 @@ func TestPeopleStoreFailures(t *testing.T) {
 				require.Equal(t, referral.ReasonReferrer, s.register(referral.Registration{Customer: ida.ID, Code: string(s.link(jane.ID).Code)}, noon).Reason)
 			},
 		},
+		"unban": {
+			func(ctx context.Context, s *shop) error {
+				jane, err := s.FindSubject(ctx, "account 1")
+				if err == nil {
+					err = s.Ban(ctx, jane.ID, "staff", "why", noon)
+				}
+				if err != nil {
+					return err
+				}
+				return s.Unban(ctx, jane.ID, "staff", "a mistake", noon.Add(time.Second))
+			},
+			func(t *testing.T, s *shop) {
+				ida := s.subject(referral.Person{Account: "ida"})
+				jane, err := s.FindSubject(ctx, "account 1")
+				require.NoError(t, err)
+				require.True(t, s.register(referral.Registration{Customer: ida.ID, Code: string(s.link(jane.ID).Code)}, noon).Bound)
+			},
+		},
+		"export": {
+			func(ctx context.Context, s *shop) error { return second0(s.Export(ctx, "mia", noon)) },
+			func(*testing.T, *shop) {},
+		},
+		"invite": {
+			func(ctx context.Context, s *shop) error { return second0(invite(ctx, s)) },
+			func(t *testing.T, s *shop) {
+				again, err := invite(ctx, on(s.store, keys))
+				require.NoError(t, err)
+				require.Len(t, again.Send, 2)
+				page, err := s.store.List(ctx, storage.Query{Kind: "invitation"})
+				require.NoError(t, err)
+				require.Len(t, page.Docs, 1, "it counts once")
+			},
+		},
+		"refuse invitations": {
+			func(ctx context.Context, s *shop) error {
+				sent, err := invite(ctx, s)
+				if err != nil {
+					return err
+				}
+				return s.RefuseInvitations(ctx, sent.Send[0].Refusal, noon)
+			},
+			func(t *testing.T, s *shop) {
+				jane, err := s.FindSubject(ctx, "account 1")
+				require.NoError(t, err)
+				sent, err := on(s.store, keys).Invite(ctx, referral.InviteRequest{ID: "2", Program: "invite", Customer: jane.ID, Addresses: addresses(0, 1)}, noon)
+				require.NoError(t, err)
+				require.Equal(t, referral.SkipRefused, sent.Skipped[0].Reason)
+			},
+		},
+		"suppress": {
+			func(ctx context.Context, s *shop) error {
+				return s.SuppressAddress(ctx, addresses(0, 1)[0], "staff", noon)
+			},
+			func(t *testing.T, s *shop) {
+				sent, err := invite(ctx, on(s.store, keys))
+				require.NoError(t, err)
+				require.Equal(t, referral.SkipRefused, sent.Skipped[0].Reason)
+			},
+		},
 		"claim": {
 			func(ctx context.Context, s *shop) error {
 				page, err := s.Cases(ctx, referral.CaseQuery{})
@@ -119,6 +185,7 @@ func TestPeopleStoreFailures(t *testing.T) {
 					p := bothSides(8)
 					p.Checks = []referral.Check{{Kind: referral.CheckFastPayment, Within: day, Action: referral.ActionReview}}
 					p.Review = referral.Review{Within: day}
+					p.Invitations = inviting(5, 0, 100).Invitations
 					s, _, mia := peopled(t, p)
 					s.pay(mia.ID, noon.Add(time.Second))
 					store := &flaky{Store: s.store, at: at, written: written, err: errDown}
@@ -127,7 +194,8 @@ func TestPeopleStoreFailures(t *testing.T) {
 						play.done(t, s)
 						break
 					}
-					require.NoError(t, play.ask(ctx, s))
+					healthy := on(s.store, keys)
+					require.NoError(t, play.ask(ctx, healthy))
 					play.done(t, s)
 				}
 			})
