@@ -269,7 +269,7 @@ func drawCases(t *rapid.T) []factBody {
 }
 
 // follow does what an event asks for, and requires that it had a reason.
-func follow(t *rapid.T, b *referralBody, on Event, q qualified, terms *Program, now time.Time) {
+func follow(t require.TestingT, b *referralBody, on Event, q qualified, terms *Program, now time.Time) {
 	before, row := b.State, b.State.on(on)
 	require.False(t, before.final())
 	v := judged(b.Facts, now)
@@ -314,6 +314,81 @@ func foldTerms(terms *Program, facts []factBody) (qualified, bool) {
 		}
 	}
 	return fold(terms, begin, terms.deadline(begin, ending{}), b.Facts)
+}
+
+// steps are what can happen to a referral in FuzzCourse, at so many hours.
+var steps = map[byte]func(at time.Duration) factBody{
+	'p': func(at time.Duration) factBody { return paidFact("a", 1000, at) },
+	'e': func(at time.Duration) factBody { return paidFact("earlier", 1000, at-3*time.Hour) },
+	'r': func(at time.Duration) factBody { return backFact("a", "r", 1000, at) },
+	'f': func(at time.Duration) factBody {
+		return factBody{ID: "c", Kind: FactFlagged, Action: ActionReview, At: micros(begin.Add(at)), Until: micros(begin.Add(at + 20*time.Hour)), Otherwise: Approve}
+	},
+	'y': func(at time.Duration) factBody {
+		return factBody{ID: "c", Kind: FactReviewed, Verdict: Approve, At: micros(begin.Add(at))}
+	},
+	'n': func(at time.Duration) factBody {
+		return factBody{ID: "c", Kind: FactReviewed, Verdict: Deny, At: micros(begin.Add(at))}
+	},
+	'x': func(at time.Duration) factBody {
+		return factBody{ID: "x", Kind: FactFlagged, Action: ActionReject, At: micros(begin.Add(at))}
+	},
+	'd': func(at time.Duration) factBody { return factBody{Kind: FactErased, At: micros(begin.Add(at))} },
+}
+
+// courses lead to each of the states.
+var courses = map[State]string{
+	StateBound: "", StateHeld: "p", StateReview: "pf", StateConfirmed: "p\x05", StateRejected: "x", StateExpired: "\x3c", StateVoided: "pr", StateReversed: "p\x05r",
+}
+
+// FuzzCourse plays courses of events: each letter of steps happens, and any other lets as
+// many hours pass. It begins with a course to each state, and then each event.
+func FuzzCourse(f *testing.F) {
+	on := map[Event]string{
+		EventQualifies: "p", EventEarlier: "e", EventTakenBack: "r", EventHoldOver: "\x05", EventTimeOver: "\x3c",
+		EventFlagged: "f", EventApproved: "y", EventDenied: "n", EventErased: "d",
+	}
+	for _, row := range Transitions() {
+		course, begins := courses[row.From]
+		event, follows := on[row.On]
+		if !begins || !follows {
+			f.Fatalf("no course to %s, or for %s", row.From, row.On)
+		}
+		f.Add([]byte(course + event))
+	}
+	f.Fuzz(func(t *testing.T, course []byte) { play(t, course[:min(len(course), 50)]) })
+}
+
+// play plays a course, and says where it leads.
+func play(t require.TestingT, course []byte) State {
+	terms := &Program{Hold: 3 * time.Hour}
+	terms.Qualify.Within = 48 * time.Hour
+	b := referralBody{State: StateBound, Bound: micros(begin)}
+	at := time.Duration(0)
+	for _, letter := range course {
+		if step := steps[letter]; step == nil {
+			at += time.Duration(letter) * time.Hour
+		} else if _, err := b.record(step(at)); err != nil {
+			require.ErrorIs(t, err, ledger.ErrKeyReused)
+		}
+		for n := 0; ; n++ {
+			event, q := b.event(terms, ending{}, begin.Add(at))
+			if event == "" {
+				break
+			}
+			require.Less(t, n, 10, "it comes to rest")
+			follow(t, &b, event, q, terms, begin.Add(at))
+		}
+	}
+	return b.State
+}
+
+// The courses that FuzzCourse begins with lead to the states they are named by.
+func TestCoursesLeadThere(t *testing.T) {
+	for state, course := range courses {
+		require.Equal(t, state, play(t, []byte(course)))
+	}
+	require.Len(t, courses, len(States()))
 }
 
 // manyFacts is a referral with so many payments and returns of which the last payment
