@@ -65,12 +65,13 @@ func newCatalog(all []Candidate) *Catalog {
 		}
 	}
 	c.names.empty(len(asked))
+	anchors := make([]anchor, len(all))
 	for i := range all {
-		a := c.anchor(all[i].Version, asked)
+		anchors[i] = c.anchor(all[i].Version, asked)
 		if all[i].Version.offer.Automatic {
-			c.add(&all[i], a)
+			c.add(&all[i], anchors[i])
 		} else {
-			c.others[all[i].Version] = &a
+			c.others[all[i].Version] = &anchors[i]
 		}
 	}
 	c.order()

@@ -76,9 +76,11 @@
 // for them: a quote costs what the cart's lines and the offers that match them cost,
 // however many others are published. A quote says of automatic offers that count none of
 // the lines, or have ended, nothing at all. Units cost nothing of their own: those that
-// have the same price are one part of a line. Two bounds keep any cart and offers
-// bearable: bundles that cut lines into more than 20,000 parts price the sets that are
-// left together, and a cart that offers cut beyond all measure is refused.
+// have the same price are one part of a line. Automatic offers that ask for one list of
+// names and perhaps a minimum spend, and combine freely, are priced in one look at each.
+// Two bounds keep any cart and offers bearable: bundles that cut lines into more than
+// 20,000 parts price the sets that are left together, and a cart that offers cut beyond
+// all measure is refused.
 //
 // Each claim is a benchmark that states it as a ratio within one run:
 //
