@@ -90,7 +90,7 @@ func (s *Store) addAlone(ctx context.Context, op storage.Op) error {
 	}
 	defer handle.Close()
 	c := s.on(handle)
-	changed, err := one(c.exec(ctx, "UPDATE "+s.tables.counters+" SET value = value + ?, until = ?, rev = rev + 1"+
+	changed, err := one(c.exec(ctx, "UPDATE "+s.tables.counters+" SET value = value + ?, "+s.engine.until()+" = ?, rev = rev + 1"+
 		" WHERE name = ? AND value BETWEEN ? AND ?", a.Delta, nullable(a.Until), a.Counter, low, high))
 	if err != nil {
 		return s.atOnce(err, s.fail(ctx, "cannot write "+target(op), err))

@@ -83,6 +83,9 @@ type engine interface {
 	// first, before) a position, found through an index on them.
 	beyond(place, id string, newest bool, at int64, afterID string) (condition string, args []any)
 
+	// until is the column of that name, quoted where the engine takes it for a keyword.
+	until() string
+
 	// oneWriter says that the whole database has one writer at a time.
 	oneWriter() bool
 

@@ -130,7 +130,8 @@
 //
 // TiDB passes the same tests through MySQL's dialect (tried with 8.4), with its
 // pessimistic transactions, which are the default. It knows read committed and
-// repeatable read only. Conflicts that it finds late (errors 9007, 9004, 8002) are
+// repeatable read only. Conflicts that it finds late (errors 9007, 9004, 8002), and a
+// statement that came too late 256 times (1105), are
 // [Retryable] like deadlocks. Its transactions see the tables that were there when
 // they began: call Migrate before any.
 //

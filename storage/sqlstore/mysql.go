@@ -62,6 +62,8 @@ func (mysql) exclusively(ctx context.Context, s *Store, fn func(conn) error) err
 
 func (mysql) conn(handle conn) conn { return handle }
 
+func (mysql) until() string { return "`until`" } // a keyword of TiDB's
+
 func (mysql) join() string { return "STRAIGHT_JOIN" }
 
 // by keeps MariaDB from looking up the kind alone and walking over every page
@@ -194,6 +196,10 @@ func (mysql) classify(err error) Class {
 		1114, 1153, 1021, // table, packet, disk full
 		1305, 1044, 1045, 1142, 1049: // no such savepoint, no rights, no such database
 		return Refused
+	case 1105: // anything, in TiDB
+		if strings.Contains(err.Error(), "pessimistic lock retry limit reached") {
+			return Transient
+		}
 	}
 	return Other
 }

@@ -51,6 +51,8 @@ func (postgres) exclusively(ctx context.Context, s *Store, fn func(conn) error) 
 
 func (postgres) conn(handle conn) conn { return numbered{handle} }
 
+func (postgres) until() string { return "until" }
+
 func (postgres) join() string { return "CROSS JOIN" }
 
 func (postgres) by(string) string { return "" }

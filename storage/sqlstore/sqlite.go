@@ -67,6 +67,8 @@ func (sqlite) exclusively(ctx context.Context, s *Store, fn func(conn) error) er
 
 func (sqlite) conn(handle conn) conn { return handle }
 
+func (sqlite) until() string { return "until" }
+
 func (sqlite) join() string { return "CROSS JOIN" }
 
 func (sqlite) by(string) string { return "" }

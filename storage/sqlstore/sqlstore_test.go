@@ -147,6 +147,8 @@ func TestRetryable(t *testing.T) {
 		"deadlock, MySQL":         {errors.New("Error 1213 (40001): Deadlock found when trying to get lock"), true},
 		"older words":             {errors.Join(sqlstore.ErrTxAborted, errors.New("Error 1205: Lock wait timeout exceeded")), true},
 		"changed since, MariaDB":  {fmt.Errorf("shop: %w", errors.New("Error 1020 (HY000): Record has changed since last read")), true},
+		"many at a row, TiDB":     {errors.New("Error 1105 (HY000): pessimistic lock retry limit reached"), true},
+		"anything, TiDB":          {errors.New("Error 1105 (HY000): out of memory"), false},
 		"unique, MySQL":           {errors.New("Error 1062 (23000): Duplicate entry"), false},
 		"savepoint lost, MySQL":   {errors.New("Error 1305 (42000): SAVEPOINT vouch_apply does not exist"), false},
 		"no number":               {errors.New("Error 12a: Deadlock"), false},

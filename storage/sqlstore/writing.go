@@ -174,7 +174,7 @@ func (s *Store) count(ctx context.Context, c conn, r rowWriter, counters []*grou
 		for _, x := range some {
 			args = append(args, x.name, x.now, nullable(x.until))
 		}
-		return "INSERT INTO " + s.tables.counters + " (name, value, until, rev) VALUES (?, ?, ?, 1)" +
+		return "INSERT INTO " + s.tables.counters + " (name, value, " + s.engine.until() + ", rev) VALUES (?, ?, ?, 1)" +
 			strings.Repeat(", (?, ?, ?, 1)", len(some)-1), args
 	}
 	known := slices.DeleteFunc(slices.Clone(counters), func(x *groupCounter) bool { return !x.found })
@@ -186,7 +186,7 @@ func (s *Store) count(ctx context.Context, c conn, r rowWriter, counters []*grou
 	}
 	for some := range slices.Chunk(known, listRows) {
 		statement, args := insert(some)
-		if _, err := c.exec(ctx, statement+r.onDuplicate("name", "value", "until")+
+		if _, err := c.exec(ctx, statement+r.onDuplicate("name", "value", s.engine.until())+
 			", rev = "+s.tables.counters+".rev + 1", args...); err != nil {
 			return err
 		}
@@ -220,7 +220,7 @@ func (s *Store) changeCounters(ctx context.Context, c conn, counters []*groupCou
 		boundArgs = append(boundArgs, x.name, x.low, x.high)
 	}
 	affected, err := c.exec(ctx, "UPDATE "+s.tables.counters+s.engine.by("")+" SET value = value + CASE name"+deltas.String()+
-		" END, until = CASE name"+untils.String()+" END, rev = rev + 1 WHERE "+bounds.String(), append(append(args, untilArgs...), boundArgs...)...)
+		" END, "+s.engine.until()+" = CASE name"+untils.String()+" END, rev = rev + 1 WHERE "+bounds.String(), append(append(args, untilArgs...), boundArgs...)...)
 	if err == nil && affected != int64(len(counters)) {
 		return errRaced
 	}
