@@ -37,10 +37,16 @@ func (b *basis) read(docs map[storage.Key]*storage.Doc, exclusions []Exclusion) 
 	}
 }
 
-// offer notes at which version of its document an offer's status was read.
+// offer notes at which version of its document an offer's status was read. Of two, one as
+// an automatic offer and one for a coupon, the earlier counts: it is not there any more,
+// so that the quote is redeemed by what is.
 func (b *basis) offer(id string, document int64) {
-	if b != nil && document > 0 {
-		b.docs[headKey(id)] = &storage.Doc{Key: headKey(id), Version: document}
+	if b == nil || document == 0 {
+		return
+	}
+	key := headKey(id)
+	if before := b.docs[key]; before == nil || document < before.Version {
+		b.docs[key] = &storage.Doc{Key: key, Version: document}
 	}
 }
 

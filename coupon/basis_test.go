@@ -131,3 +131,22 @@ func TestQuotesMadeInATransactionAreReadAgain(t *testing.T) {
 		require.Equal(t, "ga", store.calls)
 	}
 }
+
+// TestTwoReadingsOfOneOffer: an offer that is automatic and has coupons is read once for
+// each, and may be paused between: the quote does not rest on the later reading alone.
+func TestTwoReadingsOfOneOffer(t *testing.T) {
+	store := memory.New()
+	both := freely(amountOff("both", "1.00"))
+	both.Automatic = true
+	staff := newShopOn(t, store, coupon.Options{}, both)
+	staff.public("both", "CODE")
+	checkout := &shop{coupon.New(store, coupon.Options{Fresh: time.Hour}), t, store, noon}
+	cart := cartOf(item("20.00", 1))
+	checkout.applies(cart, coupon.Choice{}, noon) // reads the automatic offer
+	require.NoError(t, staff.Pause(ctx, "both", "staff", "too many", noon))
+	quote := checkout.quote(cart, coupon.Choose("CODE"), noon)
+	require.Len(t, quote.Applied(), 1, "as it was read before")
+	require.Len(t, quote.Refused(), 1, "as it is now")
+	_, err := checkout.Redeem(ctx, "order", quote, noon)
+	require.ErrorIs(t, err, coupon.ErrQuoteChanged)
+}
