@@ -61,8 +61,9 @@ type paidOrder struct {
 	currency ledger.Currency
 	paid     int64 // what counts of it
 	kept     int64
-	counts   bool // it is paid by now
-	pinned   bool // it decided
+	asked    int64 // of what is kept of it, since it decided
+	counts   bool  // it is paid by now
+	pinned   bool  // it decided
 }
 
 // candidate reads a fact that may qualify.
@@ -212,11 +213,14 @@ func (p *progress) reached(currency ledger.Currency) bool {
 	return i >= 0 && p.q.enough(p.sums[i].Minor(), currency)
 }
 
-// pin keeps the orders that decided.
+// pin keeps the orders that decided. Where the terms ask for no minimum, what is kept of
+// each by then is what must be kept: had all of one come back, another would have counted
+// as a whole.
 func (r *run) pin(currency ledger.Currency) {
 	for i := range r.orders {
 		o := &r.orders[i]
 		o.pinned = o.counts && (r.terms.Qualify.Cumulative && o.currency == currency || !r.terms.Qualify.Cumulative && r.terms.Qualify.enough(o.kept, o.currency))
+		o.asked = r.terms.Qualify.least(o.currency, o.kept)
 	}
 }
 
@@ -234,10 +238,10 @@ func (r *run) judge(found *qualified) {
 			if found.amount == (ledger.Money{}) {
 				sum = ledger.Minor(o.paid, o.currency)
 			}
-			found.amount, found.asked = sum, r.terms.Qualify.least(o.currency, o.paid)
+			found.amount, found.asked = sum, o.asked
 			continue
 		}
-		found.asked += r.terms.Qualify.least(o.currency, o.paid)
+		found.asked += o.asked
 		found.stands = found.stands && r.stands(o.kept, o.currency)
 		if o.id == found.order {
 			found.amount = ledger.Minor(o.paid, o.currency)

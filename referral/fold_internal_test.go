@@ -101,18 +101,29 @@ func TestMoreRefundNeverMoreReward(t *testing.T) {
 		terms, facts := drawTerms(t), drawFacts(t)
 		before, found := foldTerms(terms, facts)
 		more := slices.Concat(facts, []factBody{backFact(rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(t, "order"), "more",
-			rapid.Int64Range(0, 1<<62).Draw(t, "more"), time.Hour)})
+			rapid.OneOf(rapid.Int64Range(0, 3000), rapid.Int64Range(0, 1<<62)).Draw(t, "more"), time.Duration(rapid.IntRange(-2, 60).Draw(t, "when"))*time.Hour)})
 		after, still := foldTerms(terms, more)
 		require.False(t, after.stands && !before.stands)
 		if before.stands && after.stands {
 			require.False(t, after.at.Before(before.at))
 			require.Equal(t, before.gross, after.gross, "what the reward is worth")
+			if terms.Shortfall == ShortfallReduces {
+				require.LessOrEqual(t, left(&after), left(&before), "of the reward")
+			}
 		}
 		if terms.Qualify.nth() == 1 && !terms.Qualify.Cumulative {
 			require.Equal(t, found, still)
 			require.Equal(t, before.order, after.order)
 		}
 	})
+}
+
+// left is what a shortfall leaves of a large reward.
+func left(q *qualified) int64 {
+	if !q.reduced() {
+		return 1e12
+	}
+	return share(1e12, q.kept, q.asked)
 }
 
 // A friend pays two orders, which are enough, and returns the second, which ends it; what
@@ -159,7 +170,7 @@ func TestTakenBackStaysSo(t *testing.T) {
 }
 
 // What came back before its payment, by the clocks, takes effect with it; of several
-// payments the last one says what the reward is worth.
+// payments the last one says what the reward is worth. What is kept then must be kept.
 func TestReturnsBeforeTheirPayments(t *testing.T) {
 	hour := time.Hour
 	for name, c := range map[string]struct {
@@ -168,7 +179,11 @@ func TestReturnsBeforeTheirPayments(t *testing.T) {
 	}{
 		"in part, in two": {
 			[]factBody{backFact("a", "1", 300, hour), backFact("a", "2", 200, hour), paidFact("a", 1000, 2*hour), paidFact("b", 400, 3*hour)},
-			qualified{order: "b", at: begin.Add(3 * hour), gross: begin.Add(3 * hour), amount: ledger.Minor(400, euro), kept: 900, asked: 1400, stands: true},
+			qualified{order: "b", at: begin.Add(3 * hour), gross: begin.Add(3 * hour), amount: ledger.Minor(400, euro), kept: 900, asked: 900, stands: true},
+		},
+		"in part, and more afterwards": {
+			[]factBody{backFact("a", "1", 500, hour), paidFact("a", 1000, 2*hour), paidFact("b", 400, 3*hour), backFact("a", "2", 200, 4*hour)},
+			qualified{order: "b", at: begin.Add(3 * hour), gross: begin.Add(3 * hour), amount: ledger.Minor(400, euro), kept: 700, asked: 900, stands: true},
 		},
 		"as a whole": {
 			[]factBody{backFact("a", "1", 1000, hour), paidFact("a", 1000, 2*hour), paidFact("b", 400, 3*hour)},
