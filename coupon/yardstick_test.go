@@ -65,9 +65,25 @@ func makeWork(lines, offers int) ([]workLine, []workOffer) {
 	return ls, os
 }
 
+// workResult is what a yardstick gives its caller: new slices, as of any function that
+// prices a cart, since the caller keeps them while the next cart is priced.
+type workResult struct {
+	total int64
+	now   []int64 // what each line costs after the offers
+	took  []int64 // what each offer takes off
+}
+
+func newWorkResult(lines []workLine, offers []workOffer) workResult {
+	r := workResult{now: make([]int64, len(lines)), took: make([]int64, len(offers))}
+	for i := range lines {
+		r.now[i] = lines[i].price * lines[i].quantity
+	}
+	return r
+}
+
 // naiveWork is what a developer writes by hand: every offer looks at every line and
 // compares texts.
-func naiveWork(lines []workLine, offers []workOffer, now []int64) (total int64) {
+func naiveWork(lines []workLine, offers []workOffer) workResult {
 	matched := func(o *workOffer, l *workLine) bool {
 		switch o.by {
 		case 0:
@@ -77,9 +93,8 @@ func naiveWork(lines []workLine, offers []workOffer, now []int64) (total int64) 
 		}
 		return o.value == l.product
 	}
-	for i := range lines {
-		now[i] = lines[i].price * lines[i].quantity
-	}
+	r := newWorkResult(lines, offers)
+	now := r.now
 	for k := range offers {
 		o := &offers[k]
 		var original, base int64
@@ -96,11 +111,12 @@ func naiveWork(lines []workLine, offers []workOffer, now []int64) (total int64) 
 		rest := min(off, base)
 		for i := range lines {
 			if matched(o, &lines[i]) {
-				total += o.take(&lines[i], &now[i], off, base, &rest)
+				r.took[k] += o.take(&lines[i], &now[i], off, base, &rest)
 			}
 		}
+		r.total += r.took[k]
 	}
-	return total
+	return r
 }
 
 // workIndex leads from the ids of categories, sellers and products to lines.
@@ -120,10 +136,9 @@ func newWorkIndex(lines []workLine) (x workIndex) {
 
 // limitWork is the same over interned ids and an index of the lines that is there already:
 // no program that does the work is much faster.
-func limitWork(lines []workLine, offers []workOffer, now []int64, x *workIndex) (total int64) {
-	for i := range lines {
-		now[i] = lines[i].price * lines[i].quantity
-	}
+func limitWork(lines []workLine, offers []workOffer, x *workIndex) workResult {
+	r := newWorkResult(lines, offers)
+	now := r.now
 	for k := range offers {
 		o := &offers[k]
 		matched := x[o.by][o.id]
@@ -138,10 +153,11 @@ func limitWork(lines []workLine, offers []workOffer, now []int64, x *workIndex) 
 		off := o.off(base)
 		rest := min(off, base)
 		for _, i := range matched {
-			total += o.take(&lines[i], &now[i], off, base, &rest)
+			r.took[k] += o.take(&lines[i], &now[i], off, base, &rest)
 		}
+		r.total += r.took[k]
 	}
-	return total
+	return r
 }
 
 func (o *workOffer) off(base int64) int64 {
@@ -221,9 +237,10 @@ func TestYardsticksDoTheSameWork(t *testing.T) {
 	for _, size := range workSizes {
 		lines, offers := makeWork(size.lines, size.offers)
 		slices.SortStableFunc(offers, func(a, b workOffer) int { return a.kind/2 - b.kind/2 }) // amounts over lines last, as a quote works them out
-		now, x := make([]int64, size.lines), newWorkIndex(lines)
-		total := naiveWork(lines, offers, now)
-		require.Equal(t, total, limitWork(lines, offers, now, &x))
+		x := newWorkIndex(lines)
+		result := naiveWork(lines, offers)
+		require.Equal(t, result, limitWork(lines, offers, &x))
+		total := result.total
 		require.Positive(t, total)
 		quote, err := coupon.Decide(workCart(lines), asCandidates(workVersions(t, offers)), coupon.Facts{}, noon)
 		require.NoError(t, err)
@@ -248,15 +265,17 @@ func BenchmarkQuoteAgainstYardsticks(b *testing.B) {
 	for _, size := range workSizes {
 		b.Run(fmt.Sprintf("%dx%d", size.lines, size.offers), func(b *testing.B) {
 			lines, offers := makeWork(size.lines, size.offers)
-			now, x := make([]int64, size.lines), newWorkIndex(lines)
+			x := newWorkIndex(lines)
 			cart, versions := workCart(lines), workVersions(b, offers)
 			candidates, catalog := asCandidates(versions), coupon.NewCatalog(versions...)
+			var kept workResult
 			t := takeTurns(b, 4_000/(size.lines*size.offers)+1, map[string]func(){
-				"naive":  func() { naiveWork(lines, offers, now) },
-				"limit":  func() { limitWork(lines, offers, now, &x) },
+				"naive":  func() { kept = naiveWork(lines, offers) },
+				"limit":  func() { kept = limitWork(lines, offers, &x) },
 				"quote":  func() { priced(b)(catalog.Decide(cart, nil, coupon.Facts{}, noon)) },
 				"decide": func() { priced(b)(coupon.Decide(cart, candidates, coupon.Facts{}, noon)) },
 			})
+			require.Positive(b, kept.total)
 			for _, way := range []string{"quote", "decide"} {
 				t.compare(b, way, "naive")
 				t.compare(b, way, "limit")
