@@ -295,13 +295,10 @@ func (b AmountOffEach) check(path string, faults *Faults) {
 func (b AmountOffEach) apply(p *pricing, e *entry) int64 {
 	each := b.Amounts.minor(p.cart.Currency)
 	parts := b.Units.of(p, e)
-	var sum int64
 	if !b.PerLine {
-		for _, i := range parts {
-			sum += p.take(i, times(each, p.units(i)))
-		}
-		return sum
+		return p.takeFromUnits(each, parts)
 	}
+	var sum int64
 	for len(parts) > 0 { // a line's parts stand together
 		n := p.ofLine(parts)
 		sum += p.spread(each, parts[:n])

@@ -32,6 +32,28 @@ func first(o coupon.Offer) coupon.Offer {
 	return o
 }
 
+// What two lines share is what [ledger.Split] gives each, whatever they cost.
+func TestAmountOverTwoLines(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		cost := rapid.OneOf(rapid.Int64Range(0, 20), rapid.Int64Range(0, 1<<51))
+		weights := []int64{cost.Draw(t, "first"), cost.Draw(t, "second")}
+		amount := rapid.OneOf(rapid.Int64Range(1, 20), rapid.Int64Range(1, 1<<52)).Draw(t, "amount")
+		var cart []coupon.Line
+		for _, w := range weights {
+			cart = append(cart, with(item("0.00", 1), func(l *coupon.Line) { l.UnitPrice, l.Total = ledger.Money{}, ledger.Minor(w, euro) }))
+		}
+		offer := amountOff("amount", "1.00")
+		offer.Benefit = coupon.AmountOff{Amounts: coupon.Amounts{ledger.Minor(amount, euro)}}
+		want, err := ledger.Split(nil, min(amount, weights[0]+weights[1]), weights, weights)
+		require.NoError(t, err)
+		q, err := coupon.Decide(cartOf(cart...), []coupon.Candidate{{Version: mustVersion(offer)}}, coupon.Facts{}, noon)
+		require.NoError(t, err)
+		for i, l := range q.Lines() {
+			require.Equal(t, want[i], l.Price.Minor()-l.Total.Minor())
+		}
+	})
+}
+
 func TestLineBenefits(t *testing.T) {
 	percent := func(u coupon.Units) coupon.Benefit { return coupon.PercentOff{Rate: half, Units: u} }
 	unitOff := func(amount string, u coupon.Units) coupon.Benefit {

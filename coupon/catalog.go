@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/vouch-go/vouch/ledger"
 )
 
 // Catalog is the offers of a shop, compiled once for pricing many carts: each offer is
@@ -28,6 +30,62 @@ type compiled struct {
 	number int32 // of its only name, where plain
 	plain  bool  // see Version.plain
 	ends   bool  // some time
+	direct direct
+}
+
+// direct is how most plain offers take off what they do, read off their benefit once: so
+// that working one out on a few lines asks nothing of it again.
+type direct struct {
+	way    directWay
+	rate   ledger.Rate
+	amount ledger.Money // the only one
+}
+
+type directWay uint8
+
+const (
+	byBenefit directWay = iota // as the benefit says
+	byRate                     // a percentage of what the lines cost now
+	byAmount                   // an amount off them together
+	byUnits                    // an amount off each unit
+)
+
+// newDirect is how a plain offer takes off what it does.
+func newDirect(benefit Benefit) direct {
+	switch b := benefit.(type) {
+	case PercentOff:
+		if len(b.Max) == 0 && b.Of == OfRunning {
+			return direct{way: byRate, rate: b.Rate}
+		}
+	case AmountOff:
+		if len(b.Amounts) == 1 {
+			return direct{way: byAmount, amount: b.Amounts[0]}
+		}
+	case AmountOffEach:
+		if len(b.Amounts) == 1 && !b.PerLine {
+			return direct{way: byUnits, amount: b.Amounts[0]}
+		}
+	}
+	return direct{}
+}
+
+// apply is that of the benefit, for lines that nothing has cut; 0 where it has no amount in
+// the currency.
+func (w *direct) apply(p *pricing, e *entry) int64 {
+	switch {
+	case w.way == byBenefit:
+		if benefit := e.Version.offer.Benefit; benefit.in(p.cart.Currency) {
+			return benefit.apply(p, e)
+		}
+		return 0
+	case w.way == byRate:
+		return p.spread(rate(w.rate, p.cost(e.lines, false), e), e.lines)
+	case w.amount.Currency() != p.cart.Currency:
+		return 0
+	case w.way == byAmount:
+		return p.spread(w.amount.Minor(), e.lines)
+	}
+	return p.takeFromUnits(w.amount.Minor(), e.lines)
 }
 
 // anchor is the list of an offer's scope by which it is found: every line that counts
@@ -97,7 +155,7 @@ func (c *Catalog) add(candidate *Candidate, a anchor) {
 	v := candidate.Version
 	added := compiled{anchor: a, ends: !v.bounds.Until.IsZero()}
 	if added.plain = v.plain() && len(a.numbers) == 1 && !candidate.Paused; added.plain {
-		added.number = a.numbers[0]
+		added.number, added.direct = a.numbers[0], newDirect(v.offer.Benefit)
 	}
 	c.candidates, c.compiled = append(c.candidates, *candidate), append(c.compiled, added)
 }
@@ -245,21 +303,20 @@ func (c *Catalog) plainly(d *decision) *Quote {
 	for k, turn := range d.hits {
 		d.hits[k] = c.byTurn[turn]
 	}
-	all := make([]decided, len(d.hits)) // those that apply from the beginning, those refused from the end
+	all := d.room.take(len(d.hits)) // those that apply from the beginning, those refused from the end
 	applied, refused := 0, len(all)
 	var discount int64
 	e := d.entry(nil)
 	for _, i := range d.hits {
-		candidate := &c.candidates[i]
-		e.Version, e.lines = candidate.Version, d.lines.of(d.lines.slots[c.compiled[i].number]-1)
-		benefit := e.Version.offer.Benefit
-		if !benefit.in(d.cart.Currency) {
-			return nil
-		}
+		candidate, compiled := &c.candidates[i], &c.compiled[i]
+		e.Version, e.lines = candidate.Version, d.lines.of(d.lines.slots[compiled.number]-1)
 		if e.Version.minimum != nil {
 			switch d.judgeMinimum(e) {
 			case nil:
 			case &d.tooLittle:
+				if !e.Version.offer.Benefit.in(d.cart.Currency) {
+					return nil
+				}
 				refused--
 				all[refused] = decided{Candidate: candidate, amount: e.found}
 				continue
@@ -268,7 +325,7 @@ func (c *Catalog) plainly(d *decision) *Quote {
 			}
 		}
 		d.pricing.applied = applied
-		amount := benefit.apply(&d.pricing, e)
+		amount := compiled.direct.apply(&d.pricing, e)
 		if amount == 0 {
 			return nil
 		}

@@ -187,6 +187,25 @@ func TestPlainOffersComeToTheSame(t *testing.T) {
 	})
 }
 
+// A small cart's quote is put together in other memory than a larger one's, and so are
+// lists beyond what a small one has room for.
+func TestQuotesOfAnySize(t *testing.T) {
+	for _, lines := range []int{11, 12, 13} {
+		for _, offers := range []int{11, 12, 13, 150} {
+			cart, offers := makeWork(lines, offers)
+			versions := workVersions(t, offers)
+			want, err := coupon.Decide(workCart(cart), asCandidates(versions), coupon.Facts{}, noon)
+			require.NoError(t, err)
+			got, err := coupon.NewCatalog(versions...).Decide(workCart(cart), nil, coupon.Facts{}, noon)
+			require.NoError(t, err)
+			require.Equal(t, want.Lines(), got.Lines())
+			require.Equal(t, want.Applied(), got.Applied())
+			require.Len(t, want.Refused(), len(versions)-len(want.Applied()))
+			checkSums(t, got)
+		}
+	}
+}
+
 func TestCatalogCandidates(t *testing.T) {
 	of := func(id string, change func(*coupon.Offer)) *coupon.Version {
 		o := automatic(freely(amountOff(id, "1.00")))

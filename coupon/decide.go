@@ -70,6 +70,7 @@ type decision struct {
 	*basket    // that of the pricing
 	pricing    pricing
 	quote      *Quote
+	room       room // for its outcome
 	facts      Facts
 	at         time.Time
 	exclusions map[string][]*Exclusion // by seller
@@ -131,7 +132,7 @@ func newDecision() *decision {
 // or with it: a pool keeps nothing for long.
 func (d *decision) release() {
 	d.lines.empty()
-	d.quote, d.cart, d.names, d.facts, d.exclusions = nil, nil, nil, Facts{}, nil
+	d.quote, d.room, d.cart, d.names, d.facts, d.exclusions = nil, room{}, nil, nil, Facts{}, nil
 	d.promoted, d.notices, d.refusals = nil, nil, refusals{}
 	d.entries, d.applied, d.memory = d.entries[:0], d.applied[:0], d.memory[:0]
 	d.picked, d.numbers, d.anchors = d.picked[:0], d.numbers[:0], d.anchors[:0]
@@ -141,7 +142,8 @@ func (d *decision) release() {
 
 // begin opens the cart, by the names that offers ask for.
 func (d *decision) begin(names *names, cart Cart, facts Facts, at time.Time) error {
-	d.quote, d.facts, d.at, d.names = &Quote{Cart: cart}, facts, at, names
+	d.quote, d.room = newQuote(len(cart.Lines))
+	d.quote.Cart, d.facts, d.at, d.names = cart, facts, at, names
 	if err := d.quote.Cart.open(d.basket); err != nil {
 		return err
 	}
@@ -323,7 +325,7 @@ func (d *decision) write(discount int64) *Quote {
 	q := d.quote
 	q.Order, q.At, q.Notices, q.Optimal, q.limited = d.facts.Order, d.at, d.notices, d.optimal, d.limited
 	q.Subtotal, q.Shipping = money(d.subtotal), money(d.shipping)
-	d.pricing.write(&q.outcome)
+	d.pricing.write(&q.outcome, &d.room)
 	q.Discount = money(discount)
 	q.Total = money(d.subtotal - discount + d.shipping)
 	return q
@@ -332,7 +334,7 @@ func (d *decision) write(discount int64) *Quote {
 // writeApplied puts together what applies and what each takes off, and sums it.
 func (d *decision) writeApplied() (discount int64) {
 	o := &d.quote.outcome
-	o.applied = make([]decided, len(d.applied))
+	o.applied = d.room.take(len(d.applied))
 	for i, e := range d.applied {
 		o.applied[i] = decided{Candidate: e.Candidate, amount: e.amount}
 		discount += e.amount
@@ -344,7 +346,7 @@ func (d *decision) writeApplied() (discount int64) {
 }
 
 func (d *decision) writeRefused() {
-	refused := make([]decided, 0, len(d.entries)-len(d.applied))
+	refused := d.room.take(len(d.entries) - len(d.applied))[:0]
 	for _, e := range d.entries {
 		switch {
 		case e.Refused == nil:
@@ -365,15 +367,11 @@ func (d *decision) writeRefused() {
 }
 
 // write copies what was worked out.
-func (p *pricing) write(o *outcome) {
+func (p *pricing) write(o *outcome, r *room) {
 	o.customer, o.lines, o.shipping = p.cart.Customer.Key, p.cart.Lines, p.cart.Shipping
-	parts := make([]part, len(p.parts)) // and copied into at once: so it is not cleared before
-	copy(parts, p.parts)
-	o.parts = parts
+	o.parts = append(r.parts, p.parts...)
 	if len(p.cuts) > 0 {
-		cuts := make([]cut, len(p.cuts))
-		copy(cuts, p.cuts)
-		o.cuts = cuts
+		o.cuts = append(r.cuts, p.cuts...)
 	}
 	for i := range p.deliveries {
 		for _, c := range p.deliveries[i].off {

@@ -22,6 +22,44 @@ type outcome struct {
 	refused  []decided
 }
 
+// few is up to how many lines a cart is small, as most are.
+const few = 12
+
+// smallQuote is a quote of a small cart and room for what it comes to: one allocation
+// takes less time than one for each list.
+type smallQuote struct {
+	quote   Quote
+	parts   [few]part
+	cuts    [2 * few]cut
+	decided [few]decided
+}
+
+// room is where the lists of an outcome stand; what does not fit goes elsewhere.
+type room struct {
+	parts   []part
+	cuts    []cut
+	decided []decided
+}
+
+// newQuote makes a quote of so many lines.
+func newQuote(lines int) (*Quote, room) {
+	if lines > few {
+		return new(Quote), room{}
+	}
+	q := new(smallQuote)
+	return &q.quote, room{q.parts[:0], q.cuts[:0], q.decided[:]}
+}
+
+// take gives n entries of a list that are not in use.
+func (r *room) take(n int) []decided {
+	if r.decided == nil || n > cap(r.decided) {
+		return make([]decided, n)
+	}
+	all := r.decided[:n:n]
+	r.decided = r.decided[n:]
+	return all
+}
+
 // decided is a candidate that applies, or is refused: because its lines cost too little,
 // or as the refusal says.
 type decided struct {

@@ -2,6 +2,7 @@ package coupon
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 
 	"github.com/vouch-go/vouch/ledger"
@@ -156,6 +157,14 @@ func (p *pricing) take(i int, amount int64) int64 {
 	return amount
 }
 
+// takeFromUnits subtracts an amount from each unit of some parts.
+func (p *pricing) takeFromUnits(each int64, parts []int) (sum int64) {
+	for _, i := range parts {
+		sum += p.take(i, times(each, p.units(i)))
+	}
+	return sum
+}
+
 // own is the part's cut by the offer being worked out, if there is one.
 func (p *pricing) own(q *part) *cut {
 	if q.cut > 0 && int(q.by) == p.applied {
@@ -170,6 +179,9 @@ func (p *pricing) own(q *part) *cut {
 func (p *pricing) spread(amount int64, parts []int) int64 {
 	if len(parts) == 1 {
 		return p.take(parts[0], amount)
+	}
+	if len(parts) == 2 && p.floors[parts[0]]|p.floors[parts[1]] == 0 {
+		return p.spreadOverTwo(amount, parts[0], parts[1])
 	}
 	weights := slices.Grow(p.weights[:0], len(parts))[:len(parts)]
 	var cost, least int64
@@ -198,6 +210,22 @@ func (p *pricing) spread(amount int64, parts []int) int64 {
 	p.shares = shares
 	p.takeEach(parts, shares)
 	return amount
+}
+
+// spreadOverTwo is spread over two parts without floors, as it most often is, without
+// what [ledger.Split] needs for more: the share of the first is rounded to the nearest, a
+// half in its favour, and the second has the rest.
+func (p *pricing) spreadOverTwo(amount int64, first, second int) int64 {
+	weight, cost := p.parts[first].now, p.parts[first].now+p.parts[second].now
+	if amount = min(amount, cost); amount <= 0 {
+		return 0
+	}
+	high, low := bits.Mul64(uint64(amount), uint64(weight))
+	share, rest := bits.Div64(high, low, uint64(cost)) // not above the weight: so it fits
+	if rest >= uint64(cost)-rest {
+		share++
+	}
+	return p.take(first, int64(share)) + p.take(second, amount-int64(share))
 }
 
 // takeEach subtracts an amount from each of some parts, which have room for it.
