@@ -141,3 +141,91 @@ func TestCrewAfterAFailure(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ledger.Report{Done: 50}, report)
 }
+
+// hanging lists nothing until its context ends, where it is told to.
+type hanging struct {
+	*memory.Store
+	hang   atomic.Bool
+	listed chan struct{} // closed when a List hangs
+}
+
+func (h *hanging) List(ctx context.Context, q storage.Query) (storage.Page, error) {
+	if h.hang.CompareAndSwap(true, false) {
+		close(h.listed)
+		<-ctx.Done()
+		return storage.Page{}, ctx.Err()
+	}
+	return h.Store.List(ctx, q)
+}
+
+// A worker that waits for another's list leaves when its context ends; one that waits on
+// goes on by itself when the other fails.
+func TestCrewWhoseListHangs(t *testing.T) {
+	store, crew := &hanging{Store: memory.New(), listed: make(chan struct{})}, new(ledger.Crew)
+	due(t, store.Store, 50)
+	store.hang.Store(true)
+	options := ledger.SweepOptions{Kind: "task", Now: noon, Batch: 10, Crew: crew}
+	stuck, free := context.WithCancel(context.Background())
+	defer free()
+	first := make(chan error)
+	go func() {
+		_, err := ledger.Sweep(stuck, store, options, always)
+		first <- err
+	}()
+	<-store.listed
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := ledger.Sweep(ctx, store, options, always)
+	require.ErrorIs(t, err, context.Canceled)
+	second := make(chan ledger.Report)
+	go func() {
+		report, err := ledger.Sweep(context.Background(), store, options, always)
+		assert.NoError(t, err)
+		second <- report
+	}()
+	free()
+	require.ErrorIs(t, <-first, context.Canceled)
+	require.Equal(t, ledger.Report{Done: 50}, <-second)
+}
+
+// What a plan panics with reaches the caller of the sweep, who may recover from it, and
+// leaves nothing in the crew's hands.
+func TestSweepWhosePlanPanics(t *testing.T) {
+	store, crew := memory.New(), new(ledger.Crew)
+	due(t, store, 30)
+	options := ledger.SweepOptions{Kind: "task", Now: noon, Crew: crew}
+	require.PanicsWithValue(t, "the shop's own", func() {
+		_, _ = ledger.Sweep(context.Background(), store, options, func(ctx context.Context, read storage.Store, doc storage.Doc) (storage.Batch, error) {
+			if _, _, err := read.Get(ctx, []storage.Key{doc.Key}); doc.Key.ID == "0007" || err != nil {
+				panic("the shop's own")
+			}
+			return done(doc), nil
+		})
+	})
+	report, err := ledger.Sweep(context.Background(), store, options, always)
+	require.NoError(t, err)
+	require.Equal(t, ledger.Report{Done: 30}, report)
+}
+
+// What a worker that failed has listed and left is old when the next one comes: what has
+// changed since, and is due, is handled as it is by then.
+func TestCrewWithOldLists(t *testing.T) {
+	store, crew := memory.New(), new(ledger.Crew)
+	due(t, store, 50)
+	options := ledger.SweepOptions{Kind: "task", Now: noon, Batch: 10, Crew: crew}
+	ctx, cancel := context.WithCancel(context.Background())
+	_, err := ledger.Sweep(ctx, store, options, func(context.Context, storage.Store, storage.Doc) (storage.Batch, error) {
+		cancel()
+		return storage.Batch{}, ctx.Err()
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	page, err := store.List(context.Background(), storage.Query{Kind: "task", DueBefore: noon.UnixMicro() + 1})
+	require.NoError(t, err)
+	require.Len(t, page.Docs, 50)
+	for _, doc := range page.Docs {
+		require.NoError(t, store.Apply(context.Background(), storage.Batch{Puts: []storage.Put{storage.Put(doc)}}))
+	}
+	report, err := ledger.Sweep(context.Background(), store, options, always)
+	require.NoError(t, err)
+	require.Equal(t, ledger.Report{Done: 50}, report)
+}

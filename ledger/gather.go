@@ -44,17 +44,30 @@ func (r reader) Get(_ context.Context, keys []storage.Key, counters ...string) (
 	return a.docs, a.values, a.err
 }
 
-// together runs n plans whose reads are gathered.
+// together runs n plans whose reads are gathered. What one of them panics with, it panics
+// with itself, once all are done: so the caller can recover from it.
 func together(ctx context.Context, store storage.Store, n int, plan func(read storage.Store, i int)) {
 	if n == 1 {
 		plan(store, 0)
 		return
 	}
 	g := &gathering{store: store, yields: make(chan struct{})}
+	var broken any
 	for i := range n {
 		go func() {
+			done := false
+			defer func() {
+				cause := recover()
+				if cause == nil && !done { // runtime.Goexit
+					cause = "ledger: the plan of a sweep has ended its goroutine"
+				}
+				if broken == nil {
+					broken = cause
+				}
+				g.yields <- struct{}{}
+			}()
 			plan(reader{store, g}, i)
-			g.yields <- struct{}{}
+			done = true
 		}()
 		<-g.yields
 	}
@@ -66,6 +79,9 @@ func together(ctx context.Context, store storage.Store, n int, plan func(read st
 			close(a.answered)
 			<-g.yields
 		}
+	}
+	if broken != nil {
+		panic(broken)
 	}
 }
 

@@ -140,13 +140,17 @@ func (s *sweep) run(ctx context.Context) error {
 		if err != nil || group == nil {
 			return err
 		}
-		err = s.group(ctx, group)
-		s.options.Crew.done(group)
-		if err != nil {
+		if err := s.take(ctx, group); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// take handles a group that the crew has given, and lets go of it, whatever comes of it.
+func (s *sweep) take(ctx context.Context, group []storage.Doc) error {
+	defer s.options.Crew.done(group)
+	return s.group(ctx, group)
 }
 
 // list is the next page of what is due.
@@ -230,6 +234,8 @@ func (s *sweep) current(ctx context.Context, docs []storage.Doc) ([]sweepItem, e
 		for _, doc := range some {
 			if versions[doc.Key] == doc.Version {
 				items = append(items, sweepItem{doc: doc, fault: faults[doc.Key]})
+			} else {
+				delete(s.seen, doc.Key.ID) // as it is now it was not
 			}
 		}
 	}
