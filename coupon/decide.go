@@ -174,10 +174,15 @@ func (d *decision) entry(c *Candidate) *entry {
 	return e
 }
 
-// add makes entries of candidates. A quote refers to them: so it has its own.
+// add makes entries of candidates. A quote refers to them and their coupons: so it has its
+// own.
 func (d *decision) add(candidates []Candidate) {
 	candidates = slices.Clone(candidates)
 	for i := range candidates {
+		if c := candidates[i].Coupon; c != nil {
+			own := *c
+			candidates[i].Coupon = &own
+		}
 		e := d.entry(&candidates[i])
 		if e.Version != nil && e.Version.zone == nil {
 			e.Version = nil // NewVersion did not make it

@@ -705,3 +705,25 @@ func TestHeldCoupons(t *testing.T) {
 		})
 	}
 }
+
+// TestQuotesShareNoCandidatesWithTheCaller: the lists of a quote are put together long
+// after it was made.
+func TestQuotesShareNoCandidatesWithTheCaller(t *testing.T) {
+	minimum := percentOff("b", "10")
+	minimum.Conditions = []coupon.Condition{coupon.MinimumSpend{Amounts: euros("500.00")}}
+	candidates := []coupon.Candidate{
+		{Version: mustVersion(amountOff("a", "1.00")), Coupon: &coupon.Coupon{ID: "one"}, Code: "ONE"},
+		{Version: mustVersion(minimum), Coupon: &coupon.Coupon{ID: "two", Holder: "jane", Uses: 1}, Code: "TWO"},
+	}
+	q, err := coupon.Decide(cartOf(item("20.00", 1)), candidates, coupon.Facts{}, noon)
+	require.NoError(t, err)
+	before, text := q.Fingerprint(), q.Explain()
+	for i := range candidates {
+		*candidates[i].Coupon = coupon.Coupon{ID: "another"}
+		candidates[i] = coupon.Candidate{Code: "ANOTHER"}
+	}
+	require.Equal(t, before, q.Fingerprint())
+	require.Equal(t, text, q.Explain())
+	require.Equal(t, "one", q.Applied()[0].Coupon)
+	require.True(t, q.Refused()[0].Own)
+}
