@@ -34,7 +34,7 @@
 //
 //   - [Sweep] handles documents that are due, [Deliver] hands out each [Event].
 //     Both answer with a [Report]; what fails is put off and listed by
-//     [OpenFaults].
+//     [OpenFaults]. Workers of one process share documents out in a [Crew].
 //   - [Once] does an operation once under its id, where no document has a
 //     natural key that would remember it ([Operation], [Fingerprint]).
 //
@@ -82,6 +82,10 @@
 //     each account's n-th entry: they have to be written while posting.
 //   - A statement's cursor carries the balances, so that a page costs the same
 //     wherever it lies. It is a position, not a secret and not a proof.
+//   - A sweep plans the documents of a group in turns, and reads for all of them what
+//     they ask for. Plans that say in advance what they read lost: what they read next
+//     follows from what they have read. So did plans that run at the same time: what a
+//     shop passes in would have to bear it.
 //   - Deliveries lease the first event of a subject by moving its due instant. A
 //     lease document for each subject lost: it could never be dropped, as its
 //     id would come again.

@@ -20,7 +20,8 @@
 // How it is read: [Store.Get] by key, [Store.List] by list, by due instant, or
 // through all documents of a kind.
 //
-// Faster for many callers: [Grouped] applies batches that come at once together.
+// Faster for many batches: a [Grouper] applies those that one caller has at hand, each
+// judged by itself, at the price of one; [Grouped] collects those of many callers for it.
 //
 // Around it: [Prefixed] gives tenants a store each; [Codec] reads and writes
 // bodies so that two releases can run side by side; [View] declares a reporting

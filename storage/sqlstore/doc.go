@@ -157,8 +157,9 @@
 // index on (kind, id) and one on (kind, due, id) of those that have a due
 // instant; lists (kind, list, place, id) with a unique index on all four in that
 // order; counters (name, value, until, rev) with a unique index on name; on
-// PostgreSQL the functions apply, find and write. On MySQL
-// the index on due has all documents.
+// PostgreSQL the functions apply (one batch), find and store (several), read (many keys)
+// and, for releases that still call it, write. They run with the rights of whoever calls
+// them. On MySQL the index on due has all documents.
 //
 // # Choices, and what lost
 //
@@ -183,7 +184,9 @@
 //     is answered for itself. Halving it lost: it only delays the answer.
 //   - On PostgreSQL up to 16 rows are looked up by a SELECT each in one UNION: drivers
 //     keep statements prepared, and the plan that is made for a list of keys while a
-//     table is small reads all of it when it has grown.
+//     table is small reads all of it when it has grown. More are looked up by a function
+//     that takes them as arrays and goes by the index: a list of them would be planned
+//     anew for each number of keys.
 //   - A document's lists are kept twice, as rows of the lists table and packed in
 //     the document's row. An index from document to list rows lost: it costs a
 //     write per row, and Get would need a second statement.
