@@ -347,6 +347,7 @@ func (d *decision) writeApplied() (discount int64) {
 			o.left = append(o.left, leftOut{int32(i), int32(l.line), l.reason})
 		}
 	}
+	slices.SortFunc(o.left, func(a, b leftOut) int { return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.applied, b.applied)) })
 	return discount
 }
 

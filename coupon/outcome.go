@@ -18,7 +18,7 @@ type outcome struct {
 	cuts     []cut
 	less     []deliveryCut // what comes off deliveries, by delivery
 	applied  []decided
-	left     []leftOut // by offer
+	left     []leftOut // by line, then by offer
 	refused  []decided
 }
 

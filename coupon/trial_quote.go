@@ -1,6 +1,7 @@
 package coupon
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -267,11 +268,13 @@ func (q *Quote) PassedOver(line int) []LeftOut {
 		return nil
 	}
 	var all []LeftOut
-	for _, l := range o.left {
-		if int(l.line) == line {
-			offer := &o.applied[l.applied].Version.offer
-			all = append(all, LeftOut{offer.ID, offer.Name, l.reason})
+	first, _ := slices.BinarySearchFunc(o.left, int32(line), func(l leftOut, line int32) int { return cmp.Compare(l.line, line) })
+	for _, l := range o.left[first:] {
+		if int(l.line) != line {
+			break
 		}
+		offer := &o.applied[l.applied].Version.offer
+		all = append(all, LeftOut{offer.ID, offer.Name, l.reason})
 	}
 	for _, a := range o.applied {
 		if !a.Version.covers(&o.lines[line]) {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -57,6 +58,26 @@ func TestExamples(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Writing a table asks for memory by the cart's lines, and not for each of them by all.
+func TestTablesOfLargeCarts(t *testing.T) {
+	memory := func(lines int) (bytes float64) {
+		var cart []string
+		for i := range lines {
+			cart = append(cart, fmt.Sprintf(`{"id": "%d", "product": "tea", "seller": "acme", "quantity": 2, "unit_price": "1.99"}`, i))
+		}
+		quote, err := decide([]byte(`{"cart": {"currency": "EUR", "lines": [` + strings.Join(cart, ",") + `]},
+			"offers": [{"id": "ten", "name": "10 % off", "benefit": {"type": "percent", "percent": "10"}}], "at": "2026-11-20T12:00:00Z"}`))
+		require.NoError(t, err)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		require.NoError(t, writeTable(io.Discard, quote, nil))
+		runtime.ReadMemStats(&after)
+		return float64(after.TotalAlloc - before.TotalAlloc)
+	}
+	memory(10) // what is made once
+	require.Less(t, memory(1600)/memory(200), 12.0, "of eight times the lines")
 }
 
 // The program gives what the library comes to: for JSON Lines as many answers, in

@@ -28,8 +28,10 @@ func writeTable(out io.Writer, quote *coupon.Quote, err error) error {
 
 // table is text in columns.
 type table struct {
-	text strings.Builder
-	rows [][]string
+	text    strings.Builder
+	rows    [][]string
+	lines   []coupon.QuoteLine // of the quote that is written, asked for once
+	applied []coupon.Applied
 }
 
 // row adds cells to the columns; the first is aligned to the left, amounts and
@@ -76,16 +78,17 @@ func (t *table) faults(err error) {
 }
 
 func (t *table) quote(q *coupon.Quote) {
+	t.lines, t.applied = q.Lines(), q.Applied()
 	t.say("Cart in %s at %s", q.Cart.Currency, q.At.Format(time.RFC3339))
 	t.row("LINE", "UNITS", "PRICE", "OFFER", "OFF", "TOTAL")
-	for i := range q.Lines() {
+	for i := range t.lines {
 		t.line(q, i)
 	}
 	for _, d := range q.Deliveries() {
-		t.position(q, "shipping "+d.ID, "", d.Price, d.Off, d.Total)
+		t.position("shipping "+d.ID, "", d.Price, d.Off, d.Total)
 	}
 	for _, g := range q.Gifts() {
-		t.row("gift "+plain(g.Product), fmt.Sprint(g.Quantity), "", plain(q.Applied()[g.Applied].Name), "", "0")
+		t.row("gift "+plain(g.Product), fmt.Sprint(g.Quantity), "", plain(t.applied[g.Applied].Name), "", "0")
 	}
 	t.row("", "", q.Subtotal.Amount(), "subtotal", "", "")
 	t.row("", "", q.Shipping.Amount(), "shipping", "", "")
@@ -96,11 +99,11 @@ func (t *table) quote(q *coupon.Quote) {
 
 // line is one line of the cart: what came off, and which offers passed over it.
 func (t *table) line(q *coupon.Quote, i int) {
-	l := &q.Lines()[i]
-	t.position(q, l.ID, fmt.Sprint(l.Quantity), l.Price, l.Off, l.Total)
+	l := &t.lines[i]
+	t.position(l.ID, fmt.Sprint(l.Quantity), l.Price, l.Off, l.Total)
 	if len(l.Parts) > 1 {
 		for _, p := range l.Parts {
-			t.position(q, "  of these", fmt.Sprint(p.Units), p.Price, p.Off, p.Total)
+			t.position("  of these", fmt.Sprint(p.Units), p.Price, p.Off, p.Total)
 		}
 	}
 	for _, left := range q.PassedOver(i) {
@@ -115,10 +118,10 @@ var passedOver = map[coupon.Reason]string{
 	coupon.ReasonShopPromotion: "another promotion applies already",
 }
 
-func (t *table) position(q *coupon.Quote, name, units string, price ledger.Money, off []coupon.Off, total ledger.Money) {
+func (t *table) position(name, units string, price ledger.Money, off []coupon.Off, total ledger.Money) {
 	row := []string{plain(name), units, price.Amount()}
 	for _, o := range off {
-		t.row(append(row, plain(q.Applied()[o.Applied].Name), less(o.Amount), "")...)
+		t.row(append(row, plain(t.applied[o.Applied].Name), less(o.Amount), "")...)
 		row = []string{"", "", ""}
 	}
 	if len(off) > 0 {
@@ -129,8 +132,9 @@ func (t *table) position(q *coupon.Quote, name, units string, price ledger.Money
 }
 
 func (t *table) reasons(q *coupon.Quote) {
-	for i, a := range q.Applied() {
-		t.say("applied  %s (%s): %s%s", plain(a.Name), plain(a.Offer), less(a.Amount), plain(paid(q, i)))
+	payers := t.payers(q)
+	for i, a := range t.applied {
+		t.say("applied  %s (%s): %s%s", plain(a.Name), plain(a.Offer), less(a.Amount), plain(paid(payers[i], q.Cart.Currency)))
 	}
 	for _, r := range q.Refused() {
 		t.say("refused  %s\n         %s", plain(strings.TrimPrefix(r.Error(), coupon.ErrRefused.Error()+": ")), plain(r.Shopper()))
@@ -146,28 +150,34 @@ func (t *table) reasons(q *coupon.Quote) {
 	}
 }
 
-// paid says who pays for an offer, where that is not the platform alone.
-func paid(q *coupon.Quote, applied int) string {
-	sums := make(map[string]int64)
+// payers are what each payer pays of each offer that applies.
+func (t *table) payers(q *coupon.Quote) []map[string]int64 {
+	sums := make([]map[string]int64, len(t.applied))
 	count := func(funding []coupon.Funding) {
 		for _, f := range funding {
-			if f.Applied == applied {
-				sums[f.Payer] += f.Amount.Minor()
+			if sums[f.Applied] == nil {
+				sums[f.Applied] = make(map[string]int64)
 			}
+			sums[f.Applied][f.Payer] += f.Amount.Minor()
 		}
 	}
-	for i := range q.Lines() {
+	for i := range t.lines {
 		count(q.LineFunding(i))
 	}
 	for i := range q.Deliveries() {
 		count(q.DeliveryFunding(i))
 	}
+	return sums
+}
+
+// paid says who pays for an offer, where that is not the platform alone.
+func paid(sums map[string]int64, currency ledger.Currency) string {
 	payers := slices.Sorted(maps.Keys(sums))
 	if len(payers) == 0 || len(payers) == 1 && payers[0] == coupon.Platform {
 		return ""
 	}
 	for i, payer := range payers {
-		payers[i] = payer + " " + ledger.Minor(sums[payer], q.Cart.Currency).Amount()
+		payers[i] = payer + " " + ledger.Minor(sums[payer], currency).Amount()
 	}
 	return ", paid by " + strings.Join(payers, ", ")
 }
