@@ -249,8 +249,9 @@ func (c *Cart) open(b *basket) error {
 	}
 	c.checkSale(&faults)
 	b.cart, b.subtotal, b.shipping = c, 0, 0
+	b.lines.begin(b.names)
 	c.openLines(b, &faults)
-	b.lines.build(b.names, b.byID)
+	b.lines.build(b.byID)
 	c.openShipping(b, &faults)
 	if boundedSum(b.subtotal, b.shipping) >= MaxTotal {
 		faults.add("lines", "sum to 2^53 minor units or more: split the order")
@@ -264,12 +265,13 @@ func (c *Cart) openLines(b *basket, faults *Faults) {
 	ends, byID := slices.Grow(b.lines.ends[:0], n)[:n], slices.Grow(b.byID[:0], n)[:n]
 	found, sorted, before := b.lines.found[:0], true, ""
 	for i := range c.Lines {
-		line, well := &c.Lines[i], false
+		line, first, well := &c.Lines[i], len(found), false
 		if found, well = b.names.findAll(line, found); well && line.plain(c.Currency) {
 			totals[i], least[i] = line.UnitPrice.Minor()*line.Quantity, 0
 		} else {
 			totals[i], least[i] = line.open(i, c.Currency, faults)
 		}
+		b.lines.meet(found[first:], int32(i))
 		ends[i], byID[i] = int32(len(found)), i
 		b.subtotal = boundedSum(b.subtotal, totals[i])
 		sorted = sorted && (len(before) < len(line.ID) || len(before) == len(line.ID) && before < line.ID)

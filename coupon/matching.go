@@ -167,8 +167,8 @@ func (s *sets) shortest() (list nameKind, found bool) {
 // them, in the order of the lines' ids. So many offers need not look at every line
 // each, and a line costs as much as it has names.
 type lineIndex struct {
-	found  []int32 // the numbers of the lines' names, in cart order
-	ends   []int32 // by line: where its numbers end
+	found  []int32 // the slots of the lines' names, in cart order
+	ends   []int32 // by line: where its slots end
 	slots  []int32 // by a name's number: its slot, counted from 1; 0: no line has it
 	met    []met   // by slot
 	places []int   // the lines of all slots, slot after slot
@@ -185,14 +185,14 @@ type met struct {
 	end    int32 // where its lines end in places
 }
 
-// build indexes the lines by the numbers found: it counts the lines of each name, and then
-// puts each line in its place.
-func (x *lineIndex) build(n *names, byID []int) {
-	x.byID = byID
+// begin makes room for the names that lines may have.
+func (x *lineIndex) begin(n *names) {
 	x.slots = slices.Grow(x.slots[:0], len(n.all))[:len(n.all)]
-	for _, i := range byID {
-		x.meet(x.numbers(i), int32(i))
-	}
+}
+
+// build indexes the lines once all were met: it puts each in its place.
+func (x *lineIndex) build(byID []int) {
+	x.byID = byID
 	sum := int32(0)
 	for i := range x.met { // counted in end
 		sum, x.met[i].end = sum+x.met[i].end, sum
@@ -200,7 +200,7 @@ func (x *lineIndex) build(n *names, byID []int) {
 	x.places = slices.Grow(x.places[:0], int(sum))[:sum]
 	met, places := x.met, x.places
 	for _, i := range byID {
-		for _, slot := range x.numbers(i) {
+		for _, slot := range x.slotsOf(i) {
 			if slot >= 0 {
 				m := &met[slot]
 				places[m.end] = i
@@ -210,8 +210,8 @@ func (x *lineIndex) build(n *names, byID []int) {
 	}
 }
 
-// numbers are those found of a line; once the line was met, its slots.
-func (x *lineIndex) numbers(line int) []int32 {
+// slotsOf are the slots of a line's names.
+func (x *lineIndex) slotsOf(line int) []int32 {
 	begin := int32(0)
 	if line > 0 {
 		begin = x.ends[line-1]
