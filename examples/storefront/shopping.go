@@ -90,8 +90,9 @@ func (t *site) cartPage(q *request) (page cartPage, err error) {
 	if page.Quote, err = t.quote(ctx, v.who, v.cart); err != nil {
 		return page, err
 	}
-	for i, l := range lines {
-		page.Lines = append(page.Lines, priced(l, page.Quote, i))
+	offers := page.Quote.Applied()
+	for i, l := range page.Quote.Lines() {
+		page.Lines = append(page.Lines, priced(lines[i], l, offers))
 	}
 	tag := t.language(q)
 	for _, r := range page.Quote.Refused() {
@@ -108,14 +109,14 @@ func (t *site) cartPage(q *request) (page cartPage, err error) {
 	return page, err
 }
 
-func priced(l cartLine, quote *coupon.Quote, i int) pricedLine {
-	p := pricedLine{cartLine: l, Priced: quote.Lines()[i]}
-	for _, off := range p.Priced.Off {
-		applied := quote.Applied()[off.Applied]
+func priced(l cartLine, quoted coupon.QuoteLine, offers []coupon.Applied) pricedLine {
+	p := pricedLine{cartLine: l, Priced: quoted}
+	for _, off := range quoted.Off {
+		applied := offers[off.Applied]
 		applied.Amount = off.Amount
 		p.Off = append(p.Off, applied)
 	}
-	for _, left := range p.Priced.LeftOut {
+	for _, left := range quoted.LeftOut {
 		if left.Reason == coupon.ReasonSeller {
 			p.Without = append(p.Without, left.Name)
 		}
