@@ -70,24 +70,28 @@ func (s *Service) exportReferrals(ctx context.Context, x *Export) error {
 		}
 		referral.Referrer = "" // somebody else
 		x.Referral = &referral
-		if err := s.exportRewards(ctx, x, r.Program); err != nil {
-			return err
-		}
 	}
 	x.Friends = make(map[string][]Tracked)
 	for _, l := range member.Value.Links {
 		x.Links = append(x.Links, Link{l.Program, x.Subject, l.Code})
-		if x.Referral == nil || x.Referral.Program != l.Program {
-			if err := s.exportRewards(ctx, x, l.Program); err != nil {
-				return err
-			}
+		x.Friends[l.Program] = nil
+	}
+	programs, err := s.programsOf(ctx, &member.Value)
+	if err != nil {
+		return err
+	}
+	for _, program := range programs {
+		if err := s.exportRewards(ctx, x, program); err != nil {
+			return err
 		}
 		for page := (TrackingPage{Next: ""}); ; {
-			page, err = s.Friends(ctx, l.Program, x.Subject, TrackingQuery{After: page.Next, Limit: storage.MaxPage})
+			page, err = s.Friends(ctx, program, x.Subject, TrackingQuery{After: page.Next, Limit: storage.MaxPage})
 			if err != nil {
 				return err
 			}
-			x.Friends[l.Program] = append(x.Friends[l.Program], page.Friends...)
+			if len(page.Friends) > 0 {
+				x.Friends[program] = append(x.Friends[program], page.Friends...)
+			}
 			if page.Next == "" {
 				break
 			}

@@ -175,7 +175,11 @@ func (s *Service) moveHoldings(ctx context.Context, from, into string, now time.
 	if err != nil {
 		return err
 	}
-	for _, program := range member.Value.programs() {
+	programs, err := s.programsOf(ctx, &member.Value)
+	if err != nil {
+		return err
+	}
+	for _, program := range programs {
 		if err := m.each(ctx, kindReferral, referrerList(program, from), m.planClaims); err != nil {
 			return err
 		}
@@ -201,16 +205,34 @@ func (s *Service) moveHoldings(ctx context.Context, from, into string, now time.
 	return nil
 }
 
-// programs are those that the customer has anything to do with.
-func (b *memberBody) programs() []string {
+// programsOf are all programs: first those that the customer has a link of, or was brought
+// to, then all others, in which accounts that were merged into theirs may have been.
+func (s *Service) programsOf(ctx context.Context, b *memberBody) ([]string, error) {
 	var all []string
+	add := func(program string) {
+		if !slices.Contains(all, program) {
+			all = append(all, program)
+		}
+	}
 	for _, l := range b.Links {
-		all = append(all, l.Program)
+		add(l.Program)
 	}
-	if r := b.Registration; r != nil && r.Bound && !slices.Contains(all, r.Program) {
-		all = append(all, r.Program)
+	if r := b.Registration; r != nil && r.Bound {
+		add(r.Program)
 	}
-	return all
+	query := storage.Query{Kind: headKey("").Kind, List: "programs", Limit: storage.MaxPage}
+	for {
+		page, err := s.store.List(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		for _, doc := range page.Docs {
+			add(doc.Key.ID)
+		}
+		if query.After = page.Next; query.After == "" {
+			return all, nil
+		}
+	}
 }
 
 // moving is one subject's things on their way to another.

@@ -215,3 +215,44 @@ func TestMergeIsFinished(t *testing.T) {
 		}
 	}
 }
+
+// Who has become somebody else twice has still used what was used: an account in between
+// that never had a link in the program loses nothing.
+func TestMergeTwice(t *testing.T) {
+	p := inCredit(func(p *referral.Program) {
+		p.Milestones = []referral.Milestone{{Friends: 3, Earning: referral.Earning{Credit: coupon.Amounts{eur("100.00")}}}}
+		p.Caps = []referral.Cap{{Friends: 3}}
+	})
+	s, jane := guarded(t, referral.Options{}, p)
+	old := s.subject(referral.Person{Account: "old"})
+	s.subject(referral.Person{Account: "middle"})
+	bring := func(referrer, account string, at time.Time) {
+		friend := s.subject(referral.Person{Account: account}).ID
+		s.bind(referrer, friend, at)
+		s.pay(friend, at)
+	}
+	bring(old.ID, "first", noon)
+	bring(old.ID, "second", noon)
+	s.settle(noon.Add(2 * time.Hour))
+	_, err := s.Merge(ctx, "old", "middle", "staff", "", noon.Add(3*time.Hour))
+	require.NoError(t, err)
+	_, err = s.Merge(ctx, "middle", "account 1", "staff", "", noon.Add(4*time.Hour))
+	require.NoError(t, err)
+	require.Equal(t, int64(2), s.used(jane.ID, noon))
+	page, err := s.Friends(ctx, "invite", jane.ID, referral.TrackingQuery{})
+	require.NoError(t, err)
+	require.Len(t, page.Friends, 2)
+
+	x, err := s.Export(ctx, "account 1", noon.Add(4*time.Hour))
+	require.NoError(t, err)
+	require.Len(t, x.Friends["invite"], 2)
+	require.Len(t, x.Rewards, 2)
+
+	before, err := s.coupons.Credit(ctx, jane.ID, euro)
+	require.NoError(t, err)
+	bring(jane.ID, "third", noon.Add(5*time.Hour))
+	s.settle(noon.Add(8 * time.Hour))
+	after, err := s.coupons.Credit(ctx, jane.ID, euro)
+	require.NoError(t, err)
+	require.Greater(t, after.Minor()-before.Minor(), int64(10000), "the milestone of three friends, and what the third brings")
+}
