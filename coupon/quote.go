@@ -54,8 +54,8 @@ type Quote struct {
 	// Optimal says, of a search for the best set, that no set takes more off.
 	Optimal bool
 
-	limited bool // a limit had a say
 	outcome outcome
+	limited bool   // a limit had a say
 	basis   *basis // what it rests on, where a service has read it
 }
 
