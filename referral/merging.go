@@ -33,7 +33,8 @@ const mergeReview = 14 * 24 * time.Hour
 // second from then on, and its friends, coupons, credit, rewards and debts are the
 // second's. What either has used of caps counts together, even above a cap, and so do
 // friends towards tiers and milestones. Who brought the first as a friend has brought it
-// still, and what it does from then on is the second's. When one account has brought the
+// still, and what it does from then on is the second's. A ban of either is the second's
+// too ([Service.Unban] ends it). When one account has brought the
 // other, a case is opened, and a person decides.
 //
 // Asked again it changes nothing; where it stops half-way, [Service.SweepPeople]
@@ -95,6 +96,10 @@ func (s *Service) planMerge(ctx context.Context, from, into, actor, reason strin
 		}
 		batch.Puts = append(batch.Puts, put)
 	}
+	ban, err := s.planBanned(ctx, answer, now)
+	if err != nil {
+		return none, err
+	}
 	entry, err := ledger.Entry{
 		ID: "merged/" + answer.From, Kind: "merged", At: now, Actor: actor, Subject: answer.From, Concerns: answer.Into,
 		Details: map[string]string{"reason": reason},
@@ -107,8 +112,30 @@ func (s *Service) planMerge(ctx context.Context, from, into, actor, reason strin
 		return none, err
 	}
 	answer.Case = id
-	joined, err := storage.Join(batch, entry, review)
+	joined, err := storage.Join(batch, ban, entry, review)
 	return storage.Plan[Merged]{Batch: joined, Answer: answer}, err
+}
+
+// planBanned keeps the account that is left out where the one merged into it was.
+func (s *Service) planBanned(ctx context.Context, m Merged, now time.Time) (storage.Batch, error) {
+	docs, err := s.get(ctx, memberKey(m.From), memberKey(m.Into))
+	if err != nil {
+		return storage.Batch{}, err
+	}
+	both, err := pair(docs, members, memberKey(m.From), memberKey(m.Into))
+	if err != nil {
+		return storage.Batch{}, err
+	}
+	from, into := &both[0], &both[1]
+	if !from.Value.Banned || into.Value.Banned {
+		return storage.Batch{}, nil
+	}
+	if into.Version == 0 {
+		into.Value.Since = micros(now)
+	}
+	into.Value.Banned, into.Value.BanReason = true, from.Value.BanReason
+	put, err := members.Put(*into, 0)
+	return storage.Batch{Checks: []storage.Check{{Key: from.Key, Version: from.Version}}, Puts: []storage.Put{put}}, err
 }
 
 // planSelfReferral opens a case where one of two merged subjects has brought the other.

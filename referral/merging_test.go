@@ -256,3 +256,20 @@ func TestMergeTwice(t *testing.T) {
 	require.NoError(t, err)
 	require.Greater(t, after.Minor()-before.Minor(), int64(10000), "the milestone of three friends, and what the third brings")
 }
+
+// Who is banned stays so as somebody else.
+func TestMergeOfTheBanned(t *testing.T) {
+	s, jane := guarded(t, referral.Options{}, program(8))
+	eve := s.subject(referral.Person{Account: "eve"})
+	friend := s.subject(referral.Person{Account: "friend"})
+	s.bind(eve.ID, friend.ID, noon)
+	require.NoError(t, s.Ban(ctx, eve.ID, "kim", "she is her own friends", noon))
+	_, err := s.Merge(ctx, "eve", "account 1", "staff", "", noon.Add(time.Hour))
+	require.NoError(t, err)
+	s.pay(friend.ID, noon.Add(2*time.Hour))
+	s.settle(noon.Add(day))
+	require.Zero(t, s.wallet(jane.ID))
+	x, err := s.Export(ctx, "account 1", noon.Add(day))
+	require.NoError(t, err)
+	require.Equal(t, "she is her own friends", x.Banned)
+}
