@@ -241,19 +241,8 @@ func (d *decision) work(e *entry, index int, taken map[string]int64) *Refusal {
 		}
 	}
 	e.amount = e.Version.offer.Benefit.apply(p, e)
-	for _, clips := range []bool{true, false} { // what one limit clips, another may let through
-		for _, claim := range e.claims {
-			if claim.limit.Uses > 0 || (claim.limit.When == ClipSpent) != clips {
-				continue
-			}
-			used := d.facts.Used[claim.Counter] + taken[claim.Counter]
-			if e.override != nil {
-				used = 0
-			}
-			if refused := d.spend(claim, e, used); refused != nil {
-				return refused
-			}
-		}
+	if refused := d.spend(e, taken); refused != nil {
+		return refused
 	}
 	for _, claim := range e.counted() {
 		if claim.limit.Uses == 0 {
@@ -269,24 +258,40 @@ func (d *decision) work(e *entry, index int, taken map[string]int64) *Refusal {
 	return &Refusal{Reason: ReasonNothingOff}
 }
 
-// spend holds an entry's amount against a limit of money: it may be refused, or
-// lowered to what is left. What was quoted is not clipped anew, but claimed as it
-// is: whether it is still there, the counter decides.
-func (d *decision) spend(c limitClaim, e *entry, used int64) *Refusal {
-	left := c.Max - used
-	if c.limit.When == ClipSpent && e.quoted > 0 {
-		left = min(left, e.quoted)
-	}
-	switch {
-	case left <= 0, c.limit.When == RefuseSpent && e.amount > left:
-		d.limited = true
-		refused := limitReached(c.Claim, used)
-		refused.Found, refused.Needed = ledger.Minor(max(left, 0), d.cart.Currency), ledger.Minor(e.amount, d.cart.Currency)
-		return refused
-	case c.limit.When == ClipSpent && e.amount > left:
-		d.limited = true
-		d.pricing.clip(e, left)
-		e.amount = left
+// spend holds an entry's amount against its limits of money. Those that clip come first,
+// for what they lower others may let through, and lower it once, to the least that any
+// has left: lowered step by step, other coins would go. What was quoted is not clipped
+// anew, but claimed as it is: whether it is still there, the counter decides.
+func (d *decision) spend(e *entry, taken map[string]int64) *Refusal {
+	least := e.amount
+	for _, clips := range []bool{true, false} {
+		for _, claim := range e.claims {
+			if claim.limit.Uses > 0 || (claim.limit.When == ClipSpent) != clips {
+				continue
+			}
+			used := d.facts.Used[claim.Counter] + taken[claim.Counter]
+			if e.override != nil {
+				used = 0
+			}
+			left := claim.Max - used
+			if clips && e.quoted > 0 {
+				left = min(left, e.quoted)
+			}
+			if left <= 0 || claim.limit.When == RefuseSpent && e.amount > left {
+				d.limited = true
+				refused := limitReached(claim.Claim, used)
+				refused.Found, refused.Needed = ledger.Minor(max(left, 0), d.cart.Currency), ledger.Minor(e.amount, d.cart.Currency)
+				return refused
+			}
+			if clips {
+				least = min(least, left)
+			}
+		}
+		if least < e.amount {
+			d.limited = true
+			d.pricing.clip(e, least)
+			e.amount = least
+		}
 	}
 	return nil
 }

@@ -433,3 +433,16 @@ func largest(q *coupon.Quote) int64 {
 	}
 	return most
 }
+
+// TestSeveralBudgetsLowerOnce: lowered to the least that is left of several budgets, the
+// same comes off each line as when a redemption lowers to what was quoted.
+func TestSeveralBudgetsLowerOnce(t *testing.T) {
+	s := newShop(t, limited(automatic(amountOff("a", "6.00")),
+		coupon.Limit{Money: euros("0.02"), When: coupon.ClipSpent},
+		coupon.Limit{Per: coupon.PerCustomer, Money: euros("0.01"), When: coupon.ClipSpent}))
+	quote := s.quote(cartOf(item("0.01", 1), item("0.03", 1)), coupon.Choice{}, noon)
+	require.Equal(t, eur("0.01"), quote.Discount)
+	redeemed, err := s.Redeem(ctx, "1", quote, noon)
+	require.NoError(t, err)
+	require.Equal(t, eur("0.01"), redeemed.Discount)
+}
