@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -245,7 +246,7 @@ func (f *faults) body(p Put) {
 	switch {
 	case len(p.Body) > MaxBody:
 		f.add("put %s: its body has %d bytes, at most %d are allowed", p.Key, len(p.Body), MaxBody)
-	case len(p.Body) == 0 || p.Body[0] != '{' || !utf8.Valid(p.Body) || !validJSON(p.Body):
+	case len(p.Body) == 0 || p.Body[0] != '{' || !utf8.Valid(p.Body) || !json.Valid(p.Body):
 		f.add("put %s: its body is not a JSON object in UTF-8", p.Key)
 	case !showable(p.Body):
 		f.add("put %s: its body has an escaped NUL or half a surrogate pair, which not every engine can show", p.Key)

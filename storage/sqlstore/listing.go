@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
-	"strconv"
-	"unicode/utf8"
 
 	"github.com/vouch-go/vouch/storage"
 )
@@ -17,40 +15,12 @@ func pack(lists []storage.Listing) (string, error) {
 	if len(lists) == 0 {
 		return "", nil
 	}
-	packed := make([]byte, 0, 64*len(lists))
-	for i, l := range inOrder(lists) {
-		packed = append(packed, "{,"[min(i, 1)])
-		if plain(l.List) {
-			packed = append(append(append(packed, '"'), l.List...), '"')
-		} else {
-			name, err := json.Marshal(l.List)
-			if err != nil {
-				return "", err
-			}
-			packed = append(packed, name...)
-		}
-		packed = strconv.AppendInt(append(packed, ':'), l.Place, 10)
+	places := make(map[string]int64, len(lists))
+	for _, l := range lists {
+		places[l.List] = l.Place
 	}
-	return string(append(packed, '}')), nil
-}
-
-// inOrder gives the lists ordered by name.
-func inOrder(lists []storage.Listing) []storage.Listing {
-	byName := func(a, b storage.Listing) int { return cmp.Compare(a.List, b.List) }
-	if !slices.IsSortedFunc(lists, byName) {
-		lists = slices.SortedFunc(slices.Values(lists), byName)
-	}
-	return lists
-}
-
-// plain says that a name is written in JSON as it is.
-func plain(name string) bool {
-	for i := range len(name) {
-		if b := name[i]; b < ' ' || b >= utf8.RuneSelf || b == '"' || b == '\\' || b == '<' || b == '>' || b == '&' {
-			return false
-		}
-	}
-	return true
+	packed, err := json.Marshal(places)
+	return string(packed), err
 }
 
 // unpack gives the lists ordered by name.
