@@ -101,9 +101,9 @@ func (g *gathering) answer(ctx context.Context, asks []*asked) {
 		names := counters[:min(len(counters), storage.MaxGet-len(some))]
 		keys, counters = keys[len(some):], counters[len(names):]
 		found, counted, err := g.store.Get(ctx, some, names...)
-		if err != nil {
+		if err != nil { // each by itself: what can't be read for one must not put off the others
 			for _, a := range asks {
-				a.err = err
+				a.docs, a.values, a.err = g.store.Get(ctx, a.keys, a.counters...)
 			}
 			return
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -302,4 +303,35 @@ func TestReportPlus(t *testing.T) {
 	assert.Len(t, sum.Faults, 100)
 	assert.Equal(t, noon, ledger.Report{}.Plus(x).Next)
 	assert.Equal(t, noon, x.Plus(ledger.Report{}).Next)
+}
+
+// torn is a store of which one document can't be read.
+type torn struct {
+	storage.Store
+	key storage.Key
+}
+
+var errTorn = errors.New("the page is torn")
+
+func (s torn) Get(ctx context.Context, keys []storage.Key, counters ...string) ([]storage.Doc, map[string]int64, error) {
+	if slices.Contains(keys, s.key) {
+		return nil, nil, errTorn
+	}
+	return s.Store.Get(ctx, keys, counters...)
+}
+
+// What can't be read for one document puts off that one, and none of those that were
+// planned with it.
+func TestSweepReadsWhatOthersCannot(t *testing.T) {
+	store := audited(t, "task")
+	due(t, store, 30)
+	needs := func(id string) storage.Key { return storage.Key{Kind: "need", ID: id} }
+	report := sweepTasks(t, torn{store, needs("0007")}, noon, func(ctx context.Context, read storage.Store, doc storage.Doc) (storage.Batch, error) {
+		_, _, err := read.Get(ctx, []storage.Key{needs(doc.Key.ID)})
+		return done(doc), err
+	})
+	assert.Equal(t, []int{29, 1}, []int{report.Done, report.Failed})
+	require.Len(t, report.Faults, 1)
+	assert.Equal(t, "0007", report.Faults[0].Key.ID)
+	assert.Contains(t, report.Faults[0].Message, errTorn.Error())
 }
