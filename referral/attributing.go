@@ -250,7 +250,7 @@ func (s *Service) planEnterCode(ctx context.Context, request LateCode, code coup
 	case found.reason != "":
 	case found.referrer == request.Customer:
 		found.reason = ReasonOwnCode
-	case before.Reason != ReasonNoInvitation && before.Reason != ReasonUnknownCode, len(member.Value.Links) > 0, subject.Value.Returning:
+	case before.Reason != ReasonNoInvitation && before.Reason != ReasonUnknownCode, len(member.Value.Links)+len(member.Value.Brought) > 0, subject.Value.Returning:
 		found.reason = ReasonNotNew
 	case late, request.Paid:
 		found.reason = ReasonTooLate

@@ -93,7 +93,7 @@ func (s *Service) standing(ctx context.Context, found *invitation) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("%w: accounts were merged more than %d times in a row: audit the store", storage.ErrCorrupt, maxMerges)
+	return errMerges()
 }
 
 // maxMerges bounds the accounts that one leads through.

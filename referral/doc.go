@@ -191,6 +191,11 @@
 //   - A merge lists a person's friends, tallies and debts under the account that is left,
 //     and leaves who brought whom as it was. Naming another referrer lost: it could make
 //     somebody the friend of their own friend, and what registration recorded would differ.
+//   - A referral whose friend's account was merged stays under the id it has, which rewards,
+//     cases and claims follow from; what the account has become remembers it, and either
+//     key leads to it. Moving it lost: the account that is left may be a friend already, and
+//     one referral of the two would have to end. Of several, a fact is for the one that
+//     knows its order, and else for the account's own: one payment is the first of one.
 //   - Tokens have a version and no field for an algorithm. JSON Web Tokens lost: whoever
 //     holds one may say how it is to be checked.
 //   - A redirect's target is a path and nothing else. A list of hosts lost: it needs a

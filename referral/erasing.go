@@ -39,10 +39,31 @@ func (s *Service) Erase(ctx context.Context, account, actor, reason string, now 
 	return Erasure{Subject: subject, Coupons: revoked}, err
 }
 
-// planErasedFriend ends what the subject was promised as somebody's friend.
-func (s *Service) planErasedFriend(ctx context.Context, subject string, refused *storage.Failure, now time.Time) (storage.Batch, error) {
-	plan, err := s.planFact(ctx, subject, factBody{ID: "erased", Kind: FactErased, At: micros(now)}, Settlement{}, storage.Batch{}, refused, now)
+// planErasedFriend ends what somebody was promised as somebody's friend.
+func (s *Service) planErasedFriend(ctx context.Context, read *snapshot, f friendship, refused *storage.Failure, now time.Time) (storage.Batch, error) {
+	r, err := one(ctx, read, referrals, f.key())
+	if err != nil {
+		return storage.Batch{}, err
+	}
+	plan, err := s.planFactOf(ctx, read, r, factBody{ID: "erased", Kind: FactErased, At: micros(now)}, Settlement{}, storage.Batch{}, refused, now)
 	return plan.Batch, err
+}
+
+// eraseFriendships does so for every account that was merged into the subject.
+func (s *Service) eraseFriendships(ctx context.Context, subject string, now time.Time) error {
+	all, err := friendshipsOf(ctx, s.snapshot(), subject)
+	if err != nil {
+		return err
+	}
+	for _, f := range all {
+		if _, err := do(ctx, s, now, func(ctx context.Context, refused *storage.Failure) (storage.Plan[struct{}], error) {
+			batch, err := s.planErasedFriend(ctx, s.snapshot(), f, refused, now)
+			return storage.Plan[struct{}]{Batch: batch}, err
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Service) planErase(ctx context.Context, account, actor, reason string, refused *storage.Failure, now time.Time) (storage.Plan[string], error) {
@@ -94,9 +115,11 @@ func (s *Service) planErase(ctx context.Context, account, actor, reason string, 
 	if err != nil {
 		return none, err
 	}
-	friend, err := s.planErasedFriend(ctx, id, refused, now)
-	if err != nil {
-		return none, err
+	var friend storage.Batch
+	if all := member.Value.friendships(id); len(all) > 0 {
+		if friend, err = s.planErasedFriend(ctx, s.snapshot(), all[0], refused, now); err != nil {
+			return none, err
+		}
 	}
 	batch.Puts = append(batch.Puts, put, memberPut)
 	joined, err := storage.Join(batch, entry, friend)
@@ -153,6 +176,9 @@ func (s *Service) followPerson(ctx context.Context, hash string) (listedPerson, 
 // revokeAll takes back what an erased subject can still use, and says so.
 func (s *Service) revokeAll(ctx context.Context, subject string, now time.Time) (int, error) {
 	revoked := 0
+	if err := s.eraseFriendships(ctx, subject, now); err != nil {
+		return revoked, err
+	}
 	for {
 		wallet, err := s.coupons.Wallet(ctx, subject, coupon.WalletQuery{}, now)
 		if err != nil {
@@ -196,6 +222,9 @@ func (s *Service) finishSubjects(ctx context.Context, now time.Time, limit int) 
 			r.Value.Moving = false
 			put, err := putSubject(r)
 			return storage.Batch{Puts: []storage.Put{put}}, err
+		}
+		if err := s.eraseFriendships(ctx, doc.Key.ID, now); err != nil {
+			return storage.Batch{}, err
 		}
 		wallet, err := s.coupons.Wallet(ctx, doc.Key.ID, coupon.WalletQuery{Limit: 20}, now)
 		if err != nil {

@@ -19,8 +19,9 @@ type Export struct {
 	// Identifiers are what kinds of identifiers hashes are kept of, and how many.
 	Identifiers map[IdentifierKind]int
 	Links       []Link
-	Referral    *Referral // in which they are the friend; nil: nobody invited them
-	Rewards     []Reward  // theirs
+	Referral    *Referral  // in which they are the friend; nil: nobody invited them
+	Merged      []Referral // in which accounts are that were merged into theirs
+	Rewards     []Reward   // theirs
 	Friends     map[string][]Tracked
 	Coupons     []coupon.Coupon // those that can be used, and those that were
 }
@@ -63,13 +64,17 @@ func (s *Service) exportReferrals(ctx context.Context, x *Export) error {
 		return err
 	}
 	x.Banned = member.Value.BanReason
-	if r := member.Value.Registration; r != nil && r.Bound {
-		referral, err := s.Referral(ctx, r.Program, x.Subject)
+	for _, f := range member.Value.friendships(x.Subject) {
+		referral, err := s.Referral(ctx, f.Program, f.Friend)
 		if err != nil {
 			return err
 		}
 		referral.Referrer = "" // somebody else
-		x.Referral = &referral
+		if f.Friend == x.Subject {
+			x.Referral = &referral
+		} else {
+			x.Merged = append(x.Merged, referral)
+		}
 	}
 	x.Friends = make(map[string][]Tracked)
 	for _, l := range member.Value.Links {

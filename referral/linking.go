@@ -48,6 +48,8 @@ type memberBody struct {
 	Banned       bool              `json:"banned"`
 	BanReason    string            `json:"ban_reason"`
 	Registration *registrationBody `json:"registration"`
+	Became       string            `json:"became,omitempty"`  // the account it was merged into
+	Brought      []friendship      `json:"brought,omitempty"` // as whose friends accounts that were merged into it were bound
 }
 
 type linkRef struct {

@@ -96,7 +96,7 @@ func (s *Service) planMerge(ctx context.Context, from, into, actor, reason strin
 		}
 		batch.Puts = append(batch.Puts, put)
 	}
-	ban, err := s.planBanned(ctx, answer, now)
+	known, err := s.planMembers(ctx, answer, now)
 	if err != nil {
 		return none, err
 	}
@@ -112,59 +112,91 @@ func (s *Service) planMerge(ctx context.Context, from, into, actor, reason strin
 		return none, err
 	}
 	answer.Case = id
-	joined, err := storage.Join(batch, ban, entry, review)
+	joined, err := storage.Join(batch, known, entry, review)
 	return storage.Plan[Merged]{Batch: joined, Answer: answer}, err
 }
 
-// planBanned keeps the account that is left out where the one merged into it was.
-func (s *Service) planBanned(ctx context.Context, m Merged, now time.Time) (storage.Batch, error) {
+// planMembers has the account that is left know as whose friend the other was brought,
+// and keeps it out where the other was banned. The other's member is written whatever
+// it says: so merging and registering it meet, whichever is first.
+func (s *Service) planMembers(ctx context.Context, m Merged, now time.Time) (storage.Batch, error) {
+	var batch storage.Batch
 	docs, err := s.get(ctx, memberKey(m.From), memberKey(m.Into))
 	if err != nil {
-		return storage.Batch{}, err
+		return batch, err
 	}
 	both, err := pair(docs, members, memberKey(m.From), memberKey(m.Into))
 	if err != nil {
-		return storage.Batch{}, err
+		return batch, err
 	}
-	from, into := &both[0], &both[1]
-	if !from.Value.Banned || into.Value.Banned {
-		return storage.Batch{}, nil
+	for i := range both {
+		if both[i].Version == 0 {
+			both[i].Value.Since = micros(now)
+		}
 	}
-	if into.Version == 0 {
-		into.Value.Since = micros(now)
+	from, into := &both[0].Value, &both[1].Value
+	brought := from.friendships(m.From)
+	if len(into.Brought)+len(brought) > maxMerges {
+		return batch, &Faults{ErrRequest, []Fault{{"into", fmt.Sprintf("would have become one with more than %d friends", maxMerges)}}}
 	}
-	into.Value.Banned, into.Value.BanReason = true, from.Value.BanReason
-	put, err := members.Put(*into, 0)
-	return storage.Batch{Checks: []storage.Check{{Key: from.Key, Version: from.Version}}, Puts: []storage.Put{put}}, err
+	from.Became = m.Into
+	changed := both[:1]
+	if bans := from.Banned && !into.Banned; bans || len(brought) > 0 {
+		changed = both
+		into.Brought = append(slices.Clone(into.Brought), brought...)
+		if bans {
+			into.Banned, into.BanReason = true, from.BanReason
+		}
+	}
+	for _, r := range changed {
+		put, err := members.Put(r, 0)
+		if err != nil {
+			return batch, err
+		}
+		batch.Puts = append(batch.Puts, put)
+	}
+	return batch, nil
 }
 
-// planSelfReferral opens a case where one of two merged subjects has brought the other.
+// planSelfReferral opens a case where one of two merged subjects, or an account that was
+// merged into it, has brought the other.
 func (s *Service) planSelfReferral(ctx context.Context, m Merged, refused *storage.Failure, now time.Time) (storage.Batch, string, error) {
 	for _, pair := range [][2]string{{m.From, m.Into}, {m.Into, m.From}} {
 		read := s.snapshot()
-		r, err := s.referralOf(ctx, read, pair[1])
+		all, err := friendshipsOf(ctx, read, pair[1])
 		if err != nil {
 			return storage.Batch{}, "", err
 		}
-		if r.Version == 0 || r.Value.Referrer != pair[0] || r.Value.State.final() {
-			continue
+		for _, f := range all {
+			r, err := one(ctx, read, referrals, f.key())
+			if err != nil {
+				return storage.Batch{}, "", err
+			}
+			if r.Version == 0 || cmp.Or(r.Value.Earner, r.Value.Referrer) != pair[0] || r.Value.State.final() {
+				continue
+			}
+			return s.planReviewOfBoth(ctx, read, r, refused, now)
 		}
-		w, err := s.load(ctx, read, r, now)
-		if err != nil {
-			return storage.Batch{}, "", err
-		}
-		w.refused = refused
-		id, err := w.flag([]fired{{id: string(CheckSameAccount), action: ActionReview, found: 1, why: "both accounts are one person's: they were merged"}})
-		if err != nil {
-			return storage.Batch{}, "", err
-		}
-		if err := w.advance(ctx); err != nil {
-			return storage.Batch{}, "", err
-		}
-		batch, err := w.batch(ctx)
-		return batch, id, err
 	}
 	return storage.Batch{}, "", nil
+}
+
+// planReviewOfBoth opens a case about a referral whose sides turned out to be one person.
+func (s *Service) planReviewOfBoth(ctx context.Context, read *snapshot, r storage.Record[referralBody], refused *storage.Failure, now time.Time) (storage.Batch, string, error) {
+	w, err := s.load(ctx, read, r, now)
+	if err != nil {
+		return storage.Batch{}, "", err
+	}
+	w.refused = refused
+	id, err := w.flag([]fired{{id: string(CheckSameAccount), action: ActionReview, found: 1, why: "both accounts are one person's: they were merged"}})
+	if err != nil {
+		return storage.Batch{}, "", err
+	}
+	if err := w.advance(ctx); err != nil {
+		return storage.Batch{}, "", err
+	}
+	batch, err := w.batch(ctx)
+	return batch, id, err
 }
 
 // finishMerging moves what a merged subject holds, and says that it is done.
@@ -526,7 +558,7 @@ func (w *work) become(ctx context.Context, customer string) (string, error) {
 		}
 		customer = subject.Value.Merged
 	}
-	return customer, fmt.Errorf("%w: accounts were merged more than %d times in a row: audit the store", storage.ErrCorrupt, maxMerges)
+	return customer, errMerges()
 }
 
 // within is for how long a case is open.

@@ -56,7 +56,7 @@ func (s *Service) OrderPaid(ctx context.Context, payment Payment, now time.Time)
 	}
 	return do(ctx, s, now, func(ctx context.Context, refused *storage.Failure) (storage.Plan[Settlement], error) {
 		read := s.snapshot()
-		r, err := s.referralOf(ctx, read, payment.Customer, coupon.RedemptionKey(payment.Order))
+		r, err := s.referralOf(ctx, read, payment.Customer, payment.Order, coupon.RedemptionKey(payment.Order))
 		if err != nil {
 			return storage.Plan[Settlement]{}, err
 		}
@@ -71,7 +71,9 @@ func (s *Service) OrderPaid(ctx context.Context, payment Payment, now time.Time)
 			}
 		}
 		faults := &Faults{Kind: ErrRequest}
-		asked.fits(redemption, faults)
+		if err := asked.fits(ctx, read, redemption, faults); err != nil {
+			return storage.Plan[Settlement]{}, err
+		}
 		fact := factBody{
 			ID: asked.Order, Kind: FactPaid, Order: asked.Order, Amount: asked.Amount.Minor(), Currency: asked.Amount.Currency(),
 			Credit: asked.Credit.Minor(), Parts: asked.check(faults), Trial: asked.Trial, At: micros(asked.At), derived: !told,
@@ -116,14 +118,26 @@ func (p Payment) of(r *coupon.Redemption) (Payment, error) {
 	return p, nil
 }
 
-// fits refuses a payment that can't be of the order whose coupons were reserved.
-func (p *Payment) fits(r *coupon.Redemption, faults *Faults) {
+// fits refuses a payment that can't be of the order whose coupons were reserved. An account
+// may have become another's since.
+func (p *Payment) fits(ctx context.Context, read *snapshot, r *coupon.Redemption, faults *Faults) error {
 	if r != nil && r.Customer != "" && r.Customer != p.Customer {
-		faults.add("customer", "is %q, and the order's coupons were reserved for another", p.Customer)
+		reserved, _, err := memberOf(ctx, read, r.Customer)
+		if err != nil {
+			return err
+		}
+		pays, _, err := memberOf(ctx, read, p.Customer)
+		if err != nil {
+			return err
+		}
+		if pays != reserved {
+			faults.add("customer", "is %q, and the order's coupons were reserved for another", p.Customer)
+		}
 	}
 	if r != nil && r.Total.Currency() != p.Amount.Currency() {
 		faults.add("amount", "is %s, and the order is in %s", p.Amount, r.Total.Currency())
 	}
+	return nil
 }
 
 // confirmation confirms what an order has reserved of coupons; nil when it has
@@ -254,7 +268,7 @@ func (s *Service) planReturn(ctx context.Context, back Return, refused *storage.
 	amount, everything := back.Amount, back.Everything || back.Chargeback
 	var request coupon.RefundRequest
 	read := s.snapshot()
-	r, err := s.referralOf(ctx, read, back.Customer, coupon.RedemptionKey(back.Order))
+	r, err := s.referralOf(ctx, read, back.Customer, back.Order, coupon.RedemptionKey(back.Order))
 	if err != nil {
 		return storage.Plan[Settlement]{}, err
 	}

@@ -80,7 +80,7 @@ func (w *work) earning(side Side, step Step, at time.Time) (Earning, string, boo
 
 func (w *work) newReward(id string, side Side, step Step, earned *Earning, notBefore time.Time) *storage.Record[rewardBody] {
 	b := &w.referral.Value
-	customer := b.Friend
+	customer := w.friend
 	if side == Referrer {
 		customer = w.earner
 	}

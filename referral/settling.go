@@ -58,7 +58,7 @@ func (s *Service) planRecorded(ctx context.Context, customer string, fact factBo
 	told := ledger.Operation{ID: "recorded/" + hex.EncodeToString(sum[:20]), Fingerprint: fingerprint, At: instant(fact.At)}
 	key := ledger.OperationKey(told.ID)
 	read := s.snapshot()
-	r, err := s.referralOf(ctx, read, customer, key)
+	r, err := s.referralOf(ctx, read, customer, fact.Order, key)
 	if err != nil {
 		return none, err
 	}
@@ -75,16 +75,6 @@ func (s *Service) planRecorded(ctx context.Context, customer string, fact factBo
 		batch.Puts = []storage.Put{put}
 	}
 	return s.planFactOf(ctx, read, r, fact, Settlement{}, batch, refused, now)
-}
-
-// planFact records a fact in the referral of a friend, and does what follows.
-func (s *Service) planFact(ctx context.Context, friend string, fact factBody, answer Settlement, batch storage.Batch, refused *storage.Failure, now time.Time) (storage.Plan[Settlement], error) {
-	read := s.snapshot()
-	r, err := s.referralOf(ctx, read, friend)
-	if err != nil {
-		return storage.Plan[Settlement]{}, err
-	}
-	return s.planFactOf(ctx, read, r, fact, answer, batch, refused, now)
 }
 
 // planFactOf records a fact in a referral that was read; where there is none, nothing
@@ -128,26 +118,6 @@ func (s *Service) planFactOf(ctx context.Context, read *snapshot, r storage.Reco
 	answer.Referrals = []Referral{b.referral()}
 	joined, err := storage.Join(batch, changed)
 	return storage.Plan[Settlement]{Batch: joined, Answer: answer}, err
-}
-
-// referralOf reads the referral in which a customer is the friend; its Version is 0
-// when nobody invited them. It asks for the referrals of the programs it knows in the
-// same call, and whatever else is wanted, so that one call is usually enough.
-func (s *Service) referralOf(ctx context.Context, read *snapshot, friend string, others ...storage.Key) (storage.Record[referralBody], error) {
-	var none storage.Record[referralBody]
-	keys := append(others, memberKey(friend))
-	for _, program := range s.terms.known() {
-		keys = append(keys, headKey(program), referralKey(program, friend))
-		keys = append(keys, rewardKeys(program, friend)...)
-	}
-	if err := read.need(ctx, keys...); err != nil {
-		return none, err
-	}
-	member, err := record(members, read.docs, memberKey(friend))
-	if err != nil || member.Value.Registration == nil || !member.Value.Registration.Bound {
-		return none, err
-	}
-	return one(ctx, read, referrals, referralKey(member.Value.Registration.Program, friend))
 }
 
 // Settle does what is due: it grants rewards whose hold is over, tries again those

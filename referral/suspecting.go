@@ -147,7 +147,7 @@ func (r *Review) otherwise() Verdict {
 // visits by their links.
 func (w *work) countListed(ctx context.Context, kind string, c *Check) (figure, error) {
 	page, err := w.store.List(ctx, storage.Query{
-		Kind: kind, List: referrerList(w.referral.Value.Program, w.referral.Value.Referrer),
+		Kind: kind, List: referrerList(w.referral.Value.Program, w.earner),
 		From: max(1, micros(w.now.Add(-c.Within))), Newest: true, Limit: int(c.Most) + 1,
 	})
 	return figure{known: true, found: int64(len(page.Docs))}, err
@@ -229,16 +229,15 @@ type suspects struct {
 
 // readSuspects reads them, where a check of the program looks at them.
 func (w *work) readSuspects(ctx context.Context) (suspects, error) {
-	b := &w.referral.Value
-	p := suspects{friend: b.Friend, referrer: b.Referrer, known: len(w.people) > 0}
+	p := suspects{friend: w.friend, referrer: w.earner, known: len(w.people) > 0}
 	if !p.known || !slices.ContainsFunc(w.terms.Checks, func(c Check) bool { return c.needs().people }) {
 		return p, nil
 	}
 	var err error
-	if p.ofFriend, err = w.readIdentifiers(ctx, b.Friend); err != nil {
+	if p.ofFriend, err = w.readIdentifiers(ctx, w.friend); err != nil {
 		return p, err
 	}
-	p.ofReferrer, err = w.readIdentifiers(ctx, b.Referrer)
+	p.ofReferrer, err = w.readIdentifiers(ctx, w.earner)
 	return p, err
 }
 
@@ -325,7 +324,7 @@ func (w *work) countSellers(ctx context.Context, fact *factBody) (figure, error)
 	found, err := w.readPeople(ctx, unique(all))
 	f := figure{known: true}
 	for i := range found {
-		if known := found[i].Value.Subjects; slices.Contains(known, w.referral.Value.Friend) || slices.Contains(known, w.referral.Value.Referrer) {
+		if known := found[i].Value.Subjects; slices.Contains(known, w.friend) || slices.Contains(known, w.earner) {
 			f.found++
 		}
 	}

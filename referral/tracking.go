@@ -266,31 +266,31 @@ func (s *Service) checkAsked(program, path, customer string) *Faults {
 	return faults
 }
 
-// Referral gives a referral for staff, with every fact and decision. It fails with a
+// Referral gives a referral for staff, with every fact and decision. Of a customer whom
+// nobody brought it is that of an account that was merged into theirs. It fails with a
 // [*Faults] and with [ErrNoReferral].
 func (s *Service) Referral(ctx context.Context, program, friend string) (Referral, error) {
 	if err := s.checkAsked(program, "friend", friend).orNil(); err != nil {
 		return Referral{}, err
 	}
-	key := referralKey(program, friend)
-	docs, err := s.get(ctx, key)
-	if err != nil {
-		return Referral{}, err
-	}
-	r, err := record(referrals, docs, key)
+	r, err := s.readReferral(ctx, program, friend)
 	if err == nil && r.Version == 0 {
 		err = fmt.Errorf("%w: program %q, friend %q", ErrNoReferral, program, friend)
 	}
 	return r.Value.referral(), err
 }
 
-// Rewards gives all rewards of a referral, for staff, ordered by id; none where there
-// is no referral. It fails with a [*Faults].
+// Rewards gives all rewards of a referral that [Service.Referral] gives, for staff,
+// ordered by id; none where there is no referral. It fails with a [*Faults].
 func (s *Service) Rewards(ctx context.Context, program, friend string) ([]Reward, error) {
 	if err := s.checkAsked(program, "friend", friend).orNil(); err != nil {
 		return nil, err
 	}
-	return s.readRewards(ctx, program, friend)
+	r, err := s.readReferral(ctx, program, friend)
+	if err != nil || r.Version == 0 {
+		return nil, err
+	}
+	return s.readRewards(ctx, program, r.Value.Friend)
 }
 
 // CapStatus is how much of one cap a referrer has used.

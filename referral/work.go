@@ -84,6 +84,7 @@ type work struct {
 	head     headBody
 	refused  *storage.Failure // of the batch before: a cap it names is full, whatever a snapshot shows
 	earner   string           // who earns what the referrer does: the subject that the referrer has become
+	friend   string           // the subject that the friend has become
 	hopeful  bool             // claims are tried without reading how much is left: a refusal says
 	hooks    bool             // the shop's hooks may be called
 	referral storage.Record[referralBody]
@@ -103,7 +104,7 @@ type work struct {
 // decided depends on the program's head: it must not be paused or resumed meanwhile.
 func (s *Service) newWork(read *snapshot, r storage.Record[referralBody], terms *Program, head storage.Record[headBody], now time.Time) *work {
 	return &work{
-		Service: s, snapshot: read, now: now, terms: terms, head: head.Value, earner: r.Value.Referrer, referral: r, decided: len(r.Value.Decisions),
+		Service: s, snapshot: read, now: now, terms: terms, head: head.Value, earner: r.Value.Referrer, friend: r.Value.Friend, referral: r, decided: len(r.Value.Decisions),
 		rewards: make(map[string]*storage.Record[rewardBody]), changed: make(map[string]bool), debts: make(map[string]*debtRecord),
 		batches: []storage.Batch{{Checks: []storage.Check{{Key: head.Key, Version: head.Version}}}},
 	}
@@ -121,7 +122,11 @@ func (s *Service) load(ctx context.Context, read *snapshot, r storage.Record[ref
 	for _, id := range b.Made {
 		keys = append(keys, rewardKey(id))
 	}
-	if err := read.need(ctx, append(keys, headKey(b.Program))...); err != nil {
+	needed := append(slices.Clone(keys), headKey(b.Program))
+	if len(s.people) > 0 {
+		needed = append(needed, subjectKey(b.Referrer), subjectKey(b.Friend))
+	}
+	if err := read.need(ctx, needed...); err != nil {
 		return nil, err
 	}
 	head, err := record(heads, read.docs, headKey(b.Program))
@@ -130,6 +135,9 @@ func (s *Service) load(ctx context.Context, read *snapshot, r storage.Record[ref
 	}
 	w := s.newWork(read, r, terms, head, now)
 	if w.earner, err = w.become(ctx, b.Referrer); err != nil {
+		return nil, err
+	}
+	if w.friend, err = w.become(ctx, b.Friend); err != nil {
 		return nil, err
 	}
 	if latest := head.Value.Latest; latest > b.Version {
