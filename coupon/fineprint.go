@@ -143,6 +143,8 @@ func (p *printing) rounding() {
 
 // currencies names those in which the offer can apply, when not in all.
 func (p *printing) currencies() {
+	p.note(p.offer.Scope.UnitPrice.From)
+	p.note(p.offer.Scope.UnitPrice.To)
 	required := requiredSpend(p.offer.Conditions)
 	for _, m := range required {
 		p.note(m.Amounts)
@@ -151,7 +153,7 @@ func (p *printing) currencies() {
 		p.note(l.Money)
 	}
 	applies := func(c ledger.Currency) bool {
-		return p.offer.Benefit.in(c) &&
+		return p.offer.in(c) &&
 			!slices.ContainsFunc(required, func(m MinimumSpend) bool { return !m.Amounts.has(c) }) &&
 			!slices.ContainsFunc(p.offer.Limits, func(l Limit) bool { return len(l.Money) > 0 && !l.Money.has(c) })
 	}
@@ -187,7 +189,7 @@ func requiredSpend(all []Condition) []MinimumSpend {
 
 func (p *printing) scope() {
 	s := &p.offer.Scope
-	if s.In.empty() && s.Out.empty() && s.SaleItems == SaleItemsToo {
+	if s.In.empty() && s.Out.empty() && s.SaleItems == SaleItemsToo && !s.UnitPrice.given() {
 		p.add("scope", p.Say("scope_all"), ReasonNoLines)
 	}
 	for _, list := range []struct {
@@ -212,6 +214,12 @@ func (p *printing) scope() {
 		p.add("scope.sale_items", p.Say("scope_not_sale"), ReasonNoLines)
 	case SaleItemsOnly:
 		p.add("scope.sale_items", p.Say("scope_only_sale"), ReasonNoLines)
+	}
+	if from := s.UnitPrice.From; len(from) > 0 {
+		p.add("scope.unit_price.from", p.Say("scope_price_from", "amounts", p.amounts(from)), ReasonNoLines)
+	}
+	if to := s.UnitPrice.To; len(to) > 0 {
+		p.add("scope.unit_price.to", p.Say("scope_price_to", "amounts", p.amounts(to)), ReasonNoLines)
 	}
 	p.add("sellers", p.Say("sellers_exclude"), ReasonSeller)
 	switch p.offer.ShopPromotions {

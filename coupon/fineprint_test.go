@@ -74,6 +74,7 @@ func richOffers() []coupon.Offer {
 				In:        coupon.Lists{Products: []string{"tea", "cup", "mug"}, Categories: []string{"drinks"}, Sellers: []string{"acme", "zeta"}, Tags: []string{"green"}},
 				Out:       coupon.Lists{Products: []string{"pot"}, Categories: []string{"books", "gift cards"}, Sellers: []string{"omni"}, Tags: []string{"new"}},
 				SaleItems: coupon.SaleItemsOnly,
+				UnitPrice: coupon.PriceRange{From: both(500), To: both(5000)},
 			},
 			Conditions: []coupon.Condition{
 				coupon.MinimumSpend{Amounts: both(2000), After: true},

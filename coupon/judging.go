@@ -59,7 +59,7 @@ func (d *decision) judgeOffer(e *entry) *Refusal {
 	if refused := d.pickLines(e); refused != nil {
 		return refused
 	}
-	if !offer.Benefit.in(d.cart.Currency) {
+	if !offer.in(d.cart.Currency) {
 		return &Refusal{Reason: ReasonCurrency, Currency: d.cart.Currency}
 	}
 	if e.Version.minimum != nil {

@@ -52,6 +52,7 @@ func (l *linter) beats(winner, loser *linted) bool {
 	case loser.bounds.From.Before(winner.bounds.From),
 		!winner.bounds.Until.IsZero() && (loser.bounds.Until.IsZero() || winner.bounds.Until.Before(loser.bounds.Until)),
 		w.Scope.SaleItems != SaleItemsToo && w.Scope.SaleItems != o.Scope.SaleItems,
+		!w.Scope.UnitPrice.wider(&o.Scope.UnitPrice),
 		o.ShopPromotions != RefuseCart && w.ShopPromotions < o.ShopPromotions:
 		return false
 	}
@@ -86,7 +87,7 @@ func takesAsMuch(one, other *Offer, currencies []ledger.Currency) bool {
 		return false
 	}
 	for _, c := range currencies {
-		if other.Benefit.in(c) && !atLeast(one, other, c) {
+		if other.in(c) && !atLeast(one, other, c) {
 			return false
 		}
 	}
@@ -110,7 +111,7 @@ func picks(b Benefit) bool {
 }
 
 func atLeast(one, other *Offer, c ledger.Currency) bool {
-	if !one.Benefit.in(c) || picks(one.Benefit) {
+	if !one.in(c) || picks(one.Benefit) {
 		return false
 	}
 	switch a := one.Benefit.(type) {

@@ -131,11 +131,11 @@ func (o *linted) excludes(lists *Lists) bool {
 
 // neverHolds says which part of the offer no cart can meet, and why.
 func (o *linted) neverHolds() (path, sentence string) {
-	path, sentence = "limits", "no currency has an amount in its benefit and in all its limits"
+	path, sentence = "limits", "no currency has an amount in its benefit, in its scope and in all its limits"
 	p := proving{cases: lintCases}
 	for _, c := range o.currencies() {
 		limited := func(l Limit) bool { return l.Per != PerCoupon && len(l.Money) > 0 && !l.Money.has(c) } // there may be no coupon
-		if !o.offer.Benefit.in(c) || slices.ContainsFunc(o.offer.Limits, limited) {
+		if !o.offer.in(c) || slices.ContainsFunc(o.offer.Limits, limited) {
 			continue
 		}
 		p.currency = c
@@ -159,6 +159,7 @@ func (o *linted) currencies() []ledger.Currency {
 			}
 		}
 	}
+	amounts(o.offer.Scope.UnitPrice.From, o.offer.Scope.UnitPrice.To)
 	switch b := o.offer.Benefit.(type) {
 	case PercentOff:
 		amounts(b.Max)

@@ -89,7 +89,7 @@ func (l *linter) stacking() {
 func (l *linter) stackingIn(c ledger.Currency, reported map[string]bool) {
 	var all []*linted
 	for _, o := range l.offers {
-		stacks := !o.hopeless && !o.standsAlone() && o.offer.Benefit.in(c)
+		stacks := !o.hopeless && !o.standsAlone() && o.offer.in(c)
 		if cost := cmp.Or(o.minimum(c), anyAmount); stacks && o.off(cost, cost, c) > 0 && !free([]*linted{o}, c) {
 			all = append(all, o)
 		}
@@ -121,7 +121,7 @@ func (l *linter) stack(seed *linted, all []*linted, c ledger.Currency) []*linted
 		if len(set) == maxStack || !l.spend(len(set)) {
 			return nil
 		}
-		if slices.ContainsFunc(set, func(member *linted) bool { return !l.meet(o, member) }) {
+		if slices.ContainsFunc(set, func(member *linted) bool { return !l.meet(o, member, c) }) {
 			continue
 		}
 		if set = append(set, o); free(set, c) {
@@ -140,8 +140,8 @@ func (l *linter) stack(seed *linted, all []*linted, c ledger.Currency) []*linted
 	return set
 }
 
-// meet says that two offers can apply to one line at one time.
-func (l *linter) meet(a, b *linted) bool {
+// meet says that two offers can apply to one line at one time, in a currency.
+func (l *linter) meet(a, b *linted, c ledger.Currency) bool {
 	if a.offer.ID == b.offer.ID || !a.offer.consents(&b.offer) || !b.offer.consents(&a.offer) ||
 		a.offer.Group.Name != "" && a.offer.Group.Name == b.offer.Group.Name {
 		return false
@@ -154,6 +154,9 @@ func (l *linter) meet(a, b *linted) bool {
 		until = b.bounds.Until
 	}
 	if !until.IsZero() && !from.Before(until) {
+		return false
+	}
+	if a.offer.Scope.UnitPrice.apart(&b.offer.Scope.UnitPrice, c) {
 		return false
 	}
 	for _, i := range []int{listProducts, listSellers} {

@@ -260,6 +260,10 @@ func TestCheckAlwaysBeaten(t *testing.T) {
 		"on other lines":                {in(winner, "cup"), in(other, "tea"), false},
 		"out of more":                   {out(winner, "tea"), other, false},
 		"out of less":                   {out(winner, "tea"), out(other, "tea", "cup"), true},
+		"on some prices":                {fromPrice(winner, "5.00"), other, false},
+		"on all prices":                 {winner, fromPrice(other, "5.00"), true},
+		"on the same prices":            {fromPrice(winner, "5.00"), fromPrice(other, "5.00"), true},
+		"on other prices":               {fromPrice(winner, "5.00"), fromPrice(other, "6.00"), false},
 		"not on sale items":             {change(winner, func(o *coupon.Offer) { o.Scope.SaleItems = coupon.SaleItemsOut }), other, false},
 		"beside promotions":             {winner, change(other, func(o *coupon.Offer) { o.ShopPromotions = coupon.AllowPromoted }), false},
 		"amounts":                       {automatic(first(amountOff("a", "2.00"))), amountOff("b", "1.99"), true},
@@ -319,6 +323,10 @@ func TestCheckStacking(t *testing.T) {
 			changed(original("a", "60"), func(o *coupon.Offer) { o.Group.Name = "g" }), changed(original("b", "60"), func(o *coupon.Offer) { o.Group.Name = "g" })}, nil},
 		"on other products": {[]coupon.Offer{
 			changed(original("a", "60"), func(o *coupon.Offer) { o.Scope.In = products("tea") }), changed(original("b", "60"), func(o *coupon.Offer) { o.Scope.In = products("cup") })}, nil},
+		"on other prices": {[]coupon.Offer{
+			fromPrice(original("a", "60"), "5.00"), changed(original("b", "60"), func(o *coupon.Offer) { o.Scope.UnitPrice.To = euros("4.99") })}, nil},
+		"on one price": {[]coupon.Offer{
+			fromPrice(original("a", "60"), "5.00"), changed(original("b", "60"), func(o *coupon.Offer) { o.Scope.UnitPrice.To = euros("5.00") })}, [][]string{{"a", "b"}}},
 		"one after the other": {[]coupon.Offer{
 			changed(original("a", "60"), func(o *coupon.Offer) { o.Schedule.Until = noon }), changed(original("b", "60"), func(o *coupon.Offer) { o.Schedule.From = noon })}, nil},
 		"free alone":      {[]coupon.Offer{original("a", "100"), original("b", "50")}, nil},
@@ -443,7 +451,7 @@ func standing(t *rapid.T, id string) coupon.Offer {
 		o.Benefit = coupon.PercentOff{Rate: drawRate(t, "rate")}
 	}
 	if rapid.IntRange(0, 2).Draw(t, "scoped") == 0 {
-		o.Scope = coupon.Scope{In: drawLists(t, "in"), Out: drawLists(t, "out"), SaleItems: coupon.SaleItems(rapid.IntRange(0, 2).Draw(t, "sale items"))}
+		o.Scope = coupon.Scope{In: drawLists(t, "in"), Out: drawLists(t, "out"), SaleItems: coupon.SaleItems(rapid.IntRange(0, 2).Draw(t, "sale items")), UnitPrice: drawPriceRange(t)}
 	}
 	o.Combine.Freely = rapid.IntRange(0, 4).Draw(t, "freely") == 0
 	o.ShopPromotions = coupon.ShopPromotions(rapid.IntRange(0, 2).Draw(t, "promotions"))

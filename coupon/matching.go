@@ -143,7 +143,7 @@ func (l *Lists) name(line *Line, h hashed) bool {
 // covers says that the scope counts the line.
 func (v *Version) covers(l *Line) bool {
 	switch {
-	case !v.in.name(l), v.out.nameAny(l):
+	case !v.in.name(l), v.out.nameAny(l), !v.offer.Scope.UnitPrice.name(l):
 		return false
 	case v.offer.Scope.SaleItems == SaleItemsOut:
 		return !l.OnSale

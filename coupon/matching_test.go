@@ -46,7 +46,7 @@ func drawLargeScope(t *rapid.T) coupon.Scope {
 	lists := func() coupon.Lists {
 		return coupon.Lists{Products: names("p", 12), Sellers: names("s", 4), Categories: names("c", 5), Tags: names("t", 3)}
 	}
-	scope := coupon.Scope{SaleItems: coupon.SaleItems(rapid.IntRange(0, 2).Draw(t, "sale items"))}
+	scope := coupon.Scope{SaleItems: coupon.SaleItems(rapid.IntRange(0, 2).Draw(t, "sale items")), UnitPrice: drawPriceRange(t)}
 	if rapid.Bool().Draw(t, "in") {
 		scope.In = lists()
 	}

@@ -56,10 +56,12 @@ type Offer struct {
 }
 
 // Scope says which lines of a cart an offer counts. A line counts when in each
-// list of In that is not empty it is named, and in no list of Out.
+// list of In that is not empty it is named, and in no list of Out, and when it is or
+// is not on sale and costs as SaleItems and UnitPrice say.
 type Scope struct {
 	In, Out   Lists
-	SaleItems SaleItems // the zero value: on sale or not
+	SaleItems SaleItems  // the zero value: on sale or not
+	UnitPrice PriceRange // the zero value: whatever a unit costs
 }
 
 // Lists names lines by what they are.
@@ -257,6 +259,7 @@ func (s *Scope) check(faults *Faults) {
 	if s.SaleItems > SaleItemsOnly {
 		faults.add("scope.sale_items", "is %d, which is not defined", s.SaleItems)
 	}
+	s.UnitPrice.check("scope.unit_price", faults)
 }
 
 func (l *Lists) check(path string, faults *Faults) {

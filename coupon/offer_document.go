@@ -137,9 +137,15 @@ type unitTierDocument struct {
 }
 
 type scopeDocument struct {
-	In        *listsDocument `json:"in,omitempty"`
-	Out       *listsDocument `json:"out,omitempty"`
-	SaleItems SaleItems      `json:"sale_items,omitempty"`
+	In        *listsDocument      `json:"in,omitempty"`
+	Out       *listsDocument      `json:"out,omitempty"`
+	SaleItems SaleItems           `json:"sale_items,omitempty"`
+	UnitPrice *priceRangeDocument `json:"unit_price,omitempty"`
+}
+
+type priceRangeDocument struct {
+	From Amounts `json:"from,omitempty"`
+	To   Amounts `json:"to,omitempty"`
 }
 
 type listsDocument struct {
@@ -223,7 +229,7 @@ func newOfferDocument(o *Offer) (offerDocument, error) {
 		Schedule: newScheduleDocument(&o.Schedule),
 		Priority: o.Priority, ShopPromotions: o.ShopPromotions, Rounding: o.Rounding, Restore: o.Restore, Below: o.Below,
 	}
-	if scope := (scopeDocument{newListsDocument(o.Scope.In), newListsDocument(o.Scope.Out), o.Scope.SaleItems}); scope != (scopeDocument{}) {
+	if scope := (scopeDocument{newListsDocument(o.Scope.In), newListsDocument(o.Scope.Out), o.Scope.SaleItems, newPriceRangeDocument(o.Scope.UnitPrice)}); scope != (scopeDocument{}) {
 		d.Scope = &scope
 	}
 	if o.Combine.Freely || len(o.Combine.With) > 0 {
@@ -257,7 +263,7 @@ func (d *offerDocument) offer(r *reading, path string) Offer {
 		Priority: d.Priority, ShopPromotions: d.ShopPromotions, Rounding: d.Rounding, Restore: d.Restore, Below: d.Below,
 	}
 	if d.Scope != nil {
-		o.Scope = Scope{d.Scope.In.lists(), d.Scope.Out.lists(), d.Scope.SaleItems}
+		o.Scope = Scope{d.Scope.In.lists(), d.Scope.Out.lists(), d.Scope.SaleItems, d.Scope.UnitPrice.prices()}
 	}
 	if d.Combine != nil {
 		o.Combine = Combine(*d.Combine)
@@ -570,6 +576,21 @@ func (d *listsDocument) lists() Lists {
 		return Lists{}
 	}
 	return Lists(*d)
+}
+
+func newPriceRangeDocument(r PriceRange) *priceRangeDocument {
+	if !r.given() {
+		return nil
+	}
+	d := priceRangeDocument(r)
+	return &d
+}
+
+func (d *priceRangeDocument) prices() PriceRange {
+	if d == nil {
+		return PriceRange{}
+	}
+	return PriceRange(*d)
 }
 
 func newUnitsDocument(u Units) *unitsDocument {

@@ -91,10 +91,24 @@ func drawLists(t *rapid.T, label string) coupon.Lists {
 	}
 }
 
+func drawPriceRange(t *rapid.T) coupon.PriceRange {
+	var r coupon.PriceRange
+	switch rapid.IntRange(0, 7).Draw(t, "price range") {
+	case 0:
+		r.From = drawAmounts(t, "from price", 0)
+	case 1:
+		r.To = drawAmounts(t, "to price", 0)
+	case 2:
+		r.From = drawAmounts(t, "from price", 0)
+		r.To = coupon.Amounts{drawMoney(t, "to price", r.From[0].Minor(), 4000)}
+	}
+	return r
+}
+
 func drawOffer(t *rapid.T, id string) coupon.Offer {
 	o := coupon.Offer{
 		ID: id, Name: "offer " + id, Labels: someOf(t, "labels", "x", "y"), Benefit: drawBenefit(t),
-		Scope:          coupon.Scope{In: drawLists(t, "in"), Out: drawLists(t, "out"), SaleItems: coupon.SaleItems(rapid.IntRange(0, 2).Draw(t, "sale items"))},
+		Scope:          coupon.Scope{In: drawLists(t, "in"), Out: drawLists(t, "out"), SaleItems: coupon.SaleItems(rapid.IntRange(0, 2).Draw(t, "sale items")), UnitPrice: drawPriceRange(t)},
 		Priority:       rapid.IntRange(-1, 1).Draw(t, "priority"),
 		ShopPromotions: coupon.ShopPromotions(rapid.IntRange(0, 2).Draw(t, "promotions")),
 		Rounding:       ledger.Rounding(rapid.IntRange(0, 4).Draw(t, "rounding")),

@@ -3,6 +3,8 @@ package coupon
 import (
 	"slices"
 	"time"
+
+	"github.com/vouch-go/vouch/ledger"
 )
 
 // Version is one published version of an offer, made ready for matching. It is
@@ -50,7 +52,7 @@ func newVersion(o Offer, predicates map[predicateName]*RegisteredPredicate) (*Ve
 	v.stage = o.Benefit.stage()
 	v.turn = int(v.stage)<<16 - o.Priority
 	v.bound = !o.Combine.Freely || o.Group.Name != "" || len(o.Limits) > 0
-	v.single = v.in.lists() == 1 && v.out.lists() == 0 && o.Scope.SaleItems == SaleItemsToo
+	v.single = v.in.lists() == 1 && v.out.lists() == 0 && o.Scope.SaleItems == SaleItemsToo && !o.Scope.UnitPrice.given()
 	v.always = v.bounds == (Interval{}) && len(o.Schedule.Blackouts) == 0 && len(o.Schedule.Weekly) == 0
 	if len(o.Conditions) == 1 {
 		if m, ok := o.Conditions[0].(MinimumSpend); ok && m.own() && !m.After {
@@ -105,11 +107,14 @@ func predicatesByName(registered []RegisteredPredicate) map[predicateName]*Regis
 	return byName
 }
 
+// in says that the offer says in a currency what it gives, and which lines count.
+func (o *Offer) in(c ledger.Currency) bool { return o.Benefit.in(c) && o.Scope.UnitPrice.in(c) }
+
 // clone shares no list with the offer.
 func (o *Offer) clone() Offer {
 	c := *o
 	c.Labels, c.Combine.With = slices.Clone(o.Labels), slices.Clone(o.Combine.With)
-	c.Scope.In, c.Scope.Out = o.Scope.In.clone(), o.Scope.Out.clone()
+	c.Scope.In, c.Scope.Out, c.Scope.UnitPrice = o.Scope.In.clone(), o.Scope.Out.clone(), o.Scope.UnitPrice.clone()
 	c.Schedule.Blackouts, c.Schedule.Weekly = slices.Clone(o.Schedule.Blackouts), slices.Clone(o.Schedule.Weekly)
 	for i, w := range c.Schedule.Weekly {
 		c.Schedule.Weekly[i].Days = slices.Clone(w.Days)
