@@ -84,8 +84,8 @@ type FixedPrice struct {
 	Units  Units
 }
 
-// BuyGet takes a percentage off Get units for every Buy units bought, each unit
-// used once, the cheapest reduced, nothing granted in part. What is bought or got for
+// BuyGet takes a percentage, or an amount each, off Get units for every Buy units
+// bought, each unit used once, the cheapest reduced, nothing granted in part. What is bought or got for
 // one such offer, or is in a [BundlePrice], is neither for the next.
 type BuyGet struct {
 	Buy int64 // units to buy, at least 1
@@ -93,6 +93,7 @@ type BuyGet struct {
 	// BuyOf and GetOf name the goods among the eligible lines; none named: any.
 	BuyOf, GetOf Lists
 	Rate         ledger.Rate // off the units got; the zero value: 100 %
+	Amounts      Amounts     // or off each unit got, but never more than it costs
 	Max          int64       // repeats at most; 0: no maximum
 }
 
@@ -118,13 +119,17 @@ type QuantityTier struct {
 }
 
 // ShippingOff reduces what deliveries cost: by a percentage, worked out once on
-// their sum, by an amount each, or to a highest price each. Exactly one is given.
+// their sum, by an amount each or together, or to a highest price each. Exactly one
+// is given.
 // Deliveries of a seller that keeps all its products out of the offer do not count.
 type ShippingOff struct {
 	Rate    ledger.Rate // 100 %: free
 	Amounts Amounts     // off each delivery
 	Highest Amounts     // what each costs at most; 0 is allowed
-	Sellers []string    // of which sellers' deliveries; none named: of all
+	// Together takes Amounts off all of the deliveries once, shared by what they cost.
+	Together bool
+	Sellers  []string // of which sellers' deliveries; none named: of all
+	Methods  []string // of deliveries by which methods; none named: by any
 }
 
 // GiftLine adds goods for nothing.
@@ -348,7 +353,7 @@ func checkRepeats(path string, n int64, faults *Faults) {
 
 func (BuyGet) stage() stage { return lineStage }
 
-func (BuyGet) in(ledger.Currency) bool { return true }
+func (b BuyGet) in(c ledger.Currency) bool { return len(b.Amounts) == 0 || b.Amounts.has(c) }
 
 func (b BuyGet) check(path string, faults *Faults) {
 	checkUnits(path+".buy", b.Buy, faults)
@@ -357,6 +362,10 @@ func (b BuyGet) check(path string, faults *Faults) {
 	b.GetOf.check(path+".get_of", faults)
 	if !b.Rate.IsZero() {
 		checkRate(path+".percent", b.Rate, faults)
+	}
+	b.Amounts.check(path+".amounts", 1, faults)
+	if !b.Rate.IsZero() && len(b.Amounts) > 0 {
+		faults.add(path+".amounts", "is given beside percent")
 	}
 	checkRepeats(path+".repeats", b.Max, faults)
 }
@@ -400,17 +409,26 @@ func (b BuyGet) apply(p *pricing, e *entry) int64 {
 	}
 	spare := both - max(0, repeats*b.Buy-buy) // units of either kind that need not be bought
 	parts := b.cheapest(p, gettable, either, repeats*b.Get, spare)
-	off := p.cost(parts, false)
-	if !b.Rate.IsZero() {
-		off = rate(b.Rate, off, e)
-	}
-	if off = p.spread(off, parts); off > 0 {
+	off := b.take(p, e, parts)
+	if off > 0 {
 		for _, i := range parts {
 			p.use(i, p.units(i))
 		}
 		b.use(p, buyable, either, repeats*b.Buy)
 	}
 	return off
+}
+
+// take takes off the units got.
+func (b BuyGet) take(p *pricing, e *entry, got []int) int64 {
+	switch cost := p.cost(got, false); {
+	case len(b.Amounts) > 0:
+		return p.takeFromUnits(b.Amounts.minor(p.cart.Currency), got)
+	case b.Rate.IsZero():
+		return p.spread(cost, got)
+	default:
+		return p.spread(rate(b.Rate, cost, e), got)
+	}
 }
 
 // use uses so many units as bought: those that can only be bought, then the others, the
@@ -566,14 +584,24 @@ func (b ShippingOff) check(path string, faults *Faults) {
 	if given != 1 {
 		faults.add(path, "wants exactly one of percent, amounts and highest, %d are given", given)
 	}
+	if b.Together && len(b.Amounts) == 0 {
+		faults.add(path+".together", "is of amounts, and none are given")
+	}
 	faults.names(path+".sellers", b.Sellers)
+	faults.names(path+".methods", b.Methods)
+}
+
+// reduces says that a delivery is among those that are reduced.
+func (b ShippingOff) reduces(s *Shipping) bool {
+	return (len(b.Sellers) == 0 || slices.Contains(b.Sellers, s.Seller)) &&
+		(len(b.Methods) == 0 || slices.Contains(b.Methods, s.Method))
 }
 
 func (b ShippingOff) apply(p *pricing, e *entry) int64 {
 	var counted []int
 	p.weights = p.weights[:0]
 	for _, i := range e.deliveries {
-		if len(b.Sellers) == 0 || slices.Contains(b.Sellers, p.cart.Shipping[i].Seller) {
+		if b.reduces(&p.cart.Shipping[i]) {
 			counted = append(counted, i)
 			p.weights = append(p.weights, p.deliveries[i].now)
 		}
@@ -593,13 +621,17 @@ func (b ShippingOff) apply(p *pricing, e *entry) int64 {
 // amounts is what comes off each delivery, of what they cost: p.weights.
 func (b ShippingOff) amounts(p *pricing, e *entry) []int64 {
 	currency := p.cart.Currency
-	if !b.Rate.IsZero() {
+	if !b.Rate.IsZero() || b.Together {
 		var cost int64
 		for _, now := range p.weights {
 			cost += now
 		}
-		shares, err := p.splitter.Split(p.shares, rate(b.Rate, cost, e), p.weights, p.weights)
-		if err != nil { // a percentage of what costs nothing: there is nothing to share
+		amount := min(b.Amounts.minor(currency), cost)
+		if !b.Together {
+			amount = rate(b.Rate, cost, e)
+		}
+		shares, err := p.splitter.Split(p.shares, amount, p.weights, p.weights)
+		if err != nil { // there is nothing to share of what costs nothing
 			return nil
 		}
 		p.shares = shares
@@ -648,7 +680,7 @@ func (b FixedPrice) clone() Benefit {
 }
 
 func (b BuyGet) clone() Benefit {
-	b.BuyOf, b.GetOf = b.BuyOf.clone(), b.GetOf.clone()
+	b.BuyOf, b.GetOf, b.Amounts = b.BuyOf.clone(), b.GetOf.clone(), slices.Clone(b.Amounts)
 	return b
 }
 
@@ -664,7 +696,8 @@ func (b Tiers) clone() Benefit {
 }
 
 func (b ShippingOff) clone() Benefit {
-	b.Amounts, b.Highest, b.Sellers = slices.Clone(b.Amounts), slices.Clone(b.Highest), slices.Clone(b.Sellers)
+	b.Amounts, b.Highest = slices.Clone(b.Amounts), slices.Clone(b.Highest)
+	b.Sellers, b.Methods = slices.Clone(b.Sellers), slices.Clone(b.Methods)
 	return b
 }
 

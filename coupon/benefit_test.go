@@ -194,6 +194,8 @@ func TestBuyGet(t *testing.T) {
 		"nothing in part":                     {lines(item("5.00", 5)), same, []int64{500}},
 		"as often as allowed":                 {lines(item("5.00", 9)), coupon.BuyGet{Buy: 2, Get: 1, Max: 2}, []int64{1000}},
 		"half off":                            {lines(item("5.01", 2)), coupon.BuyGet{Buy: 1, Get: 1, Rate: half}, []int64{251}},
+		"an amount each":                      {lines(item("5.00", 5)), coupon.BuyGet{Buy: 1, Get: 1, Amounts: euros("1.99")}, []int64{398}},
+		"an amount each, above the price":     {lines(product("tea", "5.00", 2), product("cup", "1.50", 2)), coupon.BuyGet{Buy: 1, Get: 1, BuyOf: products("tea"), GetOf: products("cup"), Amounts: euros("2.00")}, []int64{0, 300}},
 		"half off, rounded once":              {lines(item("0.05", 6)), coupon.BuyGet{Buy: 1, Get: 1, Rate: half}, []int64{8}},
 		"other goods":                         {lines(product("tea", "5.00", 2), product("cup", "8.00", 3)), other, []int64{0, 1600}},
 		"more to buy than to get":             {lines(product("tea", "5.00", 3), product("cup", "8.00", 1)), other, []int64{0, 800}},
@@ -280,6 +282,7 @@ func TestShipping(t *testing.T) {
 		return coupon.Shipping{ID: id, Seller: seller, Price: eur(price)}
 	}
 	two := []coupon.Shipping{deliver("1", "acme", "4.90"), deliver("2", "zeta", "2.90")}
+	by := []coupon.Shipping{{ID: "1", Method: "courier", Price: eur("9.90")}, {ID: "2", Method: "post", Price: eur("4.95")}, {ID: "3", Price: eur("1.00")}}
 	for name, c := range map[string]struct {
 		shipping []coupon.Shipping
 		benefit  coupon.ShippingOff
@@ -294,6 +297,10 @@ func TestShipping(t *testing.T) {
 		"nothing at most":                   {two, coupon.ShippingOff{Highest: euros("0.00")}, []int64{490, 290}},
 		"of one seller":                     {two, coupon.ShippingOff{Rate: whole, Sellers: []string{"zeta"}}, []int64{0, 290}},
 		"of a delivery that costs nothing":  {[]coupon.Shipping{deliver("1", "", "0.00"), deliver("2", "", "1.00")}, coupon.ShippingOff{Rate: half}, []int64{0, 50}},
+		"by one method":                     {by, coupon.ShippingOff{Rate: whole, Methods: []string{"post"}}, []int64{0, 495, 0}},
+		"by two methods":                    {by, coupon.ShippingOff{Amounts: euros("5.00"), Methods: []string{"post", "courier"}}, []int64{500, 495, 0}},
+		"an amount off two together":        {by, coupon.ShippingOff{Amounts: euros("5.00"), Together: true, Methods: []string{"post", "courier"}}, []int64{333, 167, 0}},
+		"an amount together, for all":       {two, coupon.ShippingOff{Amounts: euros("9.00"), Together: true}, []int64{490, 290}},
 		"an amount, of one seller, for all": {two, coupon.ShippingOff{Amounts: euros("9.00"), Sellers: []string{"acme", "omega"}}, []int64{490, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -310,7 +317,9 @@ func TestShipping(t *testing.T) {
 		})
 	}
 	t.Run("nothing is delivered", func(t *testing.T) {
-		assert.Equal(t, coupon.ReasonNothingOff, refusedAs(t, cartOf(item("10.00", 1)), giving("a", coupon.ShippingOff{Rate: whole})).Reason)
+		for _, benefit := range []coupon.ShippingOff{{Rate: whole}, {Amounts: euros("1.00"), Together: true}} {
+			assert.Equal(t, coupon.ReasonNothingOff, refusedAs(t, cartOf(item("10.00", 1)), giving("a", benefit)).Reason)
+		}
 	})
 	t.Run("after the lines, of what is left", func(t *testing.T) {
 		cart := cartOf(item("10.00", 1))
@@ -337,6 +346,29 @@ func TestShipping(t *testing.T) {
 			assert.Equal(t, c.want, q.Discount.Minor())
 		}
 	})
+}
+
+// A percentage, an amount and a highest price say the same in different ways: two of
+// them would contradict each other.
+func TestBenefitsSayOneThing(t *testing.T) {
+	for path, benefit := range map[string]coupon.Benefit{
+		"benefit.amounts":     coupon.BuyGet{Buy: 1, Get: 1, Rate: half, Amounts: euros("1.00")},
+		"benefit.amounts.EUR": coupon.BuyGet{Buy: 1, Get: 1, Amounts: euros("0.00")},
+		"benefit":             coupon.ShippingOff{Rate: half, Amounts: euros("1.00"), Together: true},
+		"benefit.together":    coupon.ShippingOff{Rate: half, Together: true},
+		"benefit.methods[0]":  coupon.ShippingOff{Rate: half, Methods: []string{""}},
+	} {
+		var faults *coupon.Faults
+		offer := giving("a", benefit)
+		require.ErrorAs(t, offer.Validate(), &faults, path)
+		assert.Equal(t, path, faults.Faults[0].Path)
+		assert.Len(t, faults.Faults, 1)
+	}
+	var faults *coupon.Faults
+	cart := cartOf(item("1.00", 1))
+	cart.Shipping = []coupon.Shipping{{ID: "1", Method: "\n", Price: eur("1.00")}}
+	require.ErrorAs(t, cart.Validate(), &faults)
+	assert.Equal(t, "shipping[0].method", faults.Faults[0].Path)
 }
 
 // applied are the offers that apply, in the order in which they were worked out.

@@ -72,6 +72,7 @@ type Line struct {
 type Shipping struct {
 	ID     string // unique among the shipping lines
 	Seller string
+	Method string `json:",omitempty"` // how it is delivered, for offers; fingerprints of carts without it stay as they were
 	Price  ledger.Money
 }
 
@@ -359,9 +360,10 @@ func (c *Cart) openShipping(b *basket, faults *Faults) {
 		} else if seen != nil {
 			seen[s.ID] = i
 		}
-		if !wellNamed(s.ID) || s.Seller != "" && !wellNamed(s.Seller) || !wellPriced(s.Price, c.Currency) || c.Currency.IsZero() {
+		if !wellNamed(s.ID) || s.Seller != "" && !wellNamed(s.Seller) || s.Method != "" && !wellNamed(s.Method) || !wellPriced(s.Price, c.Currency) || c.Currency.IsZero() {
 			faults.id(fmt.Sprintf("shipping[%d].id", i), s.ID, false)
 			faults.id(fmt.Sprintf("shipping[%d].seller", i), s.Seller, true)
+			faults.id(fmt.Sprintf("shipping[%d].method", i), s.Method, true)
 			faults.price(fmt.Sprintf("shipping[%d].price", i), s.Price, c.Currency)
 		}
 		if wellPriced(s.Price, c.Currency) {

@@ -54,6 +54,8 @@ func drawAnyBenefit(t *rapid.T) coupon.Benefit {
 		}
 		if rapid.Bool().Draw(t, "in part") {
 			b.Rate = drawRate(t, "off")
+		} else if rapid.Bool().Draw(t, "an amount each") {
+			b.Amounts = drawAmounts(t, "off each got", 1)
 		}
 		return b
 	case 6:
@@ -93,12 +95,13 @@ func drawTiers(t *rapid.T) coupon.Tiers {
 }
 
 func drawShippingOff(t *rapid.T) coupon.ShippingOff {
-	b := coupon.ShippingOff{Sellers: someOf(t, "delivering", "acme", "zeta")}
+	b := coupon.ShippingOff{Sellers: someOf(t, "delivering", "acme", "zeta"), Methods: someOf(t, "methods", "post", "courier")}
 	switch rapid.IntRange(0, 2).Draw(t, "how") {
 	case 0:
 		b.Rate = drawRate(t, "off shipping")
 	case 1:
 		b.Amounts = drawAmounts(t, "off each delivery", 1)
+		b.Together = rapid.Bool().Draw(t, "together")
 	case 2:
 		b.Highest = drawAmounts(t, "highest", 0)
 	}

@@ -42,7 +42,7 @@ type FinePrintOptions struct {
 	// Name gives what shoppers call a thing that the offer names by an id, in the
 	// language of the fine print; "" for the id itself. What is one of: product,
 	// category, seller, tag, label, group, campaign, segment, country, channel,
-	// payment, attribute (its name), value (an attribute's), argument (a
+	// payment, method (of delivery), attribute (its name), value (an attribute's), argument (a
 	// predicate's, its name) and predicate, whose id is the sentence it was
 	// registered with. Nil: every id itself.
 	Name func(what, id string) string

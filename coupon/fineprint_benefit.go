@@ -74,9 +74,12 @@ func (p *printing) bundle(b BundlePrice) {
 
 func (p *printing) buyGet(b BuyGet) {
 	buy, get := p.units(b.Buy, b.BuyOf), p.units(b.Get, b.GetOf)
-	if b.Rate.IsZero() || isWhole(b.Rate) {
+	switch {
+	case len(b.Amounts) > 0:
+		p.add("benefit", p.Say("buy_get_amount", "buy", buy, "get", get, "amounts", p.amounts(b.Amounts)), ReasonIncomplete)
+	case b.Rate.IsZero() || isWhole(b.Rate):
 		p.add("benefit", p.Say("buy_get_free", "buy", buy, "get", get), ReasonIncomplete)
-	} else {
+	default:
 		p.add("benefit", p.Say("buy_get_percent", "buy", buy, "get", get, "percent", p.percent(b.Rate)), ReasonIncomplete)
 	}
 	p.add("benefit", p.Say("buy_get_rule"), ReasonIncomplete)
@@ -111,6 +114,8 @@ func (p *printing) shippingOff(b ShippingOff) {
 		p.add("benefit", p.Say("shipping_free"))
 	case !b.Rate.IsZero():
 		p.add("benefit", p.Say("shipping_percent", "percent", p.percent(b.Rate)))
+	case b.Together:
+		p.add("benefit", p.Say("shipping_together", "amounts", p.amounts(b.Amounts)))
 	case len(b.Amounts) > 0:
 		p.add("benefit", p.Say("shipping_amount", "amounts", p.amounts(b.Amounts)))
 	default:
@@ -118,5 +123,8 @@ func (p *printing) shippingOff(b ShippingOff) {
 	}
 	if len(b.Sellers) > 0 {
 		p.add("benefit.sellers", p.Say("shipping_sellers", "list", p.Or(p.list("seller", b.Sellers))))
+	}
+	if len(b.Methods) > 0 {
+		p.add("benefit.methods", p.Say("shipping_methods", "list", p.Or(p.list("method", b.Methods))))
 	}
 }

@@ -129,11 +129,13 @@ func richOffers() []coupon.Offer {
 		{ID: "bundle-2", Name: "bundle", Benefit: coupon.BundlePrice{Items: []coupon.BundleItem{{Units: 3}}, Prices: euros("0.00"), Max: 1, Pick: coupon.CartOrder}},
 		{ID: "bundle-3", Name: "bundle", Benefit: coupon.BundlePrice{Items: []coupon.BundleItem{{Units: 3}}, Prices: euros("10.00")}},
 		{ID: "buy", Name: "buy", Benefit: coupon.BuyGet{Buy: 2, Get: 1, Max: 4}},
+		{ID: "buy-less", Name: "buy", Benefit: coupon.BuyGet{Buy: 2, Get: 1, Amounts: euros("3.00")}},
 		{ID: "buy-half", Name: "buy", Benefit: coupon.BuyGet{Buy: 1, Get: 2, BuyOf: products("machine"), GetOf: coupon.Lists{Tags: []string{"capsule"}}, Rate: half, Max: 1}, Rounding: ledger.Up},
 		{ID: "spend", Name: "spend", Benefit: coupon.Tiers{Spend: []coupon.SpendTier{{From: both(5000), Rate: ledger.MustRate("5")}, {From: both(10000), Amounts: both(1500)}}}, Rounding: ledger.Down},
 		{ID: "quantity", Name: "quantity", Benefit: coupon.Tiers{Quantity: []coupon.QuantityTier{{From: 1, Rate: ledger.MustRate("5")}, {From: 1000000, Rate: ledger.MustRate("10")}}}, Rounding: ledger.HalfDown},
 		{ID: "free-delivery", Name: "delivery", Benefit: coupon.ShippingOff{Rate: whole, Sellers: []string{"acme"}}, Conditions: []coupon.Condition{spend("50.00")}},
 		{ID: "half-delivery", Name: "delivery", Benefit: coupon.ShippingOff{Rate: half}},
+		{ID: "together-delivery", Name: "delivery", Benefit: coupon.ShippingOff{Amounts: euros("3.00"), Together: true, Methods: []string{"post", "courier"}}},
 		{ID: "less-delivery", Name: "delivery", Benefit: coupon.ShippingOff{Amounts: euros("3.00")}},
 		{ID: "highest-delivery", Name: "delivery", Benefit: coupon.ShippingOff{Highest: euros("0.99")}},
 		{ID: "gift", Name: "gift", Benefit: coupon.GiftLine{Product: "mug", Quantity: 2}, Schedule: coupon.Schedule{

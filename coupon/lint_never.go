@@ -178,6 +178,8 @@ func (o *linted) currencies() []ledger.Currency {
 		for _, t := range b.Quantity {
 			amounts(t.Amounts)
 		}
+	case BuyGet:
+		amounts(b.Amounts)
 	case ShippingOff:
 		amounts(b.Amounts, b.Highest)
 	}

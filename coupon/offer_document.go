@@ -108,7 +108,9 @@ type benefitDocument struct {
 	Spend    []spendTierDocument  `json:"spend,omitempty"`
 	Quantity []unitTierDocument   `json:"quantity,omitempty"`
 	Highest  Amounts              `json:"highest,omitempty"`
+	Together bool                 `json:"together,omitempty"`
 	Sellers  []string             `json:"sellers,omitempty"`
+	Methods  []string             `json:"methods,omitempty"`
 	Product  string               `json:"product,omitempty"`
 	Count    int64                `json:"count,omitempty"`
 }
@@ -308,7 +310,7 @@ func newBenefitDocument(benefit Benefit) (benefitDocument, error) {
 	case BuyGet:
 		return benefitDocument{
 			Type: "buy_get", Buy: b.Buy, Get: b.Get, BuyOf: newListsDocument(b.BuyOf), GetOf: newListsDocument(b.GetOf),
-			Percent: newRate(b.Rate), Repeats: b.Max,
+			Percent: newRate(b.Rate), Amounts: b.Amounts, Repeats: b.Max,
 		}, nil
 	case Tiers:
 		d := benefitDocument{Type: "tiers"}
@@ -320,7 +322,9 @@ func newBenefitDocument(benefit Benefit) (benefitDocument, error) {
 		}
 		return d, nil
 	case ShippingOff:
-		return benefitDocument{Type: "shipping", Percent: newRate(b.Rate), Amounts: b.Amounts, Highest: b.Highest, Sellers: b.Sellers}, nil
+		return benefitDocument{
+			Type: "shipping", Percent: newRate(b.Rate), Amounts: b.Amounts, Highest: b.Highest, Together: b.Together, Sellers: b.Sellers, Methods: b.Methods,
+		}, nil
 	case GiftLine:
 		return benefitDocument{Type: "gift", Product: b.Product, Count: b.Quantity}, nil
 	}
@@ -344,7 +348,7 @@ func (d *benefitDocument) benefit(r *reading, path string) Benefit {
 		}
 		return b
 	case "buy_get":
-		return BuyGet{Buy: d.Buy, Get: d.Get, BuyOf: d.BuyOf.lists(), GetOf: d.GetOf.lists(), Rate: rateOf(d.Percent), Max: d.Repeats}
+		return BuyGet{Buy: d.Buy, Get: d.Get, BuyOf: d.BuyOf.lists(), GetOf: d.GetOf.lists(), Rate: rateOf(d.Percent), Amounts: d.Amounts, Max: d.Repeats}
 	case "tiers":
 		var b Tiers
 		for _, t := range d.Spend {
@@ -355,7 +359,7 @@ func (d *benefitDocument) benefit(r *reading, path string) Benefit {
 		}
 		return b
 	case "shipping":
-		return ShippingOff{rateOf(d.Percent), d.Amounts, d.Highest, d.Sellers}
+		return ShippingOff{rateOf(d.Percent), d.Amounts, d.Highest, d.Together, d.Sellers, d.Methods}
 	case "gift":
 		return GiftLine{d.Product, d.Count}
 	}
@@ -370,9 +374,9 @@ var benefitMembers = map[string][]string{
 	"amount_each":  {"amounts", "per_line", "units"},
 	"fixed_price":  {"prices", "units"},
 	"bundle_price": {"prices", "items", "repeats", "pick"},
-	"buy_get":      {"buy", "get", "buy_of", "get_of", "percent", "repeats"},
+	"buy_get":      {"buy", "get", "buy_of", "get_of", "percent", "amounts", "repeats"},
 	"tiers":        {"spend", "quantity"},
-	"shipping":     {"percent", "amounts", "highest", "sellers"},
+	"shipping":     {"percent", "amounts", "highest", "together", "sellers", "methods"},
 	"gift":         {"product", "count"},
 }
 

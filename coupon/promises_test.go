@@ -57,7 +57,7 @@ func drawCart(t *rapid.T) coupon.Cart {
 	}
 	for i := range rapid.IntRange(0, 2).Draw(t, "deliveries") {
 		cart.Shipping = append(cart.Shipping, coupon.Shipping{
-			ID: fmt.Sprint("parcel ", i), Seller: oneOf(t, "delivered by", "acme", "zeta", ""), Price: drawMoney(t, "shipping", 0, 900),
+			ID: fmt.Sprint("parcel ", i), Seller: oneOf(t, "delivered by", "acme", "zeta", ""), Method: oneOf(t, "method", "", "post", "courier"), Price: drawMoney(t, "shipping", 0, 900),
 		})
 	}
 	return cart

@@ -126,6 +126,7 @@ type lineDocument struct {
 type shippingDocument struct {
 	ID     string `json:"id"`
 	Seller string `json:"seller,omitempty"`
+	Method string `json:"method,omitempty"`
 	Price  string `json:"price"`
 }
 
@@ -275,7 +276,7 @@ func (p *trialParser) parseCart() {
 		c.Lines = append(c.Lines, p.line(strict.Item("cart.lines", i), &d.Lines[i]))
 	}
 	for i, s := range d.Shipping {
-		c.Shipping = append(c.Shipping, Shipping{s.ID, s.Seller, p.money(strict.Item("cart.shipping", i)+".price", s.Price)})
+		c.Shipping = append(c.Shipping, Shipping{s.ID, s.Seller, s.Method, p.money(strict.Item("cart.shipping", i)+".price", s.Price)})
 	}
 	p.merge("cart", c.Validate())
 }

@@ -17,7 +17,7 @@
 //	  "cart": {
 //	    "currency": "EUR",
 //	    "lines": [{"id": "1", "product": "tea", "seller": "acme", "categories": ["drinks"], "quantity": 3, "unit_price": "19.99", "floor": "15.00"}],
-//	    "shipping": [{"id": "parcel", "seller": "acme", "price": "2.90"}],
+//	    "shipping": [{"id": "parcel", "seller": "acme", "method": "express", "price": "2.90"}],
 //	    "customer": {"key": "jane", "segments": ["gold"], "orders": 2},
 //	    "country": "DE", "channel": "app", "payment": "card", "attributes": {"city": "Berlin"}
 //	  },
