@@ -257,11 +257,16 @@ func (b PercentOff) check(path string, faults *Faults) {
 
 func (b PercentOff) apply(p *pricing, e *entry) int64 {
 	parts := b.Units.of(p, e)
+	return p.spread(b.amount(p, e, parts), parts)
+}
+
+// amount is what the percentage of some parts comes to, at most its maximum.
+func (b *PercentOff) amount(p *pricing, e *entry, parts []int) int64 {
 	amount := rate(b.Rate, p.cost(parts, b.Of == OfOriginal), e)
 	if most, ok := b.Max.In(p.cart.Currency); ok {
 		amount = min(amount, most.Minor())
 	}
-	return p.spread(amount, parts)
+	return amount
 }
 
 // rate is a percentage of an amount by the offer's rounding.
@@ -531,19 +536,30 @@ func checkStep(path string, r ledger.Rate, amounts Amounts, faults *Faults) {
 
 func (b Tiers) apply(p *pricing, e *entry) int64 {
 	parts := p.eligible(e)
-	currency := p.cart.Currency
+	r, amounts, reached := b.reached(p, parts)
+	switch {
+	case !reached:
+		p.short = b.short(p, parts)
+		return 0
+	case r.IsZero():
+		return p.spread(amounts.minor(p.cart.Currency), parts)
+	}
+	return p.spread(rate(r, p.cost(parts, false), e), parts)
+}
+
+// reached is the percentage, or the amounts, of the highest step that some parts reach.
+func (b Tiers) reached(p *pricing, parts []int) (r ledger.Rate, amounts Amounts, reached bool) {
 	for _, t := range slices.Backward(b.Spend) {
-		if p.cost(parts, true) >= t.From.minor(currency) {
-			return step(p, e, parts, t.Rate, t.Amounts)
+		if p.cost(parts, true) >= t.From.minor(p.cart.Currency) {
+			return t.Rate, t.Amounts, true
 		}
 	}
 	for _, t := range slices.Backward(b.Quantity) {
 		if p.count(parts) >= t.From {
-			return step(p, e, parts, t.Rate, t.Amounts)
+			return t.Rate, t.Amounts, true
 		}
 	}
-	p.short = b.short(p, parts)
-	return 0
+	return ledger.Rate{}, nil, false
 }
 
 // short is what is missing for the first step.
@@ -552,13 +568,6 @@ func (b Tiers) short(p *pricing, parts []int) *Refusal {
 		return new(refusals).tooLittle(p.cost(parts, true), b.Spend[0].From.minor(p.cart.Currency), p.cart.Currency)
 	}
 	return tooFew(p.count(parts), b.Quantity[0].From)
-}
-
-func step(p *pricing, e *entry, parts []int, r ledger.Rate, amounts Amounts) int64 {
-	if r.IsZero() {
-		return p.spread(amounts.minor(p.cart.Currency), parts)
-	}
-	return p.spread(rate(r, p.cost(parts, false), e), parts)
 }
 
 func (ShippingOff) stage() stage { return shippingStage }
@@ -598,13 +607,10 @@ func (b ShippingOff) reduces(s *Shipping) bool {
 }
 
 func (b ShippingOff) apply(p *pricing, e *entry) int64 {
-	var counted []int
+	counted := b.counted(p, e)
 	p.weights = p.weights[:0]
-	for _, i := range e.deliveries {
-		if b.reduces(&p.cart.Shipping[i]) {
-			counted = append(counted, i)
-			p.weights = append(p.weights, p.deliveries[i].now)
-		}
+	for _, i := range counted {
+		p.weights = append(p.weights, p.deliveries[i].now)
 	}
 	var sum int64
 	for k, amount := range b.amounts(p, e) {
@@ -616,6 +622,17 @@ func (b ShippingOff) apply(p *pricing, e *entry) int64 {
 		}
 	}
 	return sum
+}
+
+// counted are the deliveries that count.
+func (b ShippingOff) counted(p *pricing, e *entry) []int {
+	var counted []int
+	for _, i := range e.deliveries {
+		if b.reduces(&p.cart.Shipping[i]) {
+			counted = append(counted, i)
+		}
+	}
+	return counted
 }
 
 // amounts is what comes off each delivery, of what they cost: p.weights.

@@ -264,8 +264,9 @@ func (d *decision) work(e *entry, index int, taken map[string]int64) *Refusal {
 // anew, but claimed as it is: whether it is still there, the counter decides.
 func (d *decision) spend(e *entry, taken map[string]int64) *Refusal {
 	least := e.amount
+	e.clipped = 0
 	for _, clips := range []bool{true, false} {
-		for _, claim := range e.claims {
+		for i, claim := range e.claims {
 			if claim.limit.Uses > 0 || (claim.limit.When == ClipSpent) != clips {
 				continue
 			}
@@ -274,8 +275,8 @@ func (d *decision) spend(e *entry, taken map[string]int64) *Refusal {
 				used = 0
 			}
 			left := claim.Max - used
-			if clips && e.quoted > 0 {
-				left = min(left, e.quoted)
+			if clips && e.quoted != nil {
+				left = min(left, e.quoted.Found.Minor())
 			}
 			if left <= 0 || claim.limit.When == RefuseSpent && e.amount > left {
 				d.limited = true
@@ -283,8 +284,8 @@ func (d *decision) spend(e *entry, taken map[string]int64) *Refusal {
 				refused.Found, refused.Needed = ledger.Minor(max(left, 0), d.cart.Currency), ledger.Minor(e.amount, d.cart.Currency)
 				return refused
 			}
-			if clips {
-				least = min(least, left)
+			if clips && left < least {
+				least, e.clipped = left, int32(i)+1
 			}
 		}
 		if least < e.amount {

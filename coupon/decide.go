@@ -19,7 +19,7 @@ type Candidate struct {
 	Refused *Refusal // decided before, as for a mistyped code
 
 	override *overrideUse // that it goes beyond a limit by
-	quoted   int64        // when judged again: what a quote took off, which a limit of money may have clipped
+	quoted   *Refusal     // when judged again: the limit of money that clipped what a quote took off
 }
 
 // Facts is what a decision rests on besides the cart and the candidates.
@@ -112,6 +112,7 @@ type entry struct {
 	alone      int64  // what it would take off alone
 	amount     int64  // what it takes off
 	lost       bool   // refused because of those that apply
+	clipped    int32  // which of the claims clipped what it takes off, counted from 1; 0: none
 	rival      *entry // the one it can't be combined with
 }
 
@@ -341,14 +342,32 @@ func (d *decision) writeApplied() (discount int64) {
 	o := &d.quote.outcome
 	o.applied = d.room.take(len(d.applied))
 	for i, e := range d.applied {
-		o.applied[i] = decided{Candidate: e.Candidate, amount: e.amount}
+		o.applied[i] = decided{Candidate: e.Candidate, amount: e.amount, refused: d.clippedBy(e)}
 		discount += e.amount
 		for _, l := range e.left {
 			o.left = append(o.left, leftOut{int32(i), int32(l.line), l.reason})
 		}
+		if e.Version.stage == shippingStage && len(e.deliveries) < len(d.cart.Shipping) {
+			o.leaveDeliveries(i, e.deliveries, d.cart)
+		}
 	}
-	slices.SortFunc(o.left, func(a, b leftOut) int { return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.applied, b.applied)) })
+	slices.SortFunc(o.left, leftOut.compare)
 	return discount
+}
+
+// clippedBy is the limit of money that clipped what an entry takes off, as a refusal; nil
+// when none did.
+func (d *decision) clippedBy(e *entry) *Refusal {
+	switch {
+	case e.clipped == 0:
+		return nil
+	case e.quoted != nil && e.amount == e.quoted.Found.Minor():
+		return e.quoted
+	}
+	claim := e.claims[e.clipped-1].Claim
+	reached := limitReached(claim, claim.Max-e.amount)
+	reached.Found = ledger.Minor(e.amount, d.cart.Currency)
+	return d.concern(e, reached)
 }
 
 func (d *decision) writeRefused() {

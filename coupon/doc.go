@@ -28,6 +28,7 @@
 //   - [NewCodes] makes codes in bulk; [Guessing] says how many can be out.
 //   - [FinePrint] says an offer's terms in plain words; [Refusal.In] and
 //     [Quote.Shopper] speak to shoppers in their language, [Quote.Explain] to staff.
+//     [Quote.Lowered] says why offers take off less than their benefits give.
 //
 // What is kept, by a [Service] ([New]) in a store:
 //   - offers: [Service.Publish], [Service.Pause], [Service.Resume], [Service.Offer];
@@ -122,6 +123,13 @@
 //   - An offer that the best set leaves out is told what would come off with it, without
 //     those that can't stand beside it ([Refusal].Behind). The best of all sets with it lost:
 //     it is a search for each, to say what nobody can choose.
+//   - What lowers an amount is found by working the offers out once more, without one thing
+//     that lowers them after the other ([Quote.Lowered]). Noting it while deciding lost: it
+//     would be work for every quote, and a search decides thousands of sets. A quote keeps
+//     only which limit of money lowered an amount, since counters move on.
+//   - To shoppers a limit that others use too is a budget that is nearly used up, without
+//     figures, though the fine print names it: what is left of it would tell how much others
+//     have used.
 //   - A quote says nothing of coupons that were not asked for: they are found by code or
 //     wallet, never by going through offers. A trial has all of its document before it,
 //     and says so of each offer ([ReasonNotChosen]).

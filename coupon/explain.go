@@ -12,8 +12,8 @@ import (
 )
 
 // Explain is the quote for staff, line by line: the sums, what came off each line
-// and delivery and by which offer, and every candidate: applied with its amount, or
-// refused with what was found, needed and missing, or with the offer it lost to and
+// and delivery and by which offer, and every candidate: applied with its amount and
+// what lowers that, or refused with what was found, needed and missing, or with the offer it lost to and
 // by how much. The same quote gives the same text.
 func (q *Quote) Explain() string {
 	var b strings.Builder
@@ -31,12 +31,20 @@ func (q *Quote) Explain() string {
 	for _, g := range q.Gifts() {
 		fmt.Fprintf(&b, "gift %q: %d units, by offer %q\n", g.Product, g.Quantity, q.appliedOffer(g.Applied))
 	}
-	for _, a := range q.Applied() {
+	lowered := q.loweredByOffer()
+	for i, a := range q.Applied() {
 		fmt.Fprintf(&b, "applied: offer %q version %d (%q)", a.Offer, a.Version, a.Name)
 		if a.Coupon != "" {
 			fmt.Fprintf(&b, ", coupon %q", a.Coupon)
 		}
-		fmt.Fprintf(&b, ": takes off %s\n", a.Amount)
+		fmt.Fprintf(&b, ": takes off %s", a.Amount)
+		if l := lowered[i]; l != nil {
+			fmt.Fprintf(&b, " of %s", l.Full)
+			for _, by := range l.By {
+				fmt.Fprintf(&b, "\nlowered: offer %q: %s: %s", a.Offer, by.Reason, by)
+			}
+		}
+		b.WriteByte('\n')
 	}
 	for _, r := range q.Refused() {
 		fmt.Fprintf(&b, "refused: %s: %s: %s%s\n", r.who(), r.Reason, r.detail(), r.lost())
@@ -74,16 +82,19 @@ func (q *Quote) leftOut(line int, left []LeftOut) string {
 }
 
 // Shopper is the quote for the shopper, in the words of [Refusal.In]: what came off
-// by which offer, why each coupon and code they chose does not apply, and what is
+// by which offer, and why not as much as it says, why each coupon and code they chose does not apply, and what is
 // missing for automatic offers that more of the same products would reach. Of other
 // automatic offers it says nothing.
 func (q *Quote) Shopper(tag language.Tag) []string {
 	s := wordings.Speaker(tag)
 	var sentences []string
-	gifts := q.Gifts()
+	gifts, lowered := q.Gifts(), q.loweredByOffer()
 	for i, a := range q.Applied() {
 		offer := s.Say("quoted", "name", a.Name)
-		if a.Amount.Sign() > 0 {
+		switch l := lowered[i]; {
+		case l != nil:
+			sentences = append(sentences, s.Say("applied_less", "offer", offer, "amount", s.Money(a.Amount), "full", s.Money(l.Full), "why", l.tell(s)))
+		case a.Amount.Sign() > 0:
 			sentences = append(sentences, s.Say("applied_off", "offer", offer, "amount", s.Money(a.Amount)))
 		}
 		for _, g := range gifts {

@@ -23,6 +23,8 @@ type Term struct {
 	Sentence string
 	// Refuses are the reasons for a refusal that the sentence tells of in advance.
 	Refuses []Reason
+	// Lowers is what the sentence tells of in advance of what lowers an amount.
+	Lowers []LoweredBy
 }
 
 // String is the sentences, one to a line.
@@ -50,7 +52,8 @@ type FinePrintOptions struct {
 
 // FinePrint is an offer's terms in plain words, made from its data alone: what it
 // gives, for what, to whom, when, how often and beside what. Every reason for which
-// the offer can be refused is told of by one of the terms. Who pays for the discount
+// the offer can be refused, and everything that can lower what it takes off, is told of
+// by one of the terms. Who pays for the discount
 // is not among them.
 //
 // Amounts, numbers and dates are in the form of the reader's language and region,
@@ -90,8 +93,11 @@ type printing struct {
 }
 
 func (p *printing) add(rule, sentence string, refuses ...Reason) {
-	p.terms = append(p.terms, Term{rule, sentence, refuses})
+	p.terms = append(p.terms, Term{Rule: rule, Sentence: sentence, Refuses: refuses})
 }
+
+// lower says what the term added last lowers.
+func (p *printing) lower(by ...LoweredBy) { p.terms[len(p.terms)-1].Lowers = by }
 
 // call gives what shoppers call a thing.
 func (p *printing) call(what, id string) string {

@@ -34,6 +34,7 @@ func (p *printing) benefit() {
 		return
 	}
 	p.add("benefit", p.Say("never_below"), ReasonNothingOff)
+	p.lower(LoweredByPrice, LoweredByFloor)
 }
 
 func (p *printing) percentOff(b PercentOff) {
@@ -45,6 +46,7 @@ func (p *printing) percentOff(b PercentOff) {
 	p.add("benefit.of", p.Say(key))
 	if len(b.Max) > 0 {
 		p.add("benefit.max", p.Say("percent_maximum", "amounts", p.amounts(b.Max)))
+		p.lower(LoweredByMaximum)
 	}
 	p.someUnits(b.Units)
 }
@@ -56,6 +58,7 @@ func (p *printing) someUnits(u Units) {
 			key = map[Pick]string{Cheapest: "units_cheapest_line", Dearest: "units_dearest_line", CartOrder: "units_cart_order_line"}[u.Pick]
 		}
 		p.add("benefit.units", p.Count(key, u.Max))
+		p.lower(LoweredByUnits)
 	}
 }
 
@@ -69,6 +72,7 @@ func (p *printing) bundle(b BundlePrice) {
 	p.add("benefit.pick", p.Say(key))
 	if b.Max > 0 {
 		p.add("benefit.repeats", p.Count("bundle_maximum", b.Max))
+		p.lower(LoweredByRepeats)
 	}
 }
 
@@ -85,6 +89,7 @@ func (p *printing) buyGet(b BuyGet) {
 	p.add("benefit", p.Say("buy_get_rule"), ReasonIncomplete)
 	if b.Max > 0 {
 		p.add("benefit.repeats", p.Count("buy_get_maximum", b.Max))
+		p.lower(LoweredByRepeats)
 	}
 }
 

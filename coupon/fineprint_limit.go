@@ -14,17 +14,27 @@ func (p *printing) limits() {
 		if l.Per == PerAttribute {
 			refuses = append(refuses, ReasonSale)
 		}
+		var lowers []LoweredBy
 		text := p.limit(l)
 		if len(l.Money) > 0 {
 			refuses = append(refuses, ReasonCurrency)
 			key := map[WhenSpent]string{RefuseSpent: "spent_refuse", ClipSpent: "spent_clip", AllowLast: "spent_allow_last"}[l.When]
 			text += " " + p.Say(key)
+			if l.When == ClipSpent {
+				lowers = []LoweredBy{LoweredByLimit}
+			}
 		}
 		p.add(fmt.Sprintf("limits[%d]", i), text, refuses...)
+		p.lower(lowers...)
 	}
 	if p.customer {
 		p.add("customer", p.Say("customer_needed"), ReasonCustomer)
 	}
+}
+
+// periodKeys are what catalogues call periods.
+var periodKeys = map[ledger.Period]string{
+	ledger.Day: "period_day", ledger.Week: "period_week", ledger.Month: "period_month", ledger.Year: "period_year",
 }
 
 func (p *printing) limit(l *Limit) string {
@@ -35,9 +45,7 @@ func (p *printing) limit(l *Limit) string {
 	counted := l.Period != ledger.Lifetime
 	var period string
 	if counted {
-		period = p.Say(map[ledger.Period]string{
-			ledger.Day: "period_day", ledger.Week: "period_week", ledger.Month: "period_month", ledger.Year: "period_year",
-		}[l.Period])
+		period = p.Say(periodKeys[l.Period])
 	}
 	switch {
 	case l.Uses > 0 && counted:

@@ -274,8 +274,13 @@ func (d *decision) pickDeliveries(offer *Offer) []int {
 			counted = append(counted, i)
 		}
 	}
-	slices.SortFunc(counted, func(a, b int) int { return compareIDs(shipping[a].ID, shipping[b].ID) })
+	sortDeliveries(counted, shipping)
 	return counted
+}
+
+// sortDeliveries brings deliveries in the order of their ids.
+func sortDeliveries(all []int, shipping []Shipping) {
+	slices.SortFunc(all, func(a, b int) int { return compareIDs(shipping[a].ID, shipping[b].ID) })
 }
 
 // refusals are made a few at a time.

@@ -67,14 +67,33 @@ func (r *room) take(n int) []decided {
 // or as the refusal says.
 type decided struct {
 	*Candidate
-	amount  int64 // what it takes off; or what its lines cost, where that is too little
-	refused *Refusal
+	amount  int64    // what it takes off; or what its lines cost, where that is too little
+	refused *Refusal // of one that applies, the limit of money that clipped the amount, if one did
 }
 
-// leftOut is a line that an offer which applies passes over.
+// leftOut is a line that an offer which applies passes over, or a delivery: they are
+// counted after the lines.
 type leftOut struct {
 	applied, line int32
 	reason        Reason
+}
+
+func (l leftOut) compare(other leftOut) int {
+	return cmp.Or(cmp.Compare(l.line, other.line), cmp.Compare(l.applied, other.applied))
+}
+
+// leaveDeliveries says that an offer counts only some of a cart's deliveries: their
+// sellers keep it away from the others.
+func (o *outcome) leaveDeliveries(applied int, counted []int, cart *Cart) {
+	counts := make([]bool, len(cart.Shipping))
+	for _, i := range counted {
+		counts[i] = true
+	}
+	for i := range counts {
+		if !counts[i] {
+			o.left = append(o.left, leftOut{int32(applied), int32(len(cart.Lines) + i), ReasonSeller})
+		}
+	}
 }
 
 // Lines are the lines of the cart, in its order, and what comes off each.
@@ -89,6 +108,9 @@ func (q *Quote) Lines() []QuoteLine {
 		lines[i] = q.line(i, &memory)
 	}
 	for _, l := range o.left {
+		if int(l.line) >= len(lines) {
+			break
+		}
 		offer := &o.applied[l.applied].Version.offer
 		lines[l.line].LeftOut = append(lines[l.line].LeftOut, LeftOut{offer.ID, offer.Name, l.reason})
 	}

@@ -109,8 +109,8 @@ type Applied struct {
 	Offer   string
 	Version int
 	Name    string
-	Coupon  string // the coupon's id; empty for an offer without one
-	Amount  ledger.Money
+	Coupon  string       // the coupon's id; empty for an offer without one
+	Amount  ledger.Money // what it takes off; [Quote.Lowered] says why not more
 }
 
 // Unit says what one unit of the line costs and what each offer takes off it:

@@ -273,7 +273,7 @@ func (w *work) judgeAgain(order string, quote *Quote) (*Quote, error) {
 	facts := Facts{Order: order}
 	candidates := make([]Candidate, len(quote.outcome.applied))
 	for i, a := range quote.outcome.applied {
-		candidates[i] = Candidate{Version: a.Version, Coupon: a.Coupon, Code: a.Code, override: a.override, quoted: a.amount}
+		candidates[i] = Candidate{Version: a.Version, Coupon: a.Coupon, Code: a.Code, override: a.override, quoted: a.refused}
 	}
 	if w.basis != nil {
 		facts.Exclusions = w.basis.exclusions

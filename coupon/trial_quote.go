@@ -110,7 +110,24 @@ type appliedDocument struct {
 	Name    string            `json:"name"`
 	Coupon  string            `json:"coupon,omitempty"`
 	Amount  amount            `json:"amount"`
+	Full    amount            `json:"full,omitempty"`
+	Lowered []loweredDocument `json:"lowered,omitempty"`
 	Funding []fundingDocument `json:"funding,omitempty"`
+}
+
+type loweredDocument struct {
+	Reason      LoweredBy     `json:"reason"`
+	Amount      amount        `json:"amount"`
+	Units       int64         `json:"units,omitempty"`
+	OfUnits     int64         `json:"of_units,omitempty"`
+	PerLine     bool          `json:"per_line,omitempty"`
+	Most        amount        `json:"most,omitempty"`
+	Used        amount        `json:"used,omitempty"`
+	Limit       *LimitPer     `json:"limit,omitempty"`
+	Period      ledger.Period `json:"period,omitempty"`
+	Lines       []string      `json:"lines,omitempty"`
+	StaffText   string        `json:"staff"`
+	ShopperText string        `json:"shopper"`
 }
 
 type fundingDocument struct {
@@ -187,8 +204,11 @@ func newQuoteDocument(q *Quote) quoteDocument {
 	for _, g := range q.Gifts() {
 		d.Gifts = append(d.Gifts, giftDocument{w.applied[g.Applied].Offer, g.Product, g.Quantity})
 	}
+	lowered := q.loweredByOffer()
 	for i, a := range w.applied {
-		d.Applied = append(d.Applied, appliedDocument{a.Offer, a.Version, a.Name, a.Coupon, newAmount(a.Amount), w.paid[i].documents()})
+		document := appliedDocument{Offer: a.Offer, Version: a.Version, Name: a.Name, Coupon: a.Coupon, Amount: newAmount(a.Amount), Funding: w.paid[i].documents()}
+		document.lower(lowered[i])
+		d.Applied = append(d.Applied, document)
 	}
 	d.Funding = w.all.documents()
 	for _, r := range q.Refused() {
@@ -198,6 +218,32 @@ func newQuoteDocument(q *Quote) quoteDocument {
 		d.Missing = &missingDocument{next.Offer, next.Coupon, newAmount(next.Missing), next.Shopper()}
 	}
 	return d
+}
+
+// lower says what lowers the amount, if anything does.
+func (d *appliedDocument) lower(lowered *Lowered) {
+	if lowered == nil {
+		return
+	}
+	d.Full = newAmount(lowered.Full)
+	for _, l := range lowered.By {
+		document := loweredDocument{
+			Reason: l.Reason, Amount: newAmount(l.Amount), Units: l.Units, OfUnits: l.OfUnits, PerLine: l.PerLine,
+			Most: given(l.Most), Used: given(l.Used), Period: l.Period, Lines: l.Lines, StaffText: l.String(), ShopperText: l.Shopper(),
+		}
+		if l.Reason == LoweredByLimit {
+			document.Limit = &l.Limit
+		}
+		d.Lowered = append(d.Lowered, document)
+	}
+}
+
+// given is an amount that may not be there.
+func given(m ledger.Money) amount {
+	if m == (ledger.Money{}) {
+		return ""
+	}
+	return newAmount(m)
 }
 
 // quoteWriting is the work on one document: who pays, summed up on the way.
@@ -297,12 +343,6 @@ func each(p *QuotePart) []eachDocument {
 }
 
 func newRefusedDocument(r *Refusal, currency ledger.Currency) refusedDocument {
-	given := func(m ledger.Money) amount {
-		if m == (ledger.Money{}) {
-			return ""
-		}
-		return newAmount(m)
-	}
 	d := refusedDocument{
 		Reason: r.Reason, Offer: r.Offer, Name: r.Name, Coupon: r.Coupon, Code: r.Code,
 		Found: given(r.Found), Needed: given(r.Needed), Missing: given(r.Missing),

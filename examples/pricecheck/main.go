@@ -51,8 +51,9 @@
 //
 // For each document a line of JSON, in order: the quote (the schema's definition
 // "quote"), with what comes off each line and unit and by which offer, who pays for
-// it, all sums, every offer and code applied or refused and why, and what is missing
-// for the next one. With -table the same for people, and an empty line after each.
+// it, all sums, every offer and code applied or refused and why, what lowers the amount
+// of an offer that takes off less than its benefit gives, and what is missing for the
+// next one. With -table the same for people, and an empty line after each.
 //
 // A document with faults gives {"error":…,"faults":[{"path":…,"problem":…}]} in its
 // place, with all of them, and those after it are read all the same. Nothing is

@@ -132,9 +132,19 @@ func (t *table) position(name, units string, price ledger.Money, off []coupon.Of
 }
 
 func (t *table) reasons(q *coupon.Quote) {
-	payers := t.payers(q)
+	payers, lowered := t.payers(q), q.Lowered()
 	for i, a := range t.applied {
-		t.say("applied  %s (%s): %s%s", plain(a.Name), plain(a.Offer), less(a.Amount), plain(paid(payers[i], q.Cart.Currency)))
+		amount := less(a.Amount)
+		if len(lowered) > 0 && lowered[0].Applied == i {
+			amount += " of " + lowered[0].Full.Amount()
+		}
+		t.say("applied  %s (%s): %s%s", plain(a.Name), plain(a.Offer), amount, plain(paid(payers[i], q.Cart.Currency)))
+		if len(lowered) > 0 && lowered[0].Applied == i {
+			for _, by := range lowered[0].By {
+				t.say("lowered  %s", plain(by.String()))
+			}
+			lowered = lowered[1:]
+		}
 	}
 	for _, r := range q.Refused() {
 		t.say("refused  %s\n         %s", plain(strings.TrimPrefix(r.Error(), coupon.ErrRefused.Error()+": ")), plain(r.Shopper()))
