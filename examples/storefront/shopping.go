@@ -56,10 +56,17 @@ func (t *site) putInCart(q *request) error {
 type cartPage struct {
 	Lines   []pricedLine
 	Quote   *coupon.Quote
+	Offers  []pricedOffer
 	Refused []string // for the shopper
 	Missing string   // what would bring the next offer
 	Wallet  []saving
 	Choice  choice
+}
+
+// pricedOffer is an offer that applies to a cart.
+type pricedOffer struct {
+	coupon.Applied
+	Less []string // for the shopper: why it takes off less than it says
 }
 
 // pricedLine is a line of a cart or an order with what came off it.
@@ -95,6 +102,14 @@ func (t *site) cartPage(q *request) (page cartPage, err error) {
 		page.Lines = append(page.Lines, priced(lines[i], l, offers))
 	}
 	tag := t.language(q)
+	for _, a := range offers {
+		page.Offers = append(page.Offers, pricedOffer{Applied: a})
+	}
+	for _, l := range page.Quote.Lowered() {
+		for _, by := range l.By {
+			page.Offers[l.Applied].Less = append(page.Offers[l.Applied].Less, by.In(tag))
+		}
+	}
 	for _, r := range page.Quote.Refused() {
 		if r.Code != "" || r.Coupon != "" {
 			page.Refused = append(page.Refused, r.In(tag))
