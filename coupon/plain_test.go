@@ -1,0 +1,80 @@
+package coupon_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/ledger"
+)
+
+// Automatic offers that ask for one list of names are worked out in a shorter way, each by
+// what its benefit says: all of it, on all the lines that it names.
+func TestPlainOffersByWhatTheySay(t *testing.T) {
+	named := func(benefit coupon.Benefit, change func(*coupon.Offer)) coupon.Offer {
+		o := automatic(freely(giving("offer", benefit)))
+		o.Scope.In = products("tea")
+		change(&o)
+		return o
+	}
+	same := func(*coupon.Offer) {}
+	both := coupon.Amounts{ledger.MustMoney("7.00", usd), eur("3.00")}
+	before := automatic(freely(amountOff("before", "1.00")))
+	before.Scope.In, before.Priority = products("cup"), 1
+	before.Benefit = coupon.AmountOffEach{Amounts: euros("1.00")}
+	for name, c := range map[string]struct {
+		offer coupon.Offer
+		want  []int64 // off two lines of tea, 2 × 10.00 and 1 × 5.00, one of a cup, 10.00, and one of a mug, 10.00
+	}{
+		"a percentage":                       {named(coupon.PercentOff{Rate: ledger.MustRate("10")}, same), []int64{200, 50, 100, 0}},
+		"a percentage up to a maximum":       {named(coupon.PercentOff{Rate: ledger.MustRate("10"), Max: euros("1.25")}, same), []int64{100, 25, 100, 0}},
+		"a percentage of the running price":  {named(coupon.PercentOff{Rate: ledger.MustRate("10")}, func(o *coupon.Offer) { o.Scope.In = products("cup") }), []int64{0, 0, 190, 0}},
+		"a percentage of the original price": {named(coupon.PercentOff{Rate: ledger.MustRate("10"), Of: coupon.OfOriginal}, func(o *coupon.Offer) { o.Scope.In = products("cup") }), []int64{0, 0, 200, 0}},
+		"an amount":                          {named(coupon.AmountOff{Amounts: euros("3.00")}, same), []int64{240, 60, 100, 0}},
+		"an amount per currency":             {named(coupon.AmountOff{Amounts: both}, same), []int64{240, 60, 100, 0}},
+		"an amount per unit":                 {named(coupon.AmountOffEach{Amounts: euros("3.00")}, same), []int64{600, 300, 100, 0}},
+		"an amount per unit and currency":    {named(coupon.AmountOffEach{Amounts: both}, same), []int64{600, 300, 100, 0}},
+		"an amount per line":                 {named(coupon.AmountOffEach{Amounts: euros("3.00"), PerLine: true}, same), []int64{300, 300, 100, 0}},
+		"two names":                          {named(coupon.PercentOff{Rate: ledger.MustRate("10")}, func(o *coupon.Offer) { o.Scope.In = products("tea", "mug") }), []int64{200, 50, 100, 100}},
+		"two names, one of them in the cart": {named(coupon.PercentOff{Rate: ledger.MustRate("10")}, func(o *coupon.Offer) { o.Scope.In = products("pot", "mug") }), []int64{0, 0, 100, 100}},
+		"no name":                            {named(coupon.PercentOff{Rate: ledger.MustRate("10")}, func(o *coupon.Offer) { o.Scope.In = coupon.Lists{} }), []int64{200, 50, 190, 100}},
+		"a minimum that is reached":          {named(coupon.PercentOff{Rate: ledger.MustRate("10")}, func(o *coupon.Offer) { *o = asking(*o, spend("25.00")) }), []int64{200, 50, 100, 0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cart := cartOf(product("tea", "10.00", 2), product("tea", "5.00", 1), product("cup", "10.00", 1), product("mug", "10.00", 1))
+			q, err := coupon.NewCatalog(mustVersion(before), mustVersion(c.offer)).Decide(cart, nil, coupon.Facts{}, noon)
+			require.NoError(t, err)
+			assert.Equal(t, []string{"before", "offer"}, applied(q))
+			assert.Equal(t, c.want, off(q))
+			checkSums(t, q)
+		})
+	}
+}
+
+// What doesn't apply is refused in the shorter way as in the longer one.
+func TestPlainOffersThatDoNotApply(t *testing.T) {
+	for name, c := range map[string]struct {
+		offer coupon.Offer
+		want  coupon.Reason
+	}{
+		"a minimum by a cent":       {asking(percentOff("offer", "10"), spend("10.01")), coupon.ReasonMinimumSpend},
+		"nothing that is rounded":   {percentOff("offer", "0.01"), coupon.ReasonNothingOff},
+		"no amount":                 {giving("offer", coupon.AmountOff{Amounts: coupon.Amounts{ledger.MustMoney("1.00", usd)}}), coupon.ReasonCurrency},
+		"no amount off each":        {giving("offer", coupon.AmountOffEach{Amounts: coupon.Amounts{ledger.MustMoney("1.00", usd)}}), coupon.ReasonCurrency},
+		"no maximum":                {giving("offer", coupon.PercentOff{Rate: whole, Max: coupon.Amounts{ledger.MustMoney("1.00", usd)}}), coupon.ReasonCurrency},
+		"no amount, and too little": {asking(giving("offer", coupon.AmountOff{Amounts: coupon.Amounts{ledger.MustMoney("1.00", usd)}}), spend("10.01")), coupon.ReasonCurrency},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := automatic(freely(c.offer))
+			o.Scope.In = products("tea")
+			q, err := coupon.NewCatalog(mustVersion(o)).Decide(cartOf(item("10.00", 1)), nil, coupon.Facts{}, noon)
+			require.NoError(t, err)
+			require.Empty(t, q.Applied())
+			require.Len(t, q.Refused(), 1)
+			assert.Equal(t, c.want, q.Refused()[0].Reason)
+			assert.Equal(t, eur("10.00"), q.Total)
+		})
+	}
+}

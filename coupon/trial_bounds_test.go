@@ -1,0 +1,52 @@
+package coupon_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/vouch-go/vouch/coupon"
+)
+
+// The work that a trial may ask for is bounded: up to the bound it is read.
+func TestTrialsAskForBoundedWork(t *testing.T) {
+	entries := func(n int, entry string) string { return strings.TrimSuffix(strings.Repeat(entry+",", n), ",") }
+	names := func(n int) string { return `["` + strings.Repeat(`a","`, n-1) + `a"]` }
+	document := func(lines, offers int, more string) string {
+		return fmt.Sprintf(`{"cart":{"lines":[%s]},"offers":[%s]%s}`, entries(lines, "{}"), entries(offers, "{}"), more)
+	}
+	exclusions := func(products, offers, labels int) string {
+		return fmt.Sprintf(`,"exclusions":[{"products":%s,"offers":%s,"labels":%s}]`, names(products), names(offers), names(labels))
+	}
+	for name, c := range map[string]struct {
+		document string
+		path     string // that a fault of the work has; "": none
+	}{
+		"as many offers":                          {document(0, 10_000, ""), ""},
+		"an offer more":                           {document(0, 10_001, ""), "offers"},
+		"as many coupons":                         {document(1, 1, `,"coupons":[`+entries(10_000, "{}")+`]`), ""},
+		"a coupon more":                           {document(1, 1, `,"coupons":[`+entries(10_001, "{}")+`]`), "coupons"},
+		"as many predicates":                      {document(1, 1, `,"predicates":[`+entries(10_000, "{}")+`]`), ""},
+		"a predicate more":                        {document(1, 1, `,"predicates":[`+entries(10_001, "{}")+`]`), "predicates"},
+		"as many codes and coupons of a wallet":   {document(1, 1, `,"codes":`+names(20)+`,"wallet":`+names(30)), ""},
+		"a code more":                             {document(1, 1, `,"codes":`+names(21)+`,"wallet":`+names(30)), "codes"},
+		"as many offers for lines":                {document(50, 10_000, ""), ""},
+		"an offer more for lines":                 {document(5_000, 101, ""), "offers"},
+		"as many names of exclusions":             {document(500, 1_000, exclusions(40, 30, 29)), ""},
+		"a product more that is kept out":         {document(500, 1_000, exclusions(41, 30, 29)), "exclusions"},
+		"an offer more that something is kept of": {document(500, 1_000, exclusions(40, 31, 29)), "exclusions"},
+		"a label more that something is kept of":  {document(500, 1_000, exclusions(40, 30, 30)), "exclusions"},
+		"an exclusion more":                       {document(500, 1_000, `,"exclusions":[`+entries(101, "{}")+`]`), "exclusions"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := coupon.ParseTrial([]byte(c.document))
+			if found := paths(t, err); c.path != "" {
+				assert.Equal(t, []string{c.path}, found)
+			} else {
+				assert.NotSubset(t, []string{"offers", "coupons", "predicates", "codes", "exclusions"}, found[:1])
+			}
+		})
+	}
+}
