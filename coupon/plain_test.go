@@ -49,6 +49,9 @@ func TestPlainOffersByWhatTheySay(t *testing.T) {
 			assert.Equal(t, []string{"before", "offer"}, applied(q))
 			assert.Equal(t, c.want, off(q))
 			checkSums(t, q)
+			alone, err := coupon.NewCatalog(mustVersion(c.offer)).Decide(cart, nil, coupon.Facts{}, noon)
+			require.NoError(t, err)
+			assert.Equal(t, off(decide(t, cart, c.offer)), off(alone))
 		})
 	}
 }

@@ -1,0 +1,129 @@
+package coupon_test
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/ledger"
+)
+
+// piece is some units of a line that cost the same, to the coin.
+type piece struct {
+	line       int
+	units, now int64
+}
+
+// compareUnits compares what a unit costs, to any fraction of a coin.
+func (p piece) compareUnits(other piece) int {
+	return cmp.Compare(p.now*other.units, other.now*p.units)
+}
+
+// cut gives the first units and the last n: they share evenly, and the first carry what
+// does not divide.
+func (p piece) cut(n int64) (first, last piece) {
+	first = piece{line: p.line, units: p.units - n}
+	first.now = first.units*(p.now/p.units) + min(first.units, p.now%p.units)
+	return first, piece{p.line, n, p.now - first.now}
+}
+
+// takeOff takes an amount off each of n units by a pick. The pieces stand in the order of
+// the cart, and stay in it.
+func takeOff(pieces []piece, each, n int64, pick coupon.Pick) []piece {
+	order := make([]int, len(pieces))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		switch c := pieces[a].compareUnits(pieces[b]); pick {
+		case coupon.Cheapest:
+			return c
+		case coupon.Dearest:
+			return -c
+		}
+		return 0
+	})
+	counted := make([]int64, len(pieces))
+	for _, i := range order {
+		counted[i] = min(n, pieces[i].units)
+		n -= counted[i]
+	}
+	var after []piece
+	for i, p := range pieces {
+		if counted[i] < p.units {
+			first, last := p.cut(counted[i])
+			after, p = append(after, first), last
+		}
+		if p.units > 0 {
+			p.now -= each * p.units
+			after = append(after, p)
+		}
+	}
+	return after
+}
+
+// requirePicked decides offers that take an amount off some units, one after the other, and
+// compares what comes off each line.
+func requirePicked(t require.TestingT, cart coupon.Cart, picks []coupon.AmountOffEach) {
+	var pieces []piece
+	for i, l := range cart.Lines {
+		pieces = append(pieces, piece{i, l.Quantity, l.Total.Minor()})
+	}
+	var all []coupon.Candidate
+	for i, b := range picks {
+		all = append(all, coupon.Candidate{Version: mustVersion(freely(giving(fmt.Sprint("offer", i), b)))})
+		pieces = takeOff(pieces, b.Amounts[0].Minor(), b.Units.Max, b.Units.Pick)
+	}
+	want := make([]int64, len(cart.Lines))
+	for i, l := range cart.Lines {
+		want[i] = l.Total.Minor()
+	}
+	for _, p := range pieces {
+		want[p.line] -= p.now
+	}
+	q, err := coupon.Decide(cart, all, coupon.Facts{}, noon)
+	require.NoError(t, err)
+	require.Equal(t, want, off(q), "%v %v", cart.Lines, picks)
+}
+
+func centsOff(each, units int64, pick coupon.Pick) coupon.AmountOffEach {
+	return coupon.AmountOffEach{Amounts: coupon.Amounts{ledger.Minor(each, euro)}, Units: someUnits(units, pick)}
+}
+
+// Which unit is the cheapest, or the dearest, is decided to the fraction of a coin; of equal
+// ones the first counts.
+func TestUnitsAreComparedToTheFractionOfACoin(t *testing.T) {
+	for _, pick := range []coupon.Pick{coupon.Cheapest, coupon.Dearest, coupon.CartOrder} {
+		for quantities := range 25 {
+			for totals := range 100 {
+				a := total(1+int64(quantities)/5, "0.00")
+				b := total(1+int64(quantities)%5, "0.00")
+				a.Total, b.Total = ledger.Minor(20+int64(totals)/10, euro), ledger.Minor(20+int64(totals)%10, euro)
+				requirePicked(t, cartOf(a, b), []coupon.AmountOffEach{centsOff(1, 1, pick)})
+			}
+		}
+	}
+}
+
+// Offers that count some units of many lines count those that they say, on what the offers
+// before left of each.
+func TestOffersCountTheUnitsTheySay(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var cart []coupon.Line
+		for range rapid.IntRange(1, 9).Draw(t, "lines") {
+			line := total(rapid.Int64Range(1, 5).Draw(t, "quantity"), "0.00")
+			line.Total = drawMoney(t, "total", 100, 130)
+			cart = append(cart, line)
+		}
+		var picks []coupon.AmountOffEach
+		for range rapid.IntRange(1, 4).Draw(t, "offers") {
+			picks = append(picks, centsOff(rapid.Int64Range(1, 5).Draw(t, "each"), rapid.Int64Range(1, 20).Draw(t, "units"), coupon.Pick(rapid.IntRange(0, 2).Draw(t, "pick"))))
+		}
+		requirePicked(t, cartOf(cart...), picks)
+	})
+}
