@@ -198,7 +198,7 @@ func (d *decision) add(candidates []Candidate) {
 // sort brings the entries in order, and lets each count once.
 func (d *decision) sort() {
 	for i := 1; i < len(d.entries); i++ {
-		if before, e := d.entries[i-1], d.entries[i]; before.compareTwins(e) >= 0 || before.Version == nil || e.twin(before) {
+		if before, e := d.entries[i-1], d.entries[i]; before.compareTwins(e) > 0 || e.twin(before) {
 			slices.SortStableFunc(d.entries, (*entry).compareTwins)
 			d.entries = slices.CompactFunc(d.entries, d.repeats)
 			return

@@ -81,3 +81,16 @@ func TestPlainOffersThatDoNotApply(t *testing.T) {
 		})
 	}
 }
+
+// A seller keeps its lines out of a plain offer, whatever promotions of the shop's there are.
+func TestPlainOffersAreKeptOutBesidePromotions(t *testing.T) {
+	o := automatic(freely(percentOff("offer", "10")))
+	o.Scope.In, o.ShopPromotions = products("tea"), coupon.AllowPromoted
+	cart := cartOf(item("10.00", 1), item("10.00", 1))
+	cart.Lines[0].Seller, cart.Promotions = "zeta", []string{"3 for 2"}
+	facts := coupon.Facts{Exclusions: []coupon.Exclusion{{ID: "1", Seller: "zeta"}}}
+	q, err := coupon.NewCatalog(mustVersion(o)).Decide(cart, nil, facts, noon)
+	require.NoError(t, err)
+	assert.Equal(t, []int64{0, 100}, off(q))
+	assert.Equal(t, coupon.ReasonSeller, q.Lines()[0].LeftOut[0].Reason)
+}
