@@ -94,3 +94,18 @@ func TestPlainOffersAreKeptOutBesidePromotions(t *testing.T) {
 	assert.Equal(t, []int64{0, 100}, off(q))
 	assert.Equal(t, coupon.ReasonSeller, q.Lines()[0].LeftOut[0].Reason)
 }
+
+// A line that has a name twice is counted once.
+func TestALineThatHasANameTwice(t *testing.T) {
+	o := automatic(freely(percentOff("offer", "10")))
+	o.Scope.In.Tags = []string{"green"}
+	both := changed(o, func(o *coupon.Offer) { o.ID, o.Scope.In.Tags = "two-names", []string{"green", "blue"} })
+	cart := cartOf(item("10.00", 1), item("20.00", 1), item("40.00", 1))
+	cart.Lines[1].Tags, cart.Lines[2].Tags = []string{"green", "green", "blue", "blue"}, []string{"blue", "green"}
+	for _, offer := range offers(o, both) {
+		q, err := coupon.NewCatalog(mustVersion(offer)).Decide(cart, nil, coupon.Facts{}, noon)
+		require.NoError(t, err)
+		assert.Equal(t, []int64{0, 200, 400}, off(q), offer.ID)
+		assert.Equal(t, []int64{0, 200, 400}, off(decide(t, cart, offer)), offer.ID)
+	}
+}
