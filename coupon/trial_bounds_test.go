@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/vouch-go/vouch/coupon"
 )
@@ -47,6 +48,38 @@ func TestTrialsAskForBoundedWork(t *testing.T) {
 			} else {
 				assert.NotSubset(t, []string{"offers", "coupons", "predicates", "codes", "exclusions"}, found[:1])
 			}
+		})
+	}
+}
+
+// Figures of what was used are read up to their bounds, and what is at a bound is no fault.
+func TestTrialsReadFiguresUpToTheirBounds(t *testing.T) {
+	held := func(members string) string {
+		return trialWith(`,"coupons":[{"id":"c","offer":"five","holder":"jane",` + members + `}]`)
+	}
+	for name, c := range map[string]struct {
+		document string
+		path     string // of a fault; "": none
+	}{
+		"as many uses as there may be":     {held(`"uses":1000000`), ""},
+		"a use more":                       {held(`"uses":1000001`), "coupons[0].uses"},
+		"as much used as there may be":     {held(`"used":999,"reserved":["2026-11-20T12:15:00Z"]`), ""},
+		"one more that is used":            {held(`"used":1000,"reserved":["2026-11-20T12:15:00Z"]`), "coupons[0].used"},
+		"used for nothing":                 {trialWith(`,"used":{"five":[{"per":"customer","uses":0}]}`), ""},
+		"used below nothing":               {trialWith(`,"used":{"five":[{"per":"customer","uses":-1}]}`), `used["five"][0]`},
+		"used of a coupon nobody holds":    {trialWith(`,"coupons":[{"id":"c","offer":"five"}],"used":{"five":[{"per":"coupon","coupon":"c","uses":1}]}`), ""},
+		"used of a coupon somebody holds":  {trialWith(`,"coupons":[{"id":"c","offer":"five","holder":"jane"}],"used":{"five":[{"per":"coupon","coupon":"c","uses":1}]}`), `used["five"][0].coupon`},
+		"a price that is none":             {strings.Replace(trialWith(``), `"20.00"`, `"2O.00"`, 1), "cart.lines[0].unit_price"},
+		"a price below the smallest coin":  {strings.Replace(trialWith(``), `"20.00"`, `"20.001"`, 1), "cart.lines[0].total"},
+		"the same price in another notion": {strings.Replace(trialWith(``), `"20.00"`, `"20.000"`, 1), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := coupon.ParseTrial([]byte(c.document))
+			if c.path == "" {
+				require.NoError(t, err)
+				return
+			}
+			assert.Equal(t, []string{c.path}, paths(t, err))
 		})
 	}
 }

@@ -287,10 +287,8 @@ func (p *trialParser) line(path string, d *lineDocument) Line {
 		Total: p.money(path+".total", d.Total), Floor: p.money(path+".floor", d.Floor),
 		OnSale: d.OnSale, Promotions: d.Promotions,
 	}
-	if price, err := ledger.ParseMoney(d.UnitPrice, p.trial.Cart.Currency); errors.Is(err, ledger.ErrPrecision) && unitPrice.MatchString(d.UnitPrice) {
+	if _, err := ledger.ParseMoney(d.UnitPrice, p.trial.Cart.Currency); errors.Is(err, ledger.ErrPrecision) && unitPrice.MatchString(d.UnitPrice) {
 		p.finePrice(path, d, &l)
-	} else if err == nil {
-		l.UnitPrice = price
 	} else {
 		l.UnitPrice = p.money(path+".unit_price", d.UnitPrice)
 	}
