@@ -9,6 +9,8 @@ import (
 	"maps"
 	"reflect"
 	"strings"
+
+	"github.com/vouch-go/vouch/internal/jsonscan"
 )
 
 // Codec reads and writes the bodies of one kind as values of T, so that two
@@ -89,8 +91,40 @@ func addMembers(t reflect.Type, names map[string]struct{}) {
 	}
 }
 
-// Decode reads a document. It fails with ErrNewer or ErrCorrupt.
+// memberReader is a T that reads the members it knows itself, without reflection, where
+// they are written in the plain way; it is false for all else.
+type memberReader interface {
+	ReadMember(name, value []byte) bool
+}
+
+// Decode reads a document. It fails with ErrNewer or ErrCorrupt. Where *T has a method
+// ReadMember(name, value []byte) bool, that reads what is written as the codec writes it
+// in a fraction of the time; where it is false, encoding/json reads the document.
 func (c *Codec[T]) Decode(doc Doc) (Record[T], error) {
+	if record, ok := c.decodePlain(doc); ok {
+		return record, nil
+	}
+	return c.decodeAny(doc)
+}
+
+// decodePlain reads a document of this format that has no other members than T knows.
+func (c *Codec[T]) decodePlain(doc Doc) (record Record[T], ok bool) {
+	reader, reads := any(&record.Value).(memberReader)
+	if !reads {
+		return record, false
+	}
+	record.Key, record.Version = doc.Key, doc.Version
+	format := 0
+	ok = jsonscan.Members(doc.Body, func(name, value []byte) bool {
+		if string(name) == "format" {
+			return jsonscan.Int(value, &format)
+		}
+		return reader.ReadMember(name, value)
+	})
+	return record, ok && format >= 1 && format <= c.format
+}
+
+func (c *Codec[T]) decodeAny(doc Doc) (Record[T], error) {
 	record := Record[T]{Key: doc.Key, Version: doc.Version}
 	format := 0
 	whole := members(doc.Body, func(name string, value []byte) {
@@ -133,7 +167,7 @@ func members(body []byte, visit func(name string, value []byte)) bool {
 		return true
 	}
 	for {
-		end := valueEnd(rest)
+		end := jsonscan.End(rest)
 		if end < 2 || rest[0] != '"' {
 			return false
 		}
@@ -145,7 +179,7 @@ func members(body []byte, visit func(name string, value []byte)) bool {
 			return false
 		}
 		rest = bytes.TrimLeft(rest[1:], space)
-		if end = valueEnd(rest); end < 1 {
+		if end = jsonscan.End(rest); end < 1 {
 			return false
 		}
 		visit(name, rest[:end])
@@ -160,36 +194,6 @@ func members(body []byte, visit func(name string, value []byte)) bool {
 }
 
 const space = " \t\r\n"
-
-// valueEnd is where the JSON value at the beginning of a text ends; 0 when it does
-// not.
-func valueEnd(text []byte) int {
-	depth, quoted := 0, false
-	for i := 0; i < len(text); i++ {
-		switch b := text[i]; {
-		case quoted && b == '\\':
-			i++
-		case b == '"':
-			quoted = !quoted
-			if !quoted && depth == 0 {
-				return i + 1
-			}
-		case quoted:
-		case b == '{' || b == '[':
-			depth++
-		case b == '}' || b == ']':
-			if depth == 0 {
-				return i
-			}
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		case depth == 0 && (b == ',' || strings.IndexByte(space, b) >= 0):
-			return i
-		}
-	}
-	return 0
-}
 
 // Put writes the record: a new document when its version is 0, otherwise a
 // change of the version read. It stands in the given lists and wants attention
