@@ -168,15 +168,18 @@ func (s *Store) replace(k storage.Key, doc storage.Doc) {
 	} else {
 		s.docs[k] = doc
 	}
-	if doc.Version > 1 && doc.Due == before.Due && slices.Equal(doc.Lists, before.Lists) {
-		return
-	}
 	for name, p := range standings(before) {
+		if stands(doc, name, p) {
+			continue
+		}
 		if s.orders[name].remove(p); len(s.orders[name].runs) == 0 {
 			delete(s.orders, name)
 		}
 	}
 	for name, p := range standings(doc) {
+		if stands(before, name, p) {
+			continue
+		}
 		if s.orders[name] == nil {
 			s.orders[name] = new(order)
 		}

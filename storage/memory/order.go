@@ -127,6 +127,20 @@ func standings(doc storage.Doc) iter.Seq2[orderName, position] {
 	}
 }
 
+// stands says that a document stands in a listing at a position that is its own, or was
+// before it changed.
+func stands(doc storage.Doc, name orderName, p position) bool {
+	switch {
+	case doc.Version == 0:
+		return false
+	case name.due:
+		return doc.Due == p.place
+	case name.list == "":
+		return true
+	}
+	return slices.Contains(doc.Lists, storage.Listing{List: name.list, Place: p.place})
+}
+
 // bounds gives the positions a query asks for, from low to before high. No id
 // is as great as "\xff", and none lies between an id and the same with a NUL
 // behind it: ids are UTF-8 without NUL.
