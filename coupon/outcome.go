@@ -63,6 +63,18 @@ func (r *room) take(n int) []decided {
 	return all
 }
 
+// same says that two outcomes came about in the same way, and so are alike in all that
+// lines and deliveries show; if not, they may still be alike.
+func (o *outcome) same(other *outcome) bool {
+	return slices.Equal(o.parts, other.parts) && slices.Equal(o.cuts, other.cuts) && slices.Equal(o.less, other.less) &&
+		slices.EqualFunc(o.lines, other.lines, func(a, b Line) bool { return a.ID == b.ID }) &&
+		slices.EqualFunc(o.shipping, other.shipping, func(a, b Shipping) bool { return a.ID == b.ID && a.Price == b.Price }) &&
+		slices.EqualFunc(o.applied, other.applied, func(a, b decided) bool {
+			return a.Version == b.Version && a.amount == b.amount && (a.Coupon == nil) == (b.Coupon == nil) &&
+				(a.Coupon == nil || a.Coupon.ID == b.Coupon.ID)
+		})
+}
+
 // decided is a candidate that applies, or is refused: because its lines cost too little,
 // or as the refusal says.
 type decided struct {

@@ -3,11 +3,11 @@ package coupon
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"slices"
 	"time"
 
 	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/storage"
 )
 
 // Choice is what a shopper wants applied. The order of codes and coupons has no
@@ -179,34 +179,31 @@ func (q *Quote) Missing() *Refusal {
 // Fingerprint identifies what was asked and what came out: the cart, the offer
 // versions and coupons that apply, and the amounts. It does not cover the
 // instant, the candidates that lost, nor any sentence.
-func (q *Quote) Fingerprint() string {
-	type line struct {
-		ID    string
-		Total int64
-		Off   []Off
+func (q *Quote) Fingerprint() string { return q.fingerprint(q.Lines()) }
+
+func (q *Quote) fingerprint(lines []QuoteLine) string {
+	short := make([]pricedLine, len(lines))
+	for i, l := range lines {
+		short[i] = pricedLine{l.ID, l.Total.Minor(), l.Off}
 	}
-	all := q.Lines()
-	lines := make([]line, len(all))
-	for i, l := range all {
-		lines[i] = line{l.ID, l.Total.Minor(), l.Off}
-	}
-	body, err := json.Marshal(struct {
-		Cart       Cart
-		Applied    []Applied
-		Lines      []line
-		Deliveries []QuoteDelivery
-		Tender     []Tender `json:",omitempty"`
-	}{q.Cart, q.Applied(), lines, q.Deliveries(), q.Tender})
-	if err != nil { // a cart of invalid money, which never comes out of a quote
+	of := priced{q.Cart, q.Applied(), short, q.Deliveries(), q.Tender}
+	w := storage.JSONWriter{Text: make([]byte, 0, 2048)}
+	w.Open("", '{')
+	of.WriteMembers(&w)
+	w.Close('}')
+	if w.Err() != nil { // a cart of invalid money, which never comes out of a quote
 		return ""
 	}
-	sum := sha256.Sum256(body)
+	sum := sha256.Sum256(w.Text)
 	return hex.EncodeToString(sum[:])
 }
 
 // sameAmounts says that two quotes come out alike: the same offers and coupons,
 // and the same amounts on every line and delivery.
 func (q *Quote) sameAmounts(other *Quote) bool {
+	if q.outcome.same(&other.outcome) {
+		return q.Total == other.Total
+	}
 	return slices.Equal(q.Applied(), other.Applied()) && q.Total == other.Total &&
 		slices.EqualFunc(q.Lines(), other.Lines(), func(a, b QuoteLine) bool {
 			return a.ID == b.ID && a.Total == b.Total && slices.Equal(a.Off, b.Off)

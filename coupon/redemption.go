@@ -232,12 +232,12 @@ func putRedemption(r storage.Record[redemptionBody]) (storage.Put, error) {
 
 // newRedemptionBody is what a quote becomes when it is reserved or redeemed.
 func newRedemptionBody(order string, q *Quote, at time.Time) redemptionBody {
+	lines := q.Lines()
 	b := redemptionBody{
-		Order: order, Customer: q.Cart.Customer.Key, Currency: q.Cart.Currency, Fingerprint: q.Fingerprint(),
+		Order: order, Customer: q.Cart.Customer.Key, Currency: q.Cart.Currency, Fingerprint: q.fingerprint(lines),
 		Subtotal: q.Subtotal.Minor(), Discount: q.Discount.Minor(), Shipping: q.Shipping.Minor(), Total: q.Total.Minor(),
 	}
 	payers := payers{offers: q.outcome.applied}
-	lines := q.Lines()
 	for i, l := range lines {
 		seller := q.Cart.Lines[i].Seller
 		line := lineBody{ID: l.ID, Product: q.Cart.Lines[i].Product, Seller: seller, Quantity: l.Quantity, Price: l.Price.Minor()}

@@ -227,6 +227,30 @@ type entryBody struct {
 	Parts     int               `json:"parts"`  // how many documents the entry has
 }
 
+// WriteMembers writes what encoding/json would.
+func (b *entryBody) WriteMembers(w *storage.JSONWriter) {
+	w.String("kind", b.Kind)
+	w.Int("at", b.At)
+	w.String("actor", b.Actor)
+	w.String("subject", b.Subject)
+	w.String("concerns", b.Concerns)
+	if b.Details == nil {
+		w.Null("details")
+	} else {
+		w.Value("details", b.Details)
+	}
+	storage.WriteObjects(w, "transfers", b.Transfers, func(w *storage.JSONWriter, t *transferBody) {
+		w.String("from", string(t.From))
+		w.String("to", string(t.To))
+		w.Int("minor", t.Minor)
+		WriteCurrency(w, "currency", t.Currency)
+	})
+	WriteClaims(w, "claims", b.Claims)
+	storage.WriteArray(w, "floors", b.Floors, func(w *storage.JSONWriter, n *int64) { w.Int("", *n) })
+	w.Int("part", int64(b.Part))
+	w.Int("parts", int64(b.Parts))
+}
+
 type transferBody struct {
 	From     Account  `json:"from"`
 	To       Account  `json:"to"`

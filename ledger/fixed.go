@@ -79,9 +79,12 @@ func digitsAhead(s string) int {
 
 // formatFixed writes a count of 10^-decimals with exactly that many decimals.
 func formatFixed(value int64, decimals int) string {
+	return string(appendFixed(make([]byte, 0, maxFixedText), value, decimals))
+}
+
+func appendFixed(out []byte, value int64, decimals int) []byte {
 	var buffer [maxFixedText]byte
 	text := strconv.AppendUint(buffer[:0], magnitude(value), 10)
-	out := make([]byte, 0, maxFixedText)
 	if value < 0 {
 		out = append(out, '-')
 	}
@@ -92,13 +95,13 @@ func formatFixed(value int64, decimals int) string {
 		out = append(out, '0')
 	}
 	if decimals == 0 {
-		return string(out)
+		return out
 	}
 	out = append(out, '.')
 	for range decimals - len(text) {
 		out = append(out, '0')
 	}
-	return string(append(out, text...))
+	return append(out, text...)
 }
 
 // fixedFromDecimal turns a decimal into a count of 10^-decimals. It fails with

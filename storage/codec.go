@@ -200,24 +200,47 @@ const space = " \t\r\n"
 // at due (unix microseconds, 0 never). It fails when the value cannot be
 // marshalled.
 func (c *Codec[T]) Put(r Record[T], due int64, lists ...Listing) (Put, error) {
-	value, err := json.Marshal(r.Value)
-	if err != nil {
-		return Put{}, fmt.Errorf("storage: cannot write %s: %w", r.Key, err)
-	}
-	body := bytes.NewBuffer(make([]byte, 0, len(value)+16))
-	fmt.Fprintf(body, `{"format":%d`, c.format)
-	if rest := bytes.TrimPrefix(value, []byte("{")); len(rest) > 1 {
-		body.WriteByte(',')
-		body.Write(rest[:len(rest)-1])
+	var w JSONWriter
+	if value, writes := any(&r.Value).(MemberWriter); writes {
+		w.Text = make([]byte, 0, bodyRoom)
+		c.begin(&w)
+		value.WriteMembers(&w)
+	} else {
+		members := w.membersOf(r.Value)
+		w.Text = make([]byte, 0, len(members)+16)
+		c.begin(&w)
+		w.members(members)
 	}
 	if len(r.unknown) > 0 {
-		extra, err := json.Marshal(r.unknown) // sorted by name: the same record gives the same bytes
-		if err != nil {
-			return Put{}, fmt.Errorf("storage: cannot write %s: %w", r.Key, err)
-		}
-		body.WriteByte(',')
-		body.Write(extra[1 : len(extra)-1])
+		w.members(w.membersOf(r.unknown)) // sorted by name: the same record gives the same bytes
 	}
-	body.WriteByte('}')
-	return Put{Key: r.Key, Version: r.Version, Lists: lists, Due: due, Body: body.Bytes()}, nil
+	w.Close('}')
+	if w.err != nil {
+		return Put{}, fmt.Errorf("storage: cannot write %s: %w", r.Key, w.err)
+	}
+	return Put{Key: r.Key, Version: r.Version, Lists: lists, Due: due, Body: w.Text}, nil
+}
+
+// bodyRoom is what most bodies that write themselves need.
+const bodyRoom = 1024
+
+func (c *Codec[T]) begin(w *JSONWriter) {
+	w.Open("", '{')
+	w.Int("format", int64(c.format))
+}
+
+// membersOf are those of a value that encoding/json writes as an object.
+func (w *JSONWriter) membersOf(object any) []byte {
+	text, err := json.Marshal(object)
+	if w.err = cmp.Or(w.err, err); err != nil {
+		return nil
+	}
+	return bytes.TrimSuffix(bytes.TrimPrefix(text, []byte("{")), []byte("}"))
+}
+
+func (w *JSONWriter) members(text []byte) {
+	if len(text) > 0 {
+		w.Begin("")
+		w.Text = append(w.Text, text...)
+	}
 }

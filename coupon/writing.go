@@ -1,0 +1,199 @@
+package coupon
+
+import (
+	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/storage"
+)
+
+// WriteMembers writes what encoding/json would. What most orders have is written
+// here; the rest is left to it.
+func (b *redemptionBody) WriteMembers(w *storage.JSONWriter) {
+	w.String("order", b.Order)
+	w.String("state", string(b.State))
+	w.String("customer", b.Customer)
+	ledger.WriteCurrency(w, "currency", b.Currency)
+	w.Int("at", b.At)
+	w.Int("until", b.Until)
+	w.Int("confirmed", b.Confirmed)
+	w.Int("ended", b.Ended)
+	w.String("fingerprint", b.Fingerprint)
+	w.Int("subtotal", b.Subtotal)
+	w.Int("discount", b.Discount)
+	w.Int("shipping", b.Shipping)
+	w.Int("total", b.Total)
+	w.Int("refunded", b.Refunded)
+	storage.WriteObjects(w, "lines", b.Lines, writeLine)
+	storage.WriteObjects(w, "deliveries", b.Deliveries, writeDelivery)
+	storage.WriteObjects(w, "applied", b.Applied, writeApplied)
+	ledger.WriteClaims(w, "claims", b.Claims)
+	storage.WriteStrings(w, "payers", b.Payers)
+	writeSeldom(w, "gifts", b.Gifts)
+	writeSeldom(w, "refunds", b.Refunds)
+	writeSeldom(w, "tender", b.Tender)
+	w.Bool("settled", b.Settled)
+	storage.WriteStrings(w, "holds", b.Holds)
+}
+
+// writeSeldom writes a list that most orders do not have.
+func writeSeldom[T any](w *storage.JSONWriter, name string, all []T) {
+	if all == nil {
+		w.Null(name)
+		return
+	}
+	w.Value(name, all)
+}
+
+func writeLine(w *storage.JSONWriter, l *lineBody) {
+	w.String("id", l.ID)
+	w.String("product", l.Product)
+	w.StringUnlessEmpty("seller", l.Seller)
+	w.Int("quantity", l.Quantity)
+	w.Int("price", l.Price)
+	storage.WriteObjects(w, "parts", l.Parts, func(w *storage.JSONWriter, p *partBody) {
+		w.Int("units", p.Units)
+		w.Int("price", p.Price)
+		writeOff(w, p.Off)
+		w.IntUnlessZero("returned", p.Returned)
+	})
+}
+
+func writeDelivery(w *storage.JSONWriter, d *deliveryBody) {
+	w.String("id", d.ID)
+	w.StringUnlessEmpty("seller", d.Seller)
+	w.Int("price", d.Price)
+	writeOff(w, d.Off)
+	w.TrueOnly("returned", d.Returned)
+}
+
+func writeOff(w *storage.JSONWriter, all []offBody) {
+	if len(all) == 0 {
+		return
+	}
+	storage.WriteObjects(w, "off", all, func(w *storage.JSONWriter, o *offBody) {
+		w.Int("applied", int64(o.Applied))
+		w.IntUnlessZero("payer", int64(o.Payer))
+		w.Int("amount", o.Amount)
+	})
+}
+
+func writeApplied(w *storage.JSONWriter, a *appliedBody) {
+	w.String("offer", a.Offer)
+	w.Int("version", int64(a.Version))
+	w.String("name", a.Name)
+	w.StringUnlessEmpty("coupon", a.Coupon)
+	w.TrueOnly("held", a.Held)
+	w.Int("amount", a.Amount)
+	if len(a.Taken) > 0 {
+		ledger.WriteClaims(w, "taken", a.Taken)
+	}
+	if a.Restore != 0 {
+		w.Value("restore", a.Restore)
+	}
+	w.IntUnlessZero("expires", a.Expires)
+	if a.Below != 0 {
+		w.Value("below", a.Below)
+	}
+	if a.Override != nil {
+		w.Value("override", a.Override)
+	}
+	w.IntUnlessZero("clawed", a.Clawed)
+	w.IntUnlessZero("minimum", a.Minimum)
+	w.IntUnlessZero("minimum_after", a.After)
+	if len(a.Lines) > 0 {
+		writeInts(w, "lines", a.Lines)
+	}
+	if len(a.Others) > 0 {
+		w.Value("minimum_of", a.Others)
+	}
+}
+
+func writeInts(w *storage.JSONWriter, name string, all []int) {
+	storage.WriteArray(w, name, all, func(w *storage.JSONWriter, n *int) { w.Int("", int64(*n)) })
+}
+
+// priced is what a quote's fingerprint is of.
+type priced struct {
+	Cart       Cart
+	Applied    []Applied
+	Lines      []pricedLine
+	Deliveries []QuoteDelivery
+	Tender     []Tender `json:",omitempty"`
+}
+
+type pricedLine struct {
+	ID    string
+	Total int64
+	Off   []Off
+}
+
+// WriteMembers writes what encoding/json would.
+func (a *priced) WriteMembers(w *storage.JSONWriter) {
+	w.Open("Cart", '{')
+	writeCart(w, &a.Cart)
+	w.Close('}')
+	storage.WriteObjects(w, "Applied", a.Applied, func(w *storage.JSONWriter, a *Applied) {
+		w.String("Offer", a.Offer)
+		w.Int("Version", int64(a.Version))
+		w.String("Name", a.Name)
+		w.String("Coupon", a.Coupon)
+		ledger.WriteMoney(w, "Amount", a.Amount)
+	})
+	storage.WriteObjects(w, "Lines", a.Lines, func(w *storage.JSONWriter, l *pricedLine) {
+		w.String("ID", l.ID)
+		w.Int("Total", l.Total)
+		writePricedOff(w, l.Off)
+	})
+	storage.WriteObjects(w, "Deliveries", a.Deliveries, func(w *storage.JSONWriter, d *QuoteDelivery) {
+		w.String("ID", d.ID)
+		ledger.WriteMoney(w, "Price", d.Price)
+		writePricedOff(w, d.Off)
+		ledger.WriteMoney(w, "Total", d.Total)
+	})
+	if len(a.Tender) > 0 {
+		w.Value("Tender", a.Tender)
+	}
+}
+
+func writePricedOff(w *storage.JSONWriter, all []Off) {
+	storage.WriteObjects(w, "Off", all, func(w *storage.JSONWriter, o *Off) {
+		w.Int("Applied", int64(o.Applied))
+		ledger.WriteMoney(w, "Amount", o.Amount)
+	})
+}
+
+func writeCart(w *storage.JSONWriter, c *Cart) {
+	ledger.WriteCurrency(w, "Currency", c.Currency)
+	storage.WriteObjects(w, "Lines", c.Lines, func(w *storage.JSONWriter, l *Line) {
+		w.String("ID", l.ID)
+		w.String("Product", l.Product)
+		w.String("Seller", l.Seller)
+		storage.WriteStrings(w, "Categories", l.Categories)
+		storage.WriteStrings(w, "Tags", l.Tags)
+		w.Int("Quantity", l.Quantity)
+		ledger.WriteMoney(w, "UnitPrice", l.UnitPrice)
+		ledger.WriteMoney(w, "Total", l.Total)
+		ledger.WriteMoney(w, "Floor", l.Floor)
+		w.Bool("OnSale", l.OnSale)
+		storage.WriteStrings(w, "Promotions", l.Promotions)
+	})
+	storage.WriteObjects(w, "Shipping", c.Shipping, func(w *storage.JSONWriter, s *Shipping) {
+		w.String("ID", s.ID)
+		w.String("Seller", s.Seller)
+		ledger.WriteMoney(w, "Price", s.Price)
+	})
+	w.Open("Customer", '{')
+	w.String("Key", c.Customer.Key)
+	storage.WriteStrings(w, "Segments", c.Customer.Segments)
+	w.Int("Orders", c.Customer.Orders)
+	w.Close('}')
+	w.TrueOnly("Net", c.Net)
+	w.String("Country", c.Country)
+	w.String("Channel", c.Channel)
+	w.String("Payment", c.Payment)
+	if c.Attributes == nil {
+		w.Null("Attributes")
+	} else {
+		w.Value("Attributes", c.Attributes)
+	}
+	storage.WriteStrings(w, "Promotions", c.Promotions)
+}
