@@ -71,32 +71,38 @@ func TestPruneDeletesWhatMayBeDiscarded(t *testing.T) {
 
 func TestReadsSeeABatchWhollyOrNotAtAll(t *testing.T) {
 	store := memory.New()
-	assert.Zero(t, tornReads(t, store, store.Apply))
+	assert.Zero(t, tornReads(t, store, func(ctx context.Context, b storage.Batch, _ func()) error { return store.Apply(ctx, b) }))
 
 	twin := memory.New()
-	assert.NotZero(t, tornReads(t, twin, func(ctx context.Context, b storage.Batch) error {
+	assert.NotZero(t, tornReads(t, twin, func(ctx context.Context, b storage.Batch, untilRead func()) error {
 		for _, add := range b.Adds {
 			if err := twin.Apply(ctx, storage.Batch{Adds: []storage.Add{add}}); err != nil {
 				return err
 			}
-			runtime.Gosched()
+			untilRead()
 		}
 		return nil
 	}))
 }
 
-// tornReads moves an amount between two counters back and forth, reads them all
-// the while, and counts the sums that are not 0.
-func tornReads(t *testing.T, store storage.Store, apply func(context.Context, storage.Batch) error) int {
+// tornReads moves an amount between two counters back and forth, and counts the reads that see another.
+// What applies may wait until somebody has read what is there.
+func tornReads(t *testing.T, store storage.Store, apply func(_ context.Context, _ storage.Batch, untilRead func()) error) int {
 	ctx, done := context.Background(), make(chan struct{})
+	var reads atomic.Int64
+	untilRead := func() {
+		for two := reads.Load() + 2; reads.Load() < two; { // the first may have begun before
+			runtime.Gosched()
+		}
+	}
 	go func() {
 		defer close(done)
-		for i := range 2000 {
+		for i := range 500 {
 			delta := int64(1 - i%2*2)
 			assert.NoError(t, apply(ctx, storage.Batch{Adds: []storage.Add{
 				{Counter: "a", Delta: delta, Min: -1, Max: 1}, {Counter: "b", Delta: -delta, Min: -1, Max: 1},
-			}}))
-			runtime.Gosched()
+			}}, untilRead))
+			untilRead()
 		}
 	}()
 	for torn := 0; ; runtime.Gosched() {
@@ -105,6 +111,7 @@ func tornReads(t *testing.T, store storage.Store, apply func(context.Context, st
 		if values["a"]+values["b"] != 0 {
 			torn++
 		}
+		reads.Add(1)
 		select {
 		case <-done:
 			return torn

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"encoding/json"
 	"math"
 	"testing"
 
@@ -42,6 +43,11 @@ func TestListsSurvivePacking(t *testing.T) {
 		}
 		packed, err := pack(lists)
 		require.NoError(t, err)
+		if len(places) > 0 {
+			object, err := json.Marshal(places)
+			require.NoError(t, err)
+			require.Equal(t, string(object), packed)
+		}
 		back, err := unpack(packed)
 		require.NoError(t, err)
 		require.ElementsMatch(t, lists, back)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
+	"strconv"
 
 	"github.com/vouch-go/vouch/storage"
 )
@@ -15,13 +16,20 @@ func pack(lists []storage.Listing) (string, error) {
 	if len(lists) == 0 {
 		return "", nil
 	}
-	places := make(map[string]int64, len(lists))
-	for _, l := range lists {
-		places[l.List] = l.Place
+	if !slices.IsSortedFunc(lists, byList) {
+		lists = slices.SortedFunc(slices.Values(lists), byList)
 	}
-	packed, err := json.Marshal(places)
-	return string(packed), err
+	var w storage.JSONWriter
+	w.Open("", '{')
+	for _, l := range lists {
+		w.String("", l.List)
+		w.Text = strconv.AppendInt(append(w.Text, ':'), l.Place, 10)
+	}
+	w.Close('}')
+	return string(w.Text), w.Err()
 }
+
+func byList(a, b storage.Listing) int { return cmp.Compare(a.List, b.List) }
 
 // unpack gives the lists ordered by name.
 func unpack(packed string) ([]storage.Listing, error) {
