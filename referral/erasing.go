@@ -21,8 +21,9 @@ type Erasure struct {
 // Erase forgets who a person is. Nothing leads from their account, e-mail address or
 // anything else to their subject any more; what is left of those is a keyed hash that
 // says "no new customer" for [Options].Tombstone. Their coupons are taken back, their
-// links lead to nobody, and what they were promised as somebody's friend is canceled.
-// The books stay, and so does what a referrer has earned. Asked again it changes
+// links lead to nobody; what they were promised as somebody's friend is canceled, and so
+// is what they would still earn as a referrer, when it comes up. The books stay, and so
+// does what the referrer of an erased friend has earned. Asked again it changes
 // nothing; where it stops half-way, [Service.SweepPeople] takes the other coupons back.
 // It fails with [ErrNoPerson] and a [*Faults].
 func (s *Service) Erase(ctx context.Context, account, actor, reason string, now time.Time) (Erasure, error) {
@@ -110,7 +111,7 @@ func (s *Service) planErase(ctx context.Context, account, actor, reason string, 
 		return none, err
 	}
 	entry, err := ledger.Entry{
-		ID: "erased/" + id, Kind: "erased", At: now, Actor: actor, Subject: id, Details: map[string]string{"reason": reason},
+		ID: erasedEntry(id), Kind: "erased", At: now, Actor: actor, Subject: id, Details: map[string]string{"reason": reason},
 	}.Batch()
 	if err != nil {
 		return none, err
@@ -125,6 +126,8 @@ func (s *Service) planErase(ctx context.Context, account, actor, reason string, 
 	joined, err := storage.Join(batch, entry, friend)
 	return storage.Plan[string]{Batch: joined, Answer: id}, err
 }
+
+func erasedEntry(subject string) string { return "erased/" + subject }
 
 // forget takes a subject out of the documents of its identifiers, and changes those
 // further.

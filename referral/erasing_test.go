@@ -216,3 +216,16 @@ func TestExport(t *testing.T) {
 	require.NotEmpty(t, friends.Rewards)
 	require.ErrorIs(t, second(s.Export(ctx, "nobody", noon)), referral.ErrNoPerson)
 }
+
+// Whoever was erased is granted nothing any more, also as a referrer: nobody could use it.
+func TestErasedReferrersEarnNothing(t *testing.T) {
+	s, jane, mia := peopled(t, held(1))
+	ida := s.subject(referral.Person{Account: "ida"})
+	s.bind(jane.ID, ida.ID, noon)
+	s.pay(mia.ID, noon)
+	_, err := s.Erase(ctx, "account 1", "staff", "", noon.Add(time.Minute))
+	require.NoError(t, err)
+	s.settle(noon.Add(day))
+	require.Equal(t, referral.RewardCanceled, s.brings(mia.ID).State)
+	require.Zero(t, s.wallet(jane.ID))
+}

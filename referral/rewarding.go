@@ -313,13 +313,21 @@ func (w *work) stopped(ctx context.Context, r *storage.Record[rewardBody]) (bool
 	if member.Version > 0 { // a ban must not come in between
 		w.batches = append(w.batches, storage.Batch{Checks: []storage.Check{{Key: member.Key, Version: member.Version}}})
 	}
+	erases := r.Value.Side == Referee && erased(facts)
+	if len(w.people) > 0 {
+		subject, err := one(ctx, w.snapshot, subjects, subjectKey(r.Value.Customer))
+		if err != nil {
+			return true, err
+		}
+		erases = erases || subject.Value.Erased > 0
+	}
 	switch {
 	case w.head.Killed:
 		w.cancelOne(r, "the program was stopped for good")
 	case member.Value.Banned:
 		w.withhold(r, "the customer is banned: "+member.Value.BanReason)
-	case r.Value.Side == Referee && erased(facts):
-		w.cancelOne(r, "the friend's data was erased")
+	case erases:
+		w.cancelOne(r, "the customer's data was erased")
 	case w.head.Paused:
 		w.wait(r, "the program is paused")
 	case v.open:
