@@ -13,13 +13,17 @@ import (
 const (
 	FoundReward ledger.Finding = "reward"   // a reward and its referral or coupons disagree
 	FoundForest ledger.Finding = "referral" // a friend was bound to somebody not known before
+	FoundCase   ledger.Finding = "case"     // a case and its referral disagree
+	FoundPerson ledger.Finding = "person"   // what is known of somebody disagrees with itself, or with the book
 )
 
 // Audit checks everything that vouch keeps against itself: what [coupon.Audit]
 // checks, with the caps of referrals; that every reward belongs to a referral and
 // is in a state that the referral's allows; that a granted reward's coupons exist;
-// and that every friend was bound to a customer known before. On a quiet store its
-// report is exact. While others write, what looks wrong is read again until it stands
+// that every friend was bound to a customer known before; that cases and referrals agree
+// on what was reviewed; that what people are known by leads to them and back; that bans,
+// merges, erasures and refusals are as the book says; and that nobody counts as invited
+// but by the sends there are. On a quiet store its report is exact. While others write, what looks wrong is read again until it stands
 // still.
 //
 // Audit takes no counter for discarded; when old ones are pruned, use [AuditAt].
@@ -35,15 +39,27 @@ func AuditAt(ctx context.Context, store storage.Store, pruned time.Time) (ledger
 		return report, err
 	}
 	a := auditor{Service: New(store, coupon.New(store, coupon.Options{}), Options{}), report: &report}
-	if err := a.each(ctx, kindReferral, a.referral); err != nil {
+	if a.programs, err = a.programsOf(ctx, new(memberBody)); err != nil {
 		return report, err
 	}
-	return report, a.each(ctx, kindReward, a.reward)
+	for _, check := range []struct {
+		kind string
+		of   func(context.Context, storage.Doc) (*ledger.Discrepancy, error)
+	}{
+		{kindReferral, a.referral}, {kindReward, a.reward}, {kindCase, a.review}, {kindMember, a.member},
+		{kindSubject, a.subject}, {kindPerson, a.person}, {kindInvitation, a.invitation},
+	} {
+		if err := a.each(ctx, check.kind, check.of); err != nil {
+			return report, err
+		}
+	}
+	return report, a.invitedOnce(ctx)
 }
 
 type auditor struct {
 	*Service
-	report *ledger.AuditReport
+	programs []string
+	report   *ledger.AuditReport
 }
 
 // each checks all documents of a kind. What contradicts a document changes it in the
@@ -68,11 +84,15 @@ func (a *auditor) each(ctx context.Context, kind string, check func(context.Cont
 				if err != nil {
 					return err
 				}
-				if docs[doc.Key].Version == doc.Version {
+				again, there := docs[doc.Key]
+				if !there { // it was dropped
+					break
+				}
+				if again.Version == doc.Version {
 					a.report.Discrepancies = append(a.report.Discrepancies, *wrong)
 					break
 				}
-				doc = docs[doc.Key]
+				doc = again
 			}
 		}
 		if page.Next == "" {
@@ -114,7 +134,11 @@ func (a *auditor) referral(ctx context.Context, doc storage.Doc) (*ledger.Discre
 	case registered == nil || !registered.Bound || registered.Program != b.Program || registered.Referrer != b.Referrer:
 		return found(FoundForest, doc.Key, "the friend's registration says otherwise")
 	}
-	return nil, nil
+	missing, err := a.reviewed(ctx, b)
+	if err == nil && missing != "" {
+		return found(FoundCase, doc.Key, "is to be reviewed, and has no case: "+missing)
+	}
+	return nil, err
 }
 
 func (a *auditor) reward(ctx context.Context, doc storage.Doc) (*ledger.Discrepancy, error) {

@@ -57,7 +57,7 @@ func (s *Service) setBanned(ctx context.Context, customer string, banned bool, a
 			return none, err
 		}
 		booked, err := ledger.Entry{
-			ID: fmt.Sprintf("%s/%s/%d", kind, customer, member.Version+1), Kind: kind, At: now, Actor: actor, Subject: customer,
+			ID: banEntry(customer, member.Version+1, banned), Kind: kind, At: now, Actor: actor, Subject: customer,
 			Details: map[string]string{"reason": reason},
 		}.Batch()
 		if err != nil {
@@ -67,6 +67,13 @@ func (s *Service) setBanned(ctx context.Context, customer string, banned bool, a
 		return storage.Plan[struct{}]{Batch: batch}, err
 	})
 	return err
+}
+
+// banEntry is the id of the entry about a ban, or its end, by the version of the member
+// that says so.
+func banEntry(customer string, version int64, banned bool) string {
+	kind := map[bool]string{true: "banned", false: "unbanned"}[banned]
+	return fmt.Sprintf("%s/%s/%d", kind, customer, version)
 }
 
 // standing reads who would be credited: the one that an account was merged into, and

@@ -138,11 +138,16 @@ func (w *work) openCase(facts []string) (string, error) {
 	return w.newCase(strings.TrimPrefix(facts[0], checkFacts), body)
 }
 
+// caseID is the id of one of the referral's cases.
+func (b *referralBody) caseID(name string) string {
+	return b.Program + "/" + b.Friend + "/" + name
+}
+
 // newCase makes a case of the referral, under a name of its own there.
 func (w *work) newCase(name string, body caseBody) (string, error) {
 	b := &w.referral.Value
 	body.Program, body.Friend, body.Referrer, body.State, body.Opened = b.Program, b.Friend, b.Referrer, CaseOpen, micros(w.now)
-	id := fmt.Sprintf("%s/%s/%s", b.Program, b.Friend, name)
+	id := b.caseID(name)
 	put, err := putCase(storage.Record[caseBody]{Key: caseKey(id), Value: body})
 	w.batches = append(w.batches, storage.Batch{Puts: []storage.Put{put}})
 	return id, err

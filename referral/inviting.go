@@ -368,10 +368,23 @@ func (s *Service) RefuseInvitations(ctx context.Context, token string, now time.
 		}
 		person.Value.Refused = micros(now)
 		put, err := people.Put(person.Record, person.Value.Erased, person.lists...)
-		plan.Batch.Puts = []storage.Put{put}
+		if err == nil {
+			plan.Batch, err = refusal(person.Key, "", now, put)
+		}
 		return plan, err
 	})
 	return err
+}
+
+func refusedEntry(hash string) string { return "refused/" + hash }
+
+// refusal writes that somebody wants no invitations, and books it: so it is not lost.
+func refusal(person storage.Key, actor string, now time.Time, puts ...storage.Put) (storage.Batch, error) {
+	booked, err := ledger.Entry{ID: refusedEntry(person.ID), Kind: "refused", At: now, Actor: actor}.Batch()
+	if err != nil {
+		return storage.Batch{}, err
+	}
+	return storage.Join(storage.Batch{Puts: puts}, booked)
 }
 
 // SuppressAddress keeps an address from ever being invited, as somebody asked for by
@@ -396,7 +409,10 @@ func (s *Service) SuppressAddress(ctx context.Context, address, actor string, no
 			return plan, err
 		}
 		found[0].Value.Refused = micros(now)
-		plan.Batch.Puts, err = found[0].puts(s.people)
+		puts, err := found[0].puts(s.people)
+		if err == nil {
+			plan.Batch, err = refusal(found[0].places[0], actor, now, puts...)
+		}
 		return plan, err
 	})
 	return err

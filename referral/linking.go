@@ -71,7 +71,10 @@ type touchBody struct {
 	At       int64       `json:"at"`
 }
 
-const kindTouch = "touch"
+const (
+	kindMember = "member"
+	kindTouch  = "touch"
+)
 
 var (
 	members = storage.NewCodec[memberBody](1)
@@ -79,7 +82,7 @@ var (
 	touches = storage.NewCodec[touchBody](1)
 )
 
-func memberKey(customer string) storage.Key { return storage.Key{Kind: "member", ID: customer} }
+func memberKey(customer string) storage.Key { return storage.Key{Kind: kindMember, ID: customer} }
 func linkKey(code coupon.Code) storage.Key  { return storage.Key{Kind: "link", ID: string(code)} }
 
 // touchKey begins with the visitor's length: either part may have a '/', and no two

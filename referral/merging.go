@@ -96,12 +96,12 @@ func (s *Service) planMerge(ctx context.Context, from, into, actor, reason strin
 		}
 		batch.Puts = append(batch.Puts, put)
 	}
-	known, err := s.planMembers(ctx, answer, now)
+	known, err := s.planMembers(ctx, answer, actor, now)
 	if err != nil {
 		return none, err
 	}
 	entry, err := ledger.Entry{
-		ID: "merged/" + answer.From, Kind: "merged", At: now, Actor: actor, Subject: answer.From, Concerns: answer.Into,
+		ID: mergedEntry(answer.From), Kind: "merged", At: now, Actor: actor, Subject: answer.From, Concerns: answer.Into,
 		Details: map[string]string{"reason": reason},
 	}.Batch()
 	if err != nil {
@@ -116,10 +116,12 @@ func (s *Service) planMerge(ctx context.Context, from, into, actor, reason strin
 	return storage.Plan[Merged]{Batch: joined, Answer: answer}, err
 }
 
+func mergedEntry(subject string) string { return "merged/" + subject }
+
 // planMembers has the account that is left know as whose friend the other was brought,
 // and keeps it out where the other was banned. The other's member is written whatever
 // it says: so merging and registering it meet, whichever is first.
-func (s *Service) planMembers(ctx context.Context, m Merged, now time.Time) (storage.Batch, error) {
+func (s *Service) planMembers(ctx context.Context, m Merged, actor string, now time.Time) (storage.Batch, error) {
 	var batch storage.Batch
 	docs, err := s.get(ctx, memberKey(m.From), memberKey(m.Into))
 	if err != nil {
@@ -141,7 +143,8 @@ func (s *Service) planMembers(ctx context.Context, m Merged, now time.Time) (sto
 	}
 	from.Became = m.Into
 	changed := both[:1]
-	if bans := from.Banned && !into.Banned; bans || len(brought) > 0 {
+	bans := from.Banned && !into.Banned
+	if bans || len(brought) > 0 {
 		changed = both
 		into.Brought = append(slices.Clone(into.Brought), brought...)
 		if bans {
@@ -155,7 +158,17 @@ func (s *Service) planMembers(ctx context.Context, m Merged, now time.Time) (sto
 		}
 		batch.Puts = append(batch.Puts, put)
 	}
-	return batch, nil
+	if !bans {
+		return batch, nil
+	}
+	booked, err := ledger.Entry{
+		ID: banEntry(m.Into, both[1].Version+1, true), Kind: "banned", At: now, Actor: actor, Subject: m.Into, Concerns: m.From,
+		Details: map[string]string{"reason": into.BanReason},
+	}.Batch()
+	if err != nil {
+		return batch, err
+	}
+	return storage.Join(batch, booked)
 }
 
 // planSelfReferral opens a case where one of two merged subjects, or an account that was

@@ -397,6 +397,9 @@ func (w *work) debt(ctx context.Context, customer string) (*debtRecord, error) {
 	return w.debts[customer], nil
 }
 
+// debtCase begins the decision that opens a case about a debt.
+const debtCase = "a case is open about what is owed: "
+
 // owes notes what staff are to review, where the terms have them review debts.
 func (w *work) owes(r *storage.Record[rewardBody], what string) {
 	if w.terms.Debt == DebtReviewed {
@@ -413,7 +416,7 @@ func (w *work) reviewDebts() error {
 	id, err := w.newCase(fmt.Sprintf("debt/%d", w.referral.Version+1), caseBody{
 		Reasons: w.owing, Until: micros(w.now.Add(w.terms.Review.Within)), Otherwise: w.terms.Review.otherwise(),
 	})
-	w.decide("review", "a case is open about what is owed: "+id, "")
+	w.decide("review", debtCase+id, "")
 	return err
 }
 
