@@ -280,3 +280,18 @@ func decideRace(t *testing.T, store storage.Store) (done, allowed int, err error
 	err = allAtOnce(8, calls...)
 	return len(decided), 10, err
 }
+
+// A case whose deadline is over is settled once: what is confirmed is not due for ever.
+func TestLapsedCasesAreSettledOnce(t *testing.T) {
+	for _, otherwise := range []referral.Verdict{referral.Approve, referral.Deny} {
+		s := suspicious(t, memory.New(), otherwise, 1)
+		for range 2 {
+			s.settle(noon.Add(4 * day))
+		}
+		require.Zero(t, s.settle(noon.Add(5*day)).Done)
+		due, err := s.NextDeadline(ctx)
+		require.NoError(t, err)
+		require.Zero(t, due)
+		requireAudit(t, s.store)
+	}
+}

@@ -411,8 +411,8 @@ func (b *referralBody) next(terms *Program, ending ending, after int64) int64 {
 	return first
 }
 
-// due is when the referral wants attention; 0: never.
-func (b *referralBody) due(terms *Program, ending ending) int64 {
+// due is when the referral wants attention after it was advanced to an instant; 0: never.
+func (b *referralBody) due(terms *Program, ending ending, now time.Time) int64 {
 	if b.Retry > 0 {
 		return b.Retry
 	}
@@ -422,10 +422,11 @@ func (b *referralBody) due(terms *Program, ending ending) int64 {
 		}
 		return 0
 	}
-	if all := b.instants(terms, ending); len(all) > 0 {
-		return slices.Min(all)
+	later := slices.DeleteFunc(b.instants(terms, ending), func(at int64) bool { return at <= micros(now) })
+	if len(later) == 0 {
+		return 0
 	}
-	return 0
+	return slices.Min(later)
 }
 
 func (f *factBody) same(other *factBody) bool {

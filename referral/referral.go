@@ -218,9 +218,9 @@ func programList(program string) string { return "program/" + program }
 
 // putReferral writes a referral: in its referrer's list and its program's, and due
 // when something becomes of it by itself.
-func putReferral(r storage.Record[referralBody], terms *Program, ending ending) (storage.Put, error) {
+func putReferral(r storage.Record[referralBody], terms *Program, ending ending, now time.Time) (storage.Put, error) {
 	b := &r.Value
-	return referrals.Put(r, b.due(terms, ending),
+	return referrals.Put(r, b.due(terms, ending, now),
 		storage.Listing{List: referrerList(b.Program, cmp.Or(b.Earner, b.Referrer)), Place: b.Bound},
 		storage.Listing{List: programList(b.Program), Place: b.Bound})
 }

@@ -407,7 +407,7 @@ func (w *work) batch(ctx context.Context) (storage.Batch, error) {
 	if err := w.bookGrants(ctx); err != nil {
 		return storage.Batch{}, err
 	}
-	put, err := putReferral(w.referral, w.terms, w.head.ending())
+	put, err := putReferral(w.referral, w.terms, w.head.ending(), w.now)
 	if err != nil {
 		return storage.Batch{}, err
 	}
