@@ -32,6 +32,9 @@ type Totals struct {
 	Credit   coupon.Amounts      // granted, less what was taken back
 	Coupons  []coupon.IssueOffer // granted, by offer
 	Custom   map[string]int64    // granted, by kind
+
+	ClawedBack int64          // rewards granted and taken back as a whole
+	TakenBack  coupon.Amounts // of credit granted: by returns and verdicts, as its life was over, or owed since it was spent
 }
 
 // TopReferrer is one referrer and what they brought.
@@ -209,7 +212,11 @@ func (t *Totals) reward(b *rewardBody) {
 	switch b.State {
 	case RewardWithheld:
 		t.Withheld++
+	case RewardClawedBack:
+		t.ClawedBack++
+		t.takenBack(b)
 	case RewardGranted, RewardExpired:
+		t.takenBack(b)
 		t.Rewards++
 		earned := b.Gives.earning()
 		for i, m := range earned.Credit {
@@ -217,6 +224,14 @@ func (t *Totals) reward(b *rewardBody) {
 			earned.Credit[i] = ledger.Minor(b.earned(m), m.Currency())
 		}
 		t.add(&earned)
+	}
+}
+
+// takenBack counts what was taken back of a reward's credit once it was granted, and what is
+// owed of it.
+func (t *Totals) takenBack(b *rewardBody) {
+	for _, m := range b.Gives.Credit {
+		t.TakenBack = plus(t.TakenBack, m.Minor()-b.earned(m)-minorIn(b.Back.Before, m.Currency()), m.Currency())
 	}
 }
 
@@ -252,6 +267,12 @@ func (t Totals) String() string {
 	}
 	for _, kind := range slices.Sorted(maps.Keys(t.Custom)) {
 		text += fmt.Sprintf(", %d × %s", t.Custom[kind], kind)
+	}
+	if t.ClawedBack > 0 {
+		text += fmt.Sprintf("; %d taken back", t.ClawedBack)
+	}
+	for _, m := range t.TakenBack {
+		text += fmt.Sprintf("; %s taken back", m)
 	}
 	return text
 }

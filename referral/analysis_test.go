@@ -82,7 +82,7 @@ func TestAnalyze(t *testing.T) {
 	require.Equal(t, referral.Analysis{
 		Touches: 1, Bound: 7, Qualified: 5, Confirmed: 4, Referrers: 2,
 		States: map[referral.State]int64{referral.StateBound: 2, referral.StateConfirmed: 4, referral.StateReversed: 1},
-		Given:  referral.Totals{Rewards: 4, Credit: coupon.Amounts{eur("40.00")}},
+		Given:  referral.Totals{Rewards: 4, Credit: coupon.Amounts{eur("40.00")}, ClawedBack: 1, TakenBack: coupon.Amounts{eur("10.00")}},
 		Top:    []referral.TopReferrer{{Referrer: "jane", Bound: 5, Confirmed: 3}},
 	}, a)
 	require.InDelta(t, 4.0/7, a.Conversion(), 1e-9)
@@ -103,24 +103,24 @@ func TestWhatIf(t *testing.T) {
 		change func(*referral.Program)
 		want   string
 	}{
-		"the same":  {func(*referral.Program) {}, "4 rewards, 0 withheld, 40.00 EUR"},
+		"the same":  {func(*referral.Program) {}, "4 rewards, 0 withheld, 40.00 EUR; 1 taken back; 10.00 EUR taken back"},
 		"a minimum": {func(p *referral.Program) { p.Qualify.MinimumSpend = coupon.Amounts{eur("25.00")} }, "2 rewards, 0 withheld, 20.00 EUR"},
-		"a cap":     {func(p *referral.Program) { p.Caps = []referral.Cap{{Friends: 1}} }, "2 rewards, 2 withheld, 20.00 EUR"},
-		"a budget":  {func(p *referral.Program) { p.Budget = eur("35.00") }, "3 rewards, 1 withheld, 30.00 EUR"},
-		"more":      {func(p *referral.Program) { p.Rewards[0].Credit = coupon.Amounts{eur("12.34")} }, "4 rewards, 0 withheld, 49.36 EUR"},
+		"a cap":     {func(p *referral.Program) { p.Caps = []referral.Cap{{Friends: 1}} }, "1 rewards, 3 withheld, 10.00 EUR; 1 taken back; 10.00 EUR taken back"},
+		"a budget":  {func(p *referral.Program) { p.Budget = eur("35.00") }, "2 rewards, 2 withheld, 20.00 EUR; 1 taken back; 10.00 EUR taken back"},
+		"more":      {func(p *referral.Program) { p.Rewards[0].Credit = coupon.Amounts{eur("12.34")} }, "4 rewards, 0 withheld, 49.36 EUR; 1 taken back; 12.34 EUR taken back"},
 		"milestones": {func(p *referral.Program) {
 			p.Milestones = []referral.Milestone{{Friends: 3, Earning: referral.Earning{Credit: coupon.Amounts{eur("75.00")}}}}
-		}, "5 rewards, 0 withheld, 115.00 EUR"},
+		}, "5 rewards, 0 withheld, 115.00 EUR; 1 taken back; 10.00 EUR taken back"},
 		"tiers": {func(p *referral.Program) {
 			p.Rewards[0].Tiers = []referral.Tier{{From: 3, Earning: referral.Earning{Credit: coupon.Amounts{eur("20.00")}}}}
-		}, "4 rewards, 0 withheld, 50.00 EUR"},
+		}, "4 rewards, 0 withheld, 60.00 EUR; 1 taken back; 10.00 EUR taken back"},
 		"a longer hold": {func(p *referral.Program) { p.Hold = 30 * day }, "0 rewards, 0 withheld"},
 		"at sign-up":    {func(p *referral.Program) { p.Rewards[0].Step = referral.Registered }, "7 rewards, 0 withheld, 70.00 EUR"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, err := s.WhatIf(ctx, inCredit(c.change), coupon.Interval{}, noon.Add(2*day))
 			require.NoError(t, err)
-			require.Equal(t, "4 rewards, 0 withheld, 40.00 EUR", w.Recorded.String())
+			require.Equal(t, "4 rewards, 0 withheld, 40.00 EUR; 1 taken back; 10.00 EUR taken back", w.Recorded.String())
 			require.Equal(t, c.want, w.Changed.String())
 			require.Equal(t, int64(7), w.Referrals)
 			require.Equal(t, w.Changed, summed(w, func(r referral.WhatIfReward) referral.Totals { return r.Changed }))
@@ -134,16 +134,22 @@ func TestWhatIf(t *testing.T) {
 // summed adds the rows of a report up, of credit in one currency.
 func summed(w referral.WhatIf, side func(referral.WhatIfReward) referral.Totals) referral.Totals {
 	var sums referral.Totals
-	var minor int64
+	var minor, back int64
 	for _, r := range w.Rewards {
 		s := side(r)
-		sums.Rewards, sums.Withheld = sums.Rewards+s.Rewards, sums.Withheld+s.Withheld
+		sums.Rewards, sums.Withheld, sums.ClawedBack = sums.Rewards+s.Rewards, sums.Withheld+s.Withheld, sums.ClawedBack+s.ClawedBack
 		for _, m := range s.Credit {
 			minor += m.Minor()
 		}
+		for _, m := range s.TakenBack {
+			back += m.Minor()
+		}
 	}
 	if minor > 0 {
-		sums.Credit = coupon.Amounts{ledger.Minor(minor, eur("0").Currency())}
+		sums.Credit = coupon.Amounts{ledger.Minor(minor, euro)}
+	}
+	if back > 0 {
+		sums.TakenBack = coupon.Amounts{ledger.Minor(back, euro)}
 	}
 	return sums
 }
@@ -159,12 +165,12 @@ func TestWhatIfBySideAndStep(t *testing.T) {
 	require.NoError(t, err)
 	var rows []string
 	for _, r := range w.Rewards {
-		rows = append(rows, fmt.Sprintf("%s %s: %s; %s", r.Side, r.Step, r.Recorded, r.Changed))
+		rows = append(rows, fmt.Sprintf("%s %s: %s; would be %s", r.Side, r.Step, r.Recorded, r.Changed))
 	}
 	require.Equal(t, []string{
-		"referrer qualified: 4 rewards, 0 withheld, 40.00 EUR; 3 rewards, 1 withheld, 30.00 EUR",
-		"referrer milestone: 0 rewards, 0 withheld; 1 rewards, 0 withheld, 75.00 EUR",
-		"referee registered: 0 rewards, 0 withheld; 7 rewards, 0 withheld, 7.00 EUR",
+		"referrer qualified: 4 rewards, 0 withheld, 40.00 EUR; 1 taken back; 10.00 EUR taken back; would be 2 rewards, 2 withheld, 20.00 EUR; 1 taken back; 10.00 EUR taken back",
+		"referrer milestone: 0 rewards, 0 withheld; would be 1 rewards, 0 withheld, 75.00 EUR",
+		"referee registered: 0 rewards, 0 withheld; would be 7 rewards, 0 withheld, 7.00 EUR",
 	}, rows)
 }
 

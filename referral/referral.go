@@ -119,6 +119,7 @@ type Fact struct {
 	Trial      bool         // it was paid for a trial
 	Name       string       // of what the shop defines
 	At         time.Time
+	Told       time.Time // when it was told, where that was later; zero: at once
 
 	Action    Action    // of what was flagged
 	Side      Side      // it is about; empty: both
@@ -177,6 +178,7 @@ type factBody struct {
 	Trial      bool            `json:"trial,omitempty"`
 	Name       string          `json:"name,omitempty"`
 	At         int64           `json:"at"`
+	Told       int64           `json:"told,omitempty"`
 	Action     Action          `json:"action,omitempty"`
 	Side       Side            `json:"side,omitempty"`
 	Verdict    Verdict         `json:"verdict,omitempty"`
@@ -244,7 +246,7 @@ func (b *referralBody) referral() Referral {
 func (f *factBody) fact() Fact {
 	fact := Fact{
 		ID: f.ID, Kind: f.Kind, Order: f.Order, Amount: ledger.Minor(f.Amount, f.Currency), Everything: f.Everything, Trial: f.Trial,
-		Name: f.Name, At: instant(f.At), Action: f.Action, Side: f.Side, Verdict: f.Verdict, Until: instant(f.Until),
+		Name: f.Name, At: instant(f.At), Told: instant(f.Told), Action: f.Action, Side: f.Side, Verdict: f.Verdict, Until: instant(f.Until),
 		Otherwise: f.Otherwise, Actor: f.Actor, Reason: f.Reason,
 		Found: f.Found, Limit: f.Limit, Score: f.Score,
 	}

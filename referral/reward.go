@@ -87,6 +87,7 @@ type backBody struct {
 	Taken   coupon.Amounts   `json:"taken,omitempty"`   // of the credit
 	SetOff  coupon.Amounts   `json:"set_off,omitempty"` // of the credit
 	Coupons map[string]int64 `json:"coupons,omitempty"` // by offer, that went to a debt in place of being issued
+	Before  coupon.Amounts   `json:"before,omitempty"`  // of what was taken, what it shrank by before it was granted
 	Takings int              `json:"takings,omitempty"` // how often credit was taken back: it names the next
 }
 
@@ -137,5 +138,7 @@ func (b *rewardBody) reward(id string) Reward {
 // granted: it follows from the reward's, so they can't be given twice.
 func issueID(reward string) string {
 	sum := sha256.Sum256([]byte(reward))
-	return "reward-" + hex.EncodeToString(sum[:20])
+	return rewardIssues + hex.EncodeToString(sum[:20])
 }
+
+const rewardIssues = "reward-"

@@ -367,12 +367,18 @@ func (s *Service) changeHead(ctx context.Context, program, kind, actor, reason s
 		}
 		head.Value.Actor, head.Value.Reason, head.Value.At = actor, reason, micros(now)
 		batch, err := headBatch(head, ledger.Entry{
-			ID: fmt.Sprintf("program/%s/%s/%d", program, kind, head.Version), Kind: kind, At: now, Actor: actor,
+			ID: headEntry(program, kind, head.Version), Kind: kind, At: now, Actor: actor,
 			Concerns: program, Details: map[string]string{"reason": reason},
 		})
 		return storage.Plan[struct{}]{Batch: batch}, err
 	})
 	return err
+}
+
+// headEntry is the id of the entry about a change of a program's status, by the version of
+// the head that it changed.
+func headEntry(program, kind string, version int64) string {
+	return fmt.Sprintf("program/%s/%s/%d", program, kind, version)
 }
 
 // head reads a program's status.

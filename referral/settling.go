@@ -90,6 +90,9 @@ func (s *Service) planFactOf(ctx context.Context, read *snapshot, r storage.Reco
 	}
 	b := &w.referral.Value
 	added := false
+	if fact.At < micros(now) {
+		fact.Told = micros(now)
+	}
 	if w.terms.Qualify.concernedBy(&fact) {
 		if added, err = b.record(fact); err != nil {
 			return none, err

@@ -305,6 +305,7 @@ func (w *work) reduceTo(r *storage.Record[rewardBody], currency ledger.Currency,
 	switch b.State {
 	case RewardPending:
 		b.Back.Taken = plus(b.Back.Taken, has-target, currency)
+		b.Back.Before = plus(b.Back.Before, has-target, currency)
 		w.changed[r.Key.ID] = true
 		w.decide("reduced", fmt.Sprintf("to %s, with what was kept", ledger.Minor(target, currency)), r.Key.ID)
 	case RewardGranted:

@@ -44,7 +44,7 @@ func (g *giftShop) tellWhatIf(ctx context.Context, r *report, changed referral.P
 	if err != nil {
 		return err
 	}
-	r.rule("What if: a program is tried on what referrals remember, which is the payments up to the one that qualified. One that asks for more than that is told too low; and nobody knows who else would have come.")
+	r.rule("What if: the history is told again to the changed program, returns and all, as referrals remember it: with the payments up to the one that qualified. A program that asks for later ones is told too low; and nobody knows who else would have come.")
 	r.section(fmt.Sprintf("What if it had been %q (as it was; as it would have been)", changed.Name))
 	r.line("friends who registered by a link", count(int(would.Referrals)), count(int(would.Referrals)))
 	r.line("friends qualified, and stayed so", count(int(was.Confirmed)), count(int(would.Qualified)))
@@ -60,6 +60,7 @@ func (g *giftShop) tellWhatIf(ctx context.Context, r *report, changed referral.P
 func (r *report) totals(what string, was, would referral.Totals) {
 	r.line(what, count(int(was.Rewards)), count(int(would.Rewards)))
 	r.line("  withheld, by a cap or the budget", count(int(was.Withheld)), count(int(would.Withheld)))
+	r.line("  granted, and taken back", count(int(was.ClawedBack)), count(int(would.ClawedBack)))
 	gave, gives := given(was), given(would)
 	all := maps.Clone(gave)
 	maps.Copy(all, gives)
@@ -73,6 +74,9 @@ func given(t referral.Totals) map[string]string {
 	all := make(map[string]string)
 	for _, m := range t.Credit {
 		all["credit, "+m.Currency().Code()] = m.String()
+	}
+	for _, m := range t.TakenBack {
+		all["taken back of credit, "+m.Currency().Code()] = m.String()
 	}
 	for _, o := range t.Coupons {
 		all["coupons of "+o.Offer] = count(o.Count)
