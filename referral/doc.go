@@ -131,6 +131,11 @@
 //     place in a cap is another's by then. Lateness is for shops whose facts come late.
 //   - A reward that fits into a cap or budget only in part is withheld as a whole.
 //     Clipping it lost: half a coupon is none, and an odd amount is told nobody.
+//   - An uplift raises what is promised from then on, also to friends bound before, and adds
+//     nothing to what was promised or granted. To top those up lost: what a reward is worth
+//     was claimed from caps and budget and told to its customer once, and a second reward of
+//     one side and step could be withheld by itself, so that an old friend brings a part of
+//     what nobody was promised. A shop that wants to gives the difference as credit.
 //   - Milestones are counted in a document per referrer, and the latest one falls when
 //     one friend too many is taken back, whichever it was. Tying it to the friend with
 //     whom it was reached lost: it could be reached anew with the next, and paid twice.
