@@ -642,3 +642,25 @@ func TestUplift(t *testing.T) {
 		require.Equal(t, c.want, s.credit("jane"))
 	}
 }
+
+// Two returns that are decided at once take together what they take one after the other.
+func TestTwoReductionsAtOnce(t *testing.T) {
+	s := newShop(t, inCredit(func(p *referral.Program) {
+		p.Shortfall, p.Qualify.MinimumSpend, p.Lateness = referral.ShortfallReduces, coupon.Amounts{eur("20.00")}, time.Hour
+	}))
+	s.bind("jane", "mia", noon)
+	s.paid(paid("mia", "o", "20.00"), noon)
+	for range 3 {
+		s.settle(noon.Add(3 * time.Hour))
+	}
+	require.Equal(t, "10.00", s.credit("jane"))
+	for i, id := range []string{"first", "second"} {
+		at := noon.Add(4*time.Hour + time.Duration(i)*time.Minute)
+		s.returned(back("mia", "o", id, "5.00"), at)
+	}
+	require.Empty(t, s.reductions("mia"), "it is decided an hour later")
+	s.settle(noon.Add(7 * time.Hour))
+	require.Len(t, s.reductions("mia"), 2)
+	require.Equal(t, coupon.Amounts{eur("5.00")}, s.brings("mia").TakenBack)
+	require.Equal(t, "5.00", s.credit("jane"))
+}

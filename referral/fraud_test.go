@@ -340,3 +340,20 @@ func TestAddressAloneDoesNothing(t *testing.T) {
 	})
 	require.NotZero(t, published)
 }
+
+// What somebody is known by is found for checks after keys were rotated and everything was
+// moved under the newest.
+func TestChecksAfterKeysWereRotated(t *testing.T) {
+	p := held(8)
+	p.Checks = []referral.Check{review(referral.CheckSameDevice)}
+	p.Review.Within = day
+	s, jane := guarded(t, referral.Options{}, p)
+	mia := s.subject(referral.Person{Account: "mia", Devices: []string{"phone 1"}})
+	code := s.link(jane.ID).Code.String()
+	rotated := on(s.store, keyed(signingKey("b", 2), signingKey("a", 1)))
+	_, err := rotated.SweepPeople(ctx, noon, 0)
+	require.NoError(t, err)
+	_, err = rotated.Register(ctx, referral.Registration{Customer: mia.ID, Code: code}, noon)
+	require.NoError(t, err)
+	require.Equal(t, []string{"same_device: review 1>0"}, s.flagged(mia.ID))
+}

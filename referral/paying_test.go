@@ -602,3 +602,21 @@ func TestChargeback(t *testing.T) {
 		require.Zero(t, s.wallet("jane"))
 	})
 }
+
+// A place stays taken while what registration gave for it still waits, though the referral
+// is over: it is granted later.
+func TestPlacesOfRewardsThatWait(t *testing.T) {
+	s := newShop(t, bothSides(1))
+	require.NoError(t, s.coupons.Pause(ctx, "welcome", "staff", "", noon))
+	s.bind("jane", "mia", noon)
+	s.pay("mia", noon)
+	s.returned(cancelled("mia", "mia's order"), noon.Add(time.Minute))
+	require.Equal(t, referral.StateVoided, s.referral("mia").State)
+	require.Equal(t, referral.RewardPending, s.reward("mia", referral.Referrer, referral.Registered).State)
+	require.Equal(t, int64(1), s.used("jane", noon))
+	s.bind("jane", "ida", noon.Add(2*time.Minute))
+	require.NoError(t, s.coupons.Resume(ctx, "welcome", "staff", "", noon.Add(time.Hour)))
+	s.settle(noon.Add(day))
+	require.Equal(t, 1, s.wallet("jane"), "for mia, and not for ida too")
+	require.Equal(t, int64(1), s.used("jane", noon))
+}
