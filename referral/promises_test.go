@@ -199,3 +199,52 @@ func TestCapsWhereClocksChange(t *testing.T) {
 		})
 	}
 }
+
+// Whatever happens, and however late it is told: what is taken back of a reward is between
+// nothing and all that it gave, and never less than before; nothing is granted before its
+// time; a friend has one referrer and one reward for each side and step; and what ended
+// stays ended, but that what was confirmed can be reversed.
+func TestPromisesOfAnyCourse(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := openShop(t, memory.New(), referral.Options{Retry: 7 * time.Minute}, drawProgram(t))
+		states, referrers, back := make(map[string]referral.State), make(map[string]string), make(map[string]int64)
+		drawCourse(t, s, func() {
+			for _, friend := range courseFriends {
+				r, err := s.Referral(ctx, "invite", friend)
+				if err != nil {
+					require.ErrorIs(t, err, referral.ErrNoReferral)
+					continue
+				}
+				switch before := states[friend]; before {
+				case referral.StateRejected, referral.StateExpired, referral.StateVoided, referral.StateReversed:
+					require.Equal(t, before, r.State, friend)
+				case referral.StateConfirmed:
+					require.Contains(t, []referral.State{before, referral.StateReversed}, r.State, friend)
+				}
+				require.Contains(t, []string{"", r.Referrer}, referrers[friend])
+				states[friend], referrers[friend] = r.State, r.Referrer
+				all, err := s.Rewards(ctx, "invite", friend)
+				require.NoError(t, err)
+				seen := make(map[string]bool)
+				for _, w := range all {
+					step := string(w.Side) + string(w.Step)
+					require.False(t, seen[step], w.ID)
+					seen[step] = true
+					for _, m := range w.Gives.Credit {
+						taken, _ := w.TakenBack.In(m.Currency())
+						owed, _ := w.OwedMoney.In(m.Currency())
+						require.False(t, taken.Sign() < 0 || owed.Sign() < 0, w.ID)
+						require.LessOrEqual(t, taken.Minor()+owed.Minor(), m.Minor(), w.ID)
+						require.GreaterOrEqual(t, taken.Minor()+owed.Minor(), back[w.ID], w.ID)
+						back[w.ID] = taken.Minor() + owed.Minor()
+					}
+					if w.Step == referral.Qualified && w.State == referral.RewardGranted {
+						require.Equal(t, referral.StateConfirmed, r.State, w.ID)
+						require.False(t, w.Granted.Before(r.HoldUntil) || w.Granted.Before(w.NotBefore), w.ID)
+					}
+				}
+			}
+		})
+		requireAudit(t, s.store)
+	})
+}

@@ -59,11 +59,12 @@ func drawProgram(t *rapid.T) referral.Program {
 	return p
 }
 
+var courseFriends = []string{"mia", "ida", "noa", "eve"}
+
 // drawCourse lets a shop go through a drawn course of events, each at an instant of its own, at
-// which everything is settled in time before; some are told late.
-func drawCourse(t *rapid.T, s *shop) (now time.Time) {
+// which everything is settled in time before; some are told late. After each it is checked.
+func drawCourse(t *rapid.T, s *shop, check func()) (now time.Time) {
 	now = noon
-	friends := []string{"mia", "ida", "noa", "eve"}
 	bound := make(map[string]string)
 	said := make(map[string]bool)
 	advance := func() {
@@ -85,7 +86,7 @@ func drawCourse(t *rapid.T, s *shop) (now time.Time) {
 	}
 	t.Repeat(map[string]func(*rapid.T){
 		"bind": func(t *rapid.T) {
-			friend := rapid.SampledFrom(friends).Draw(t, "friend")
+			friend := rapid.SampledFrom(courseFriends).Draw(t, "friend")
 			if bound[friend] != "" || said["paused"] {
 				t.Skip()
 			}
@@ -103,7 +104,7 @@ func drawCourse(t *rapid.T, s *shop) (now time.Time) {
 			}
 		},
 		"pay": func(t *rapid.T) {
-			friend, order := rapid.SampledFrom(friends).Draw(t, "friend"), rapid.SampledFrom([]string{"1", "2"}).Draw(t, "order")
+			friend, order := rapid.SampledFrom(courseFriends).Draw(t, "friend"), rapid.SampledFrom([]string{"1", "2"}).Draw(t, "order")
 			if bound[friend] == "" || !once("pay "+friend+order) {
 				t.Skip()
 			}
@@ -113,7 +114,7 @@ func drawCourse(t *rapid.T, s *shop) (now time.Time) {
 			s.paid(p, now)
 		},
 		"return": func(t *rapid.T) {
-			friend, order := rapid.SampledFrom(friends).Draw(t, "friend"), rapid.SampledFrom([]string{"1", "2"}).Draw(t, "order")
+			friend, order := rapid.SampledFrom(courseFriends).Draw(t, "friend"), rapid.SampledFrom([]string{"1", "2"}).Draw(t, "order")
 			id := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "id")
 			if bound[friend] == "" || !once("return "+friend+order+id) {
 				t.Skip()
@@ -148,7 +149,7 @@ func drawCourse(t *rapid.T, s *shop) (now time.Time) {
 			advance()
 			require.NoError(t, s.Ban(ctx, "joe", "staff", "why", now))
 		},
-		"": func(*rapid.T) {},
+		"": func(*rapid.T) { check() },
 	})
 	if said["paused"] {
 		advance()
@@ -156,6 +157,7 @@ func drawCourse(t *rapid.T, s *shop) (now time.Time) {
 	}
 	for range 12 {
 		advance()
+		check()
 	}
 	return now
 }
@@ -166,7 +168,7 @@ func TestWhatIfNothingChanged(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawProgram(t)
 		s := openShop(t, memory.New(), referral.Options{Retry: 7 * time.Minute}, p)
-		now := drawCourse(t, s)
+		now := drawCourse(t, s, func() {})
 		before := dump(t, s.store)
 		w, err := s.WhatIf(ctx, p, coupon.Interval{}, now)
 		require.NoError(t, err)
