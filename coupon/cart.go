@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -435,7 +436,7 @@ func (l *Line) price(path func(string) string, currency ledger.Currency, faults 
 	var none ledger.Money
 	countable := l.Quantity >= 1 && l.Quantity <= MaxQuantity
 	if !countable {
-		faults.add(path("quantity"), "is %d, want 1 to %d", l.Quantity, MaxQuantity)
+		faults.add(path("quantity"), "is %s, want 1 to %d", orMissing(l.Quantity), MaxQuantity)
 	}
 	if (l.UnitPrice != none || l.Total == none) && !wellPriced(l.UnitPrice, currency) {
 		faults.price(path("unit_price"), l.UnitPrice, currency)
@@ -452,6 +453,14 @@ func (l *Line) price(path func(string) string, currency ledger.Currency, faults 
 		return l.UnitPrice.Minor() * l.Quantity
 	}
 	return 0
+}
+
+// orMissing is a number, of which nobody knows whether it was given when it is 0.
+func orMissing(n int64) string {
+	if n == 0 {
+		return "0 or missing"
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 func wellPriced(m ledger.Money, currency ledger.Currency) bool {

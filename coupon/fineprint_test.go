@@ -176,7 +176,7 @@ func TestFinePrintTellsOfEveryReason(t *testing.T) {
 		require.NoError(t, err)
 		maps.Copy(told, tells(terms))
 	}
-	assert.ElementsMatch(t, allReasons(t), slices.Collect(maps.Keys(told)))
+	assert.ElementsMatch(t, coupon.AllReasons(t), slices.Collect(maps.Keys(told)))
 }
 
 func tells(terms coupon.Terms) map[coupon.Reason]bool {

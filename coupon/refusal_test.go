@@ -2,8 +2,6 @@ package coupon_test
 
 import (
 	"maps"
-	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -61,7 +59,7 @@ func TestSentences(t *testing.T) {
 		coupon.ReasonNotBetter:       {"no set with it takes off more", `"5 € off" would not save more.`, ""},
 		coupon.ReasonNothingOff:      {"nothing is left to take off", "There is nothing left to take off.", ""},
 	}
-	assert.ElementsMatch(t, allReasons(t), slices.Collect(maps.Keys(cases)))
+	assert.ElementsMatch(t, coupon.AllReasons(t), slices.Collect(maps.Keys(cases)))
 	for reason, c := range cases {
 		t.Run(string(reason), func(t *testing.T) {
 			r := full
@@ -79,18 +77,6 @@ func TestSentences(t *testing.T) {
 			assert.Equal(t, c.holder, r.Shopper())
 		})
 	}
-}
-
-// allReasons is the closed set, as the source spells it.
-func allReasons(t *testing.T) []coupon.Reason {
-	source, err := os.ReadFile("refusal.go")
-	require.NoError(t, err)
-	var all []coupon.Reason
-	for _, found := range regexp.MustCompile(`Reason = "(\w+)"`).FindAllStringSubmatch(string(source), -1) {
-		all = append(all, coupon.Reason(found[1]))
-	}
-	require.NotEmpty(t, all)
-	return all
 }
 
 func TestSentencesOfLimits(t *testing.T) {

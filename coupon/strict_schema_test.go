@@ -2,6 +2,9 @@ package coupon
 
 import (
 	"fmt"
+	"os"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -19,11 +22,28 @@ func TestSchemasAreTheTypes(t *testing.T) {
 		stricttest.Compare(t, stricttest.Schema{Text: offerSchema, Types: map[string]any{"": offerDocument{}}, Branches: branches})
 	})
 	t.Run("trial", func(t *testing.T) {
+		var reasons []string
+		for _, r := range AllReasons(t) {
+			reasons = append(reasons, string(r))
+		}
 		stricttest.Compare(t, stricttest.Schema{
-			Text: trialSchema, Types: map[string]any{"": trialDocument{}, "quote": quoteDocument{}},
+			Names: map[reflect.Type][]string{reflect.TypeFor[Reason](): reasons},
+			Text:  trialSchema, Types: map[string]any{"": trialDocument{}, "quote": quoteDocument{}},
 			Others: map[string]any{"offer.schema.json": offerDocument{}}, Branches: branches,
 		})
 	})
+}
+
+// AllReasons is the closed set, as the source spells it.
+func AllReasons(t *testing.T) []Reason {
+	source, err := os.ReadFile("refusal.go")
+	require.NoError(t, err)
+	var all []Reason
+	for _, found := range regexp.MustCompile(`Reason = "(\w+)"`).FindAllStringSubmatch(string(source), -1) {
+		all = append(all, Reason(found[1]))
+	}
+	require.NotEmpty(t, all)
+	return all
 }
 
 // A test of the walk itself: what differs is noticed.

@@ -231,13 +231,14 @@ func (r *Reader) once(path, name string, seen map[string]bool) string {
 	return at
 }
 
+// suggestion says how a name is written, or which there are.
 func suggestion(name string, known map[string][]int) string {
 	for _, other := range slices.Sorted(maps.Keys(known)) {
 		if strings.EqualFold(name, other) {
 			return fmt.Sprintf(": write %q", other)
 		}
 	}
-	return ""
+	return ": want one of " + strings.Join(slices.Sorted(maps.Keys(known)), ", ")
 }
 
 func (r *Reader) list(path string, v reflect.Value, depth int) {
