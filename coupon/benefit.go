@@ -85,8 +85,9 @@ type FixedPrice struct {
 }
 
 // BuyGet takes a percentage, or an amount each, off Get units for every Buy units
-// bought, each unit used once, the cheapest reduced, nothing granted in part. What is bought or got for
-// one such offer, or is in a [BundlePrice], is neither for the next.
+// bought, each unit used once, the cheapest reduced unless Pick says otherwise, nothing
+// granted in part. What is bought or got for one such offer, or is in a [BundlePrice],
+// is neither for the next.
 type BuyGet struct {
 	Buy int64 // units to buy, at least 1
 	Get int64 // units reduced for them, at least 1
@@ -95,6 +96,7 @@ type BuyGet struct {
 	Rate         ledger.Rate // off the units got; the zero value: 100 %
 	Amounts      Amounts     // or off each unit got, but never more than it costs
 	Max          int64       // repeats at most; 0: no maximum
+	Pick         Pick        // which units are got; the zero value: the cheapest
 }
 
 // Tiers give more for more: the highest step that is reached counts, for all
@@ -372,12 +374,13 @@ func (b BuyGet) check(path string, faults *Faults) {
 	if !b.Rate.IsZero() && len(b.Amounts) > 0 {
 		faults.add(path+".amounts", "is given beside percent")
 	}
+	b.Pick.check(path+".pick", faults)
 	checkRepeats(path+".repeats", b.Max, faults)
 }
 
 // apply counts the units that can only be bought, only be got, or either. With
 // them, r repeats are possible when r·Buy units can be bought and r·Get others be
-// got; those got are the cheapest that leave enough to be bought.
+// got; those got are the cheapest, or as Pick says, that leave enough to be bought.
 func (b BuyGet) apply(p *pricing, e *entry) int64 {
 	var buyable, gettable []int
 	var buy, get, both int64
@@ -413,7 +416,7 @@ func (b BuyGet) apply(p *pricing, e *entry) int64 {
 		return 0
 	}
 	spare := both - max(0, repeats*b.Buy-buy) // units of either kind that need not be bought
-	parts := b.cheapest(p, gettable, either, repeats*b.Get, spare)
+	parts := b.got(p, gettable, either, repeats*b.Get, spare)
 	off := b.take(p, e, parts)
 	if off > 0 {
 		for _, i := range parts {
@@ -449,10 +452,10 @@ func (b BuyGet) use(p *pricing, buyable []int, either map[int]bool, units int64)
 	}
 }
 
-// cheapest gives parts of exactly n units, of which at most spare are of either
+// got gives parts of exactly n units, of which at most spare are of either
 // kind.
-func (b BuyGet) cheapest(p *pricing, gettable []int, either map[int]bool, n, spare int64) []int {
-	p.sort(gettable, Cheapest)
+func (b BuyGet) got(p *pricing, gettable []int, either map[int]bool, n, spare int64) []int {
+	p.sort(gettable, b.Pick)
 	var parts []int
 	for _, i := range gettable {
 		units := min(n, p.unused(i))

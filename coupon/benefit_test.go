@@ -196,6 +196,9 @@ func TestBuyGet(t *testing.T) {
 		"half off":                            {lines(item("5.01", 2)), coupon.BuyGet{Buy: 1, Get: 1, Rate: half}, []int64{251}},
 		"an amount each":                      {lines(item("5.00", 5)), coupon.BuyGet{Buy: 1, Get: 1, Amounts: euros("1.99")}, []int64{398}},
 		"an amount each, above the price":     {lines(product("tea", "5.00", 2), product("cup", "1.50", 2)), coupon.BuyGet{Buy: 1, Get: 1, BuyOf: products("tea"), GetOf: products("cup"), Amounts: euros("2.00")}, []int64{0, 300}},
+		"the dearest":                         {lines(item("5.00", 2), item("8.00", 2)), coupon.BuyGet{Buy: 1, Get: 1, Pick: coupon.Dearest}, []int64{0, 1600}},
+		"the dearest that leave enough":       {lines(product("tea", "5.00", 1), product("cup", "8.00", 2)), coupon.BuyGet{Buy: 1, Get: 1, BuyOf: products("cup"), GetOf: products("tea", "cup"), Pick: coupon.Dearest}, []int64{0, 800}},
+		"the first in the cart":               {lines(product("tea", "6.00", 1), product("cup", "5.00", 1), product("mug", "9.00", 1)), coupon.BuyGet{Buy: 2, Get: 1, Pick: coupon.CartOrder}, []int64{600, 0, 0}},
 		"half off, rounded once":              {lines(item("0.05", 6)), coupon.BuyGet{Buy: 1, Get: 1, Rate: half}, []int64{8}},
 		"other goods":                         {lines(product("tea", "5.00", 2), product("cup", "8.00", 3)), other, []int64{0, 1600}},
 		"more to buy than to get":             {lines(product("tea", "5.00", 3), product("cup", "8.00", 1)), other, []int64{0, 800}},
@@ -355,6 +358,7 @@ func TestBenefitsSayOneThing(t *testing.T) {
 		"benefit.amounts":     coupon.BuyGet{Buy: 1, Get: 1, Rate: half, Amounts: euros("1.00")},
 		"benefit.amounts.EUR": coupon.BuyGet{Buy: 1, Get: 1, Amounts: euros("0.00")},
 		"benefit":             coupon.ShippingOff{Rate: half, Amounts: euros("1.00"), Together: true},
+		"benefit.pick":        coupon.BuyGet{Buy: 1, Get: 1, Pick: coupon.CartOrder + 1},
 		"benefit.together":    coupon.ShippingOff{Rate: half, Together: true},
 		"benefit.methods[0]":  coupon.ShippingOff{Rate: half, Methods: []string{""}},
 	} {
@@ -448,7 +452,7 @@ func discount(t *rapid.T, cart coupon.Cart, b coupon.Benefit) int64 {
 }
 
 // Every unit is bought, got or neither: of all ways with the most repeats, the one
-// that gives the least for nothing.
+// that gives the least for nothing, or the most.
 func TestBuyGetTriesOut(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all, cart := drawUnits(t)
@@ -456,12 +460,16 @@ func TestBuyGetTriesOut(t *testing.T) {
 			Buy: rapid.Int64Range(1, 3).Draw(t, "buy"), Get: rapid.Int64Range(1, 2).Draw(t, "get"),
 			BuyOf: someProducts(t, "buy of"), GetOf: someProducts(t, "get of"), Max: rapid.Int64Range(0, 2).Draw(t, "max"),
 		}
-		least := make(map[[2]int64]int64) // of units bought and got, the cheapest got
+		dearest := rapid.Bool().Draw(t, "dearest")
+		if dearest {
+			b.Pick = coupon.Dearest
+		}
+		least := make(map[[2]int64]int64) // of units bought and got, the cheapest got, or the dearest
 		least[[2]int64{}] = 0
 		for _, u := range all {
 			next := make(map[[2]int64]int64)
 			better := func(k [2]int64, cost int64) {
-				if had, known := next[k]; !known || cost < had {
+				if had, known := next[k]; !known || (cost < had) != dearest {
 					next[k] = cost
 				}
 			}

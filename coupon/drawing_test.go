@@ -50,7 +50,7 @@ func drawAnyBenefit(t *rapid.T) coupon.Benefit {
 	case 5:
 		b := coupon.BuyGet{
 			Buy: rapid.Int64Range(1, 3).Draw(t, "buy"), Get: rapid.Int64Range(1, 3).Draw(t, "get"), Max: rapid.Int64Range(0, 3).Draw(t, "max"),
-			BuyOf: drawLists(t, "buy of"), GetOf: drawLists(t, "get of"),
+			BuyOf: drawLists(t, "buy of"), GetOf: drawLists(t, "get of"), Pick: coupon.Pick(rapid.IntRange(0, 2).Draw(t, "pick")),
 		}
 		if rapid.Bool().Draw(t, "in part") {
 			b.Rate = drawRate(t, "off")

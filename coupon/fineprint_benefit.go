@@ -86,7 +86,8 @@ func (p *printing) buyGet(b BuyGet) {
 	default:
 		p.add("benefit", p.Say("buy_get_percent", "buy", buy, "get", get, "percent", p.percent(b.Rate)), ReasonIncomplete)
 	}
-	p.add("benefit", p.Say("buy_get_rule"), ReasonIncomplete)
+	key := map[Pick]string{Cheapest: "buy_get_cheapest", Dearest: "buy_get_dearest", CartOrder: "buy_get_cart_order"}[b.Pick]
+	p.add("benefit", p.Say(key), ReasonIncomplete)
 	if b.Max > 0 {
 		p.add("benefit.repeats", p.Count("buy_get_maximum", b.Max))
 		p.lower(LoweredByRepeats)

@@ -310,7 +310,7 @@ func newBenefitDocument(benefit Benefit) (benefitDocument, error) {
 	case BuyGet:
 		return benefitDocument{
 			Type: "buy_get", Buy: b.Buy, Get: b.Get, BuyOf: newListsDocument(b.BuyOf), GetOf: newListsDocument(b.GetOf),
-			Percent: newRate(b.Rate), Amounts: b.Amounts, Repeats: b.Max,
+			Percent: newRate(b.Rate), Amounts: b.Amounts, Repeats: b.Max, Pick: b.Pick,
 		}, nil
 	case Tiers:
 		d := benefitDocument{Type: "tiers"}
@@ -348,7 +348,7 @@ func (d *benefitDocument) benefit(r *reading, path string) Benefit {
 		}
 		return b
 	case "buy_get":
-		return BuyGet{Buy: d.Buy, Get: d.Get, BuyOf: d.BuyOf.lists(), GetOf: d.GetOf.lists(), Rate: rateOf(d.Percent), Amounts: d.Amounts, Max: d.Repeats}
+		return BuyGet{Buy: d.Buy, Get: d.Get, BuyOf: d.BuyOf.lists(), GetOf: d.GetOf.lists(), Rate: rateOf(d.Percent), Amounts: d.Amounts, Max: d.Repeats, Pick: d.Pick}
 	case "tiers":
 		var b Tiers
 		for _, t := range d.Spend {
@@ -374,7 +374,7 @@ var benefitMembers = map[string][]string{
 	"amount_each":  {"amounts", "per_line", "units"},
 	"fixed_price":  {"prices", "units"},
 	"bundle_price": {"prices", "items", "repeats", "pick"},
-	"buy_get":      {"buy", "get", "buy_of", "get_of", "percent", "amounts", "repeats"},
+	"buy_get":      {"buy", "get", "buy_of", "get_of", "percent", "amounts", "repeats", "pick"},
 	"tiers":        {"spend", "quantity"},
 	"shipping":     {"percent", "amounts", "highest", "together", "sellers", "methods"},
 	"gift":         {"product", "count"},
