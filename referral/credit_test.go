@@ -200,6 +200,32 @@ func TestTwoCouponsAreSetOff(t *testing.T) {
 	}
 }
 
+// A reward that waits for its offer leaves what is owed as it is, until it is granted.
+func TestWhatWaitsIsNotSetOff(t *testing.T) {
+	for _, granted := range []bool{true, false} {
+		s := newShop(t, changed(held(8), func(p *referral.Program) {
+			p.Debt = referral.DebtSetOff
+			p.Rewards[1].Coupons[0].Count = 2
+		}))
+		s.confirmed("mia", noon)
+		s.reserve("jane's", "jane", noon.Add(3*time.Hour))
+		require.NoError(t, second0(s.coupons.Confirm(ctx, "jane's", noon.Add(3*time.Hour))))
+		s.returned(cancelled("mia", "mia's order"), noon.Add(day))
+		require.Len(t, s.brings("mia").Owed, 1)
+
+		require.NoError(t, s.coupons.Pause(ctx, "thanks", "staff", "", noon))
+		s.confirmed("ida", noon.Add(2*day))
+		require.Equal(t, referral.RewardPending, s.brings("ida").State)
+		require.NoError(t, s.coupons.Resume(ctx, "thanks", "staff", "", noon))
+		if !granted {
+			s.returned(cancelled("ida", "ida's order"), noon.Add(2*day))
+			s.confirmed("noa", noon.Add(4*day))
+		}
+		s.settle(noon.Add(4 * day))
+		require.Equal(t, 1, s.wallet("jane"), "one of two went to what is owed")
+	}
+}
+
 // What was spent before it was taken back is set off against what is earned next.
 func TestDebtIsSetOff(t *testing.T) {
 	s := newShop(t, inCredit(func(p *referral.Program) { p.Debt = referral.DebtSetOff }))

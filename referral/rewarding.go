@@ -251,7 +251,7 @@ func (w *work) grant(ctx context.Context, r *storage.Record[rewardBody]) error {
 			return err
 		}
 	}
-	offers, err := w.setOffCoupons(ctx, r)
+	offers, off, err := w.lessOwed(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -268,6 +268,9 @@ func (w *work) grant(ctx context.Context, r *storage.Record[rewardBody]) error {
 			b.Coupons = append(b.Coupons, c.ID)
 		}
 		w.batches = append(w.batches, issued.Batch)
+	}
+	if err := w.setOffCoupons(ctx, r, off); err != nil {
+		return err
 	}
 	if err := w.grantCredit(ctx, r); err != nil {
 		return err

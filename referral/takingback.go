@@ -443,34 +443,49 @@ func (w *work) oweMoney(ctx context.Context, customer string, minor int64, curre
 	return nil
 }
 
-// setOffCoupons is what a reward gives of coupons, less those of the same offers that
-// the customer owes.
-func (w *work) setOffCoupons(ctx context.Context, r *storage.Record[rewardBody]) ([]coupon.IssueOffer, error) {
+// lessOwed is what a reward gives of coupons, less those of the same offers that the
+// customer owes, and how many of each offer those are. It changes nothing: the reward may
+// have to wait for its offers.
+func (w *work) lessOwed(ctx context.Context, r *storage.Record[rewardBody]) (left []coupon.IssueOffer, off map[string]int64, err error) {
 	offers := issueOffers(r.Value.Gives.Coupons)
 	d, err := w.debt(ctx, r.Value.Customer)
-	if err != nil || d == nil {
-		return offers, err
+	if err != nil || d == nil || len(d.Value.Coupons) == 0 {
+		return offers, nil, err
 	}
-	var left []coupon.IssueOffer
+	off = make(map[string]int64)
 	for _, o := range offers {
 		o.Count = max(1, o.Count)
-		off := min(int64(o.Count), d.Value.Coupons[o.Offer])
-		if off > 0 {
-			if d.Value.Coupons[o.Offer] -= off; d.Value.Coupons[o.Offer] == 0 {
-				delete(d.Value.Coupons, o.Offer)
-			}
-			d.changed = true
-			if r.Value.Back.Coupons == nil {
-				r.Value.Back.Coupons = make(map[string]int64)
-			}
-			r.Value.Back.Coupons[o.Offer] += off
-			w.decide("set_off", fmt.Sprintf("%d coupons of offer %q go to what is owed", off, o.Offer), r.Key.ID)
-		}
-		if o.Count -= int(off); o.Count > 0 {
+		n := min(int64(o.Count), d.Value.Coupons[o.Offer]-off[o.Offer])
+		off[o.Offer] += n
+		if o.Count -= int(n); o.Count > 0 {
 			left = append(left, o)
 		}
 	}
-	return left, nil
+	return left, off, nil
+}
+
+// setOffCoupons has coupons of a reward go to what the customer owes.
+func (w *work) setOffCoupons(ctx context.Context, r *storage.Record[rewardBody], off map[string]int64) error {
+	d, err := w.debt(ctx, r.Value.Customer)
+	if err != nil || d == nil {
+		return err
+	}
+	for _, offer := range slices.Sorted(maps.Keys(off)) {
+		n := off[offer]
+		if n == 0 {
+			continue
+		}
+		if d.Value.Coupons[offer] -= n; d.Value.Coupons[offer] == 0 {
+			delete(d.Value.Coupons, offer)
+		}
+		d.changed = true
+		if r.Value.Back.Coupons == nil {
+			r.Value.Back.Coupons = make(map[string]int64)
+		}
+		r.Value.Back.Coupons[offer] += n
+		w.decide("set_off", fmt.Sprintf("%d coupons of offer %q go to what is owed", n, offer), r.Key.ID)
+	}
+	return nil
 }
 
 // setOffMoney is how much of a reward's credit goes to what the customer owes.
