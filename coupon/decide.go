@@ -67,23 +67,23 @@ var decisions = sync.Pool{New: func() any { return new(decision) }}
 
 // decision is the work on one cart.
 type decision struct {
-	*basket    // that of the pricing
-	pricing    pricing
-	quote      *Quote
-	room       room // for its outcome
-	facts      Facts
-	at         time.Time
-	exclusions map[string][]*Exclusion // by seller
-	entries    []*entry                // by offer, coupon, code
-	applied    []*entry                // those that apply, in the order in which they are worked out
-	promoted   []string                // the shop's own promotions
-	picked     []int                   // the eligible lines of entries
-	plain      bool                    // no seller excludes anything, and no promotion of the shop's applies
-	free       bool                    // every candidate combines with any, and none is limited: what one takes off alone is of no matter
-	optimal    bool
-	limited    bool // a limit had a say
-	rounds     int  // of combining, so far
-	notices    []string
+	*basket   // that of the pricing
+	pricing   pricing
+	quote     *Quote
+	room      room // for its outcome
+	facts     Facts
+	at        time.Time
+	excluding *excluding // what sellers keep out; nil: nothing
+	entries   []*entry   // by offer, coupon, code
+	applied   []*entry   // those that apply, in the order in which they are worked out
+	promoted  []string   // the shop's own promotions
+	picked    []int      // the eligible lines of entries
+	plain     bool       // no seller excludes anything, and no promotion of the shop's applies
+	free      bool       // every candidate combines with any, and none is limited: what one takes off alone is of no matter
+	optimal   bool
+	limited   bool // a limit had a say
+	rounds    int  // of combining, so far
+	notices   []string
 
 	own       names // those of the candidates' scopes
 	anchors   []anchor
@@ -133,7 +133,7 @@ func newDecision() *decision {
 // or with it: a pool keeps nothing for long.
 func (d *decision) release() {
 	d.lines.empty()
-	d.quote, d.room, d.cart, d.names, d.facts, d.exclusions = nil, room{}, nil, nil, Facts{}, nil
+	d.quote, d.room, d.cart, d.names, d.facts, d.excluding = nil, room{}, nil, nil, Facts{}, nil
 	d.promoted, d.notices, d.refusals = nil, nil, refusals{}
 	d.entries, d.applied, d.memory = d.entries[:0], d.applied[:0], d.memory[:0]
 	d.picked, d.numbers, d.anchors = d.picked[:0], d.numbers[:0], d.anchors[:0]
@@ -150,15 +150,9 @@ func (d *decision) begin(names *names, cart Cart, facts Facts, at time.Time) err
 	}
 	d.pricing.begin()
 	d.situation = situation{cart: d.cart, pricing: &d.pricing, refusals: &d.refusals}
-	if len(facts.Exclusions) > 0 {
-		d.exclusions = make(map[string][]*Exclusion)
-	}
-	for i := range facts.Exclusions {
-		e := &facts.Exclusions[i]
-		d.exclusions[e.Seller] = append(d.exclusions[e.Seller], e)
-	}
+	d.excluding = newExcluding(facts.Exclusions, d.cart, at)
 	d.promoted = d.cart.promotedBy()
-	d.plain = len(facts.Exclusions)+len(d.promoted) == 0
+	d.plain = d.excluding == nil && len(d.promoted) == 0
 	return nil
 }
 

@@ -177,7 +177,7 @@ func (d *decision) pickLines(e *entry) *Refusal {
 	if e.Version.single && e.anchor != nil && d.plain && len(e.lines) > 0 {
 		return nil
 	}
-	if !e.Version.single || e.anchor == nil || len(d.exclusions) > 0 || offer.ShopPromotions == SkipPromoted && len(d.promoted) > 0 {
+	if !e.Version.single || e.anchor == nil || d.excluding != nil || offer.ShopPromotions == SkipPromoted && len(d.promoted) > 0 {
 		begin := len(d.picked)
 		for _, i := range e.lines {
 			d.pickLine(e, i)
@@ -232,7 +232,7 @@ func (d *decision) pickLine(e *entry, i int) {
 	line, offer := &d.cart.Lines[i], &e.Version.offer
 	switch {
 	case !e.Version.covers(line):
-	case d.excluded(line.Seller, line.Product, offer):
+	case d.excluding.excludes(line.Seller, line.Product, offer):
 		e.left = append(e.left, passedOver{i, ReasonSeller})
 	case offer.ShopPromotions == SkipPromoted && len(line.Promotions)+len(d.cart.Promotions) > 0:
 		e.left = append(e.left, passedOver{i, ReasonShopPromotion})
@@ -252,11 +252,6 @@ func (c *Cart) promotedBy() []string {
 	return all
 }
 
-// excluded says that a seller keeps a product out of the offer.
-func (d *decision) excluded(seller, product string, offer *Offer) bool {
-	return d.exclusions != nil && slices.ContainsFunc(d.exclusions[seller], func(x *Exclusion) bool { return x.excludes(product, offer, d.at) })
-}
-
 func distinct(names []string) []string {
 	names = slices.Clone(names)
 	slices.Sort(names)
@@ -269,8 +264,8 @@ func (d *decision) pickDeliveries(offer *Offer) []int {
 	shipping := d.cart.Shipping
 	var counted []int
 	for i := range shipping {
-		const anyProduct = ""
-		if !d.excluded(shipping[i].Seller, anyProduct, offer) {
+		const noProduct = ""
+		if !d.excluding.excludes(shipping[i].Seller, noProduct, offer) {
 			counted = append(counted, i)
 		}
 	}

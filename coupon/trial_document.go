@@ -246,20 +246,8 @@ func (p *trialParser) checkBounds() error {
 	}
 	if lines := max(1, len(p.trialDocument.Cart.Lines)); len(p.Offers)*lines > maxTrialWork {
 		faults.add("offers", "has %d entries for %d lines, at most %d are allowed for so many", len(p.Offers), lines, maxTrialWork/lines)
-	} else if names := p.excluded(); len(p.Offers)*lines*names > maxTrialWork*100 {
-		faults.add("exclusions", "name %d things for %d lines and %d offers: name fewer", names, lines, len(p.Offers))
 	}
 	return faults.orNil()
-}
-
-// excluded counts what exclusions name: each line is held against it for each offer.
-func (p *trialParser) excluded() int {
-	names := len(p.Exclusions)
-	for i := range p.Exclusions {
-		e := &p.Exclusions[i]
-		names += len(e.Products) + len(e.Offers) + len(e.Labels)
-	}
-	return names
 }
 
 func (p *trialParser) parseCart() {
