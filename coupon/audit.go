@@ -19,6 +19,7 @@ const (
 	FoundBooked ledger.Finding = "booked discount" // the book says another discount than the redemption
 	FoundOwed   ledger.Finding = "owed to sellers" // the book owes the sellers of an order something else
 	FoundTender ledger.Finding = "tender"          // the book says that other credit paid for an order
+	FoundStock  ledger.Finding = "stock"           // a load, its codes, and what is said to be left of a stock disagree, or two coupons have one code
 )
 
 // Kinds are the kinds of documents that hold claims, for [ledger.Audit].
@@ -28,8 +29,9 @@ func Kinds() []string { return []string{kindRedemption, kindOpening} }
 // the book: everything [ledger.Audit] checks, for redemptions; that the lines,
 // offers and totals of each redemption add up; that each coupon that somebody
 // holds is used by exactly the orders that say so, and not more often than it may
-// be; and that the book says the same discounts and refunds, and that credit is held
-// or taken for orders as they say. Extra kinds are passed on to ledger.Audit.
+// be; that the book says the same discounts and refunds, and that credit is held
+// or taken for orders as they say; and that each code of a stock is left, given to one
+// coupon or withdrawn. Extra kinds are passed on to ledger.Audit.
 //
 // On a quiet store its report is exact. While others write, what looks wrong is
 // read again until it stands still.
@@ -47,7 +49,7 @@ func AuditAt(ctx context.Context, store storage.Store, pruned time.Time, kinds .
 		return report, err
 	}
 	a := auditor{store: store, book: ledger.New(store, ledger.Options{Floors: floors})}
-	for kind, check := range map[string]checker{kindRedemption: a.redemption, kindCoupon: a.coupon, kindOverride: a.override} {
+	for kind, check := range map[string]checker{kindRedemption: a.redemption, kindCoupon: a.coupon, kindOverride: a.override, kindStock: a.stockLoad} {
 		if err := a.each(ctx, kind, check); err != nil {
 			return report, err
 		}
@@ -357,11 +359,20 @@ func (a *auditor) coupon(ctx context.Context, doc storage.Doc) ([]ledger.Discrep
 	for _, u := range b.Used {
 		keys = append(keys, redemptionKey(u.Order))
 	}
+	code := storage.Key{Kind: kindCode, ID: b.Stocked}
+	if b.Stocked != "" {
+		keys = append(keys, code)
+	}
 	found, rests, err := a.read(ctx, doc, keys)
 	if err != nil {
 		return nil, nil, err
 	}
 	var wrong []ledger.Discrepancy
+	if b.Stocked != "" {
+		if c, err := codes.Decode(found[code]); err != nil || c.Value.Coupon != doc.Key.ID {
+			wrong = append(wrong, ledger.Discrepancy{Finding: FoundStock, Where: doc.Key.ID, Note: fmt.Sprintf("its code from a stock is that of coupon %q", c.Value.Coupon)})
+		}
+	}
 	if len(b.Used) > b.Uses {
 		wrong = append(wrong, ledger.Discrepancy{Finding: FoundUse, Where: doc.Key.ID, Found: int64(len(b.Used)), Want: int64(b.Uses), Note: "more uses than allowed"})
 	}
@@ -372,6 +383,56 @@ func (a *auditor) coupon(ctx context.Context, doc storage.Doc) ([]ledger.Discrep
 		}
 	}
 	return wrong, rests, nil
+}
+
+// stockLoad checks that what became of the codes of a load adds up, and that what the
+// counters of its offer say is left is there.
+func (a *auditor) stockLoad(ctx context.Context, doc storage.Doc) ([]ledger.Discrepancy, map[storage.Key]int64, error) {
+	record, err := stockLoads.Decode(doc)
+	if err != nil {
+		return unreadable(doc, err)
+	}
+	b, id := &record.Value, doc.Key.ID
+	rests := map[storage.Key]int64{doc.Key: doc.Version}
+	var wrong []ledger.Discrepancy
+	compare := func(what string, found, want int64) {
+		rests[storage.Key{Kind: what}] = found
+		if found != want {
+			wrong = append(wrong, ledger.Discrepancy{Finding: FoundStock, Where: id, Found: found, Want: want, Note: what})
+		}
+	}
+	listed := make(map[string]int64)
+	for _, list := range []string{leftList(id), givenList(id), withdrawnList(id), stockList(b.Offer)} {
+		if listed[list], err = a.count(ctx, kindCode, list); err != nil {
+			return nil, nil, err
+		}
+	}
+	compare("codes of the load, left, given out and withdrawn", listed[leftList(id)]+listed[givenList(id)]+listed[withdrawnList(id)], int64(b.Loaded))
+	compare("codes of the load that were withdrawn", listed[withdrawnList(id)], int64(b.Withdrawn))
+	_, counters, err := a.store.Get(ctx, nil, stockCounters(b.Offer)...)
+	if err != nil {
+		return nil, nil, err
+	}
+	var left int64
+	for _, n := range counters {
+		left += n
+	}
+	compare("codes left in the stock of offer "+b.Offer, left, listed[stockList(b.Offer)])
+	return wrong, rests, nil
+}
+
+// count is how many documents a list has.
+func (a *auditor) count(ctx context.Context, kind, list string) (n int64, err error) {
+	query := storage.Query{Kind: kind, List: list, Limit: storage.MaxPage}
+	for more := true; more; more = query.After != "" {
+		page, err := a.store.List(ctx, query)
+		if err != nil {
+			return 0, err
+		}
+		n += int64(len(page.Docs))
+		query.After = page.Next
+	}
+	return n, nil
 }
 
 // override checks that what is used of an override is used by an order that says so.

@@ -1,6 +1,8 @@
 package coupon
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -66,9 +68,7 @@ func keptUnder(key []byte, code Code) storage.Key {
 	if len(key) == 0 {
 		return storage.Key{Kind: kindCode, ID: string(code)}
 	}
-	mac := hmac.New(sha256.New, key)
-	io.WriteString(mac, string(code))
-	return storage.Key{Kind: kindCode, ID: hex.EncodeToString(mac.Sum(nil))}
+	return storage.Key{Kind: kindCode, ID: hex.EncodeToString(mac(key, string(code)))}
 }
 
 // shown is what a coupon keeps of its code.
@@ -77,6 +77,53 @@ func (c *codeKeys) shown(code Code) Code {
 		return code
 	}
 	return code[max(0, len(code)-codeShown):]
+}
+
+// seal is a code as its document keeps it where codes are kept under a key: it can't be
+// made again from what there is, as made codes can. The key for it follows from the key
+// for codes, the nonce from the code, so that two codes never have one; nil without a key.
+func (c *codeKeys) seal(code Code) []byte {
+	if !c.keyed() {
+		return nil
+	}
+	nonce := mac(c.keys[0], "\x00nonce "+string(code))[:sealNonce]
+	return sealer(c.keys[0]).Seal(nonce, nonce, []byte(code), nil)
+}
+
+const sealNonce = 12
+
+func sealer(key []byte) cipher.AEAD {
+	block, err := aes.NewCipher(mac(key, "\x00seal"))
+	if err == nil {
+		var sealer cipher.AEAD
+		if sealer, err = cipher.NewGCM(block); err == nil {
+			return sealer
+		}
+	}
+	panic(err) // not with 32 bytes of a key
+}
+
+func mac(key []byte, text string) []byte {
+	mac := hmac.New(sha256.New, key)
+	io.WriteString(mac, text)
+	return mac.Sum(nil)
+}
+
+// open is the code that a document of a stock keeps.
+func (c *codeKeys) open(record storage.Record[codeBody]) (Code, error) {
+	for _, key := range c.keys {
+		text := []byte(record.Key.ID)
+		if sealed := record.Value.Sealed; len(sealed) > sealNonce && len(key) > 0 {
+			var err error
+			if text, err = sealer(key).Open(nil, sealed[:sealNonce], sealed[sealNonce:], nil); err != nil {
+				continue
+			}
+		}
+		if code := Code(text); keptUnder(key, code) == record.Key {
+			return code, nil
+		}
+	}
+	return "", fmt.Errorf("coupon: a code of load %q was kept under a key that is not here: put it among Options.OldCodeKeys", record.Value.Load)
 }
 
 // make makes the codes of coupons; an attempt above 0 makes others, because one of
@@ -99,9 +146,7 @@ func (c *codeKeys) make(ids []string, attempt int) ([]Code, error) {
 // derive is the code that follows from a key and a coupon's id. No code begins with
 // a NUL, so that it is never what a code is kept under.
 func derive(key []byte, id string, attempt int) Code {
-	mac := hmac.New(sha256.New, key)
-	fmt.Fprintf(mac, "\x00made %d %s", attempt, id)
-	return Code(appendCode(nil, mac.Sum(nil)[:codeRandom]))
+	return Code(appendCode(nil, mac(key, fmt.Sprintf("\x00made %d %s", attempt, id))[:codeRandom]))
 }
 
 // derivedCode is a code that a coupon may have been given, and its document.
@@ -132,6 +177,10 @@ func (c *codeKeys) tell(all []Coupon, read func(keys []storage.Key) (map[storage
 		if len(all[i].Code) > codeShown {
 			continue // kept as it is
 		}
+		if all[i].stocked != "" {
+			keys = append(keys, storage.Key{Kind: kindCode, ID: all[i].stocked})
+			continue
+		}
 		candidates[i] = c.derived(all[i].ID)
 		for _, d := range candidates[i] {
 			keys = append(keys, d.place)
@@ -142,6 +191,15 @@ func (c *codeKeys) tell(all []Coupon, read func(keys []storage.Key) (map[storage
 		return err
 	}
 	for i := range all {
+		if doc := docs[storage.Key{Kind: kindCode, ID: all[i].stocked}]; doc != nil {
+			record, err := codes.Decode(*doc)
+			if err == nil {
+				all[i].Code, err = c.open(record)
+			}
+			if err != nil {
+				return err
+			}
+		}
 		for _, d := range candidates[i] {
 			if docs[d.place] == nil {
 				continue

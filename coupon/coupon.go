@@ -26,6 +26,8 @@ type Coupon struct {
 	Used []Use
 
 	Revoked *Revocation // nil: not revoked
+
+	stocked string // the id of its code's document, where that came from a stock
 }
 
 // Use is one order that a held coupon is used for.
@@ -119,6 +121,7 @@ type couponBody struct {
 	Uses    int         `json:"uses"`
 	Used    []useBody   `json:"used"`
 	Revoked *revokeBody `json:"revoked"`
+	Stocked string      `json:"stocked,omitempty"` // the id of its code's document, where that came from a stock
 }
 
 type useBody struct {
@@ -137,11 +140,14 @@ type revokeBody struct {
 
 // codeBody leads from a code to its coupon. It says under which version of which offer
 // that was made, so that what its limits count is read together with the coupon; the
-// coupon's own word goes.
+// coupon's own word goes. While a code is in a stock, and when it was withdrawn, it leads
+// to no coupon.
 type codeBody struct {
 	Coupon  string `json:"coupon"`
 	Offer   string `json:"offer,omitempty"`
 	Version int    `json:"version,omitempty"`
+	Load    string `json:"load,omitempty"`   // by which it came into the stock of the offer
+	Sealed  []byte `json:"sealed,omitempty"` // the code itself, where there is a key: nothing else says it
 }
 
 var (
@@ -214,7 +220,7 @@ func (b *couponBody) lapsed(at time.Time) []string {
 func (b *couponBody) coupon(id string) Coupon {
 	c := Coupon{
 		ID: id, Code: b.Code, Offer: b.Offer, Version: b.Version, Name: b.Name, Holder: b.Holder,
-		Issued: instant(b.Issued), Expires: instant(b.Expires), Uses: b.Uses,
+		Issued: instant(b.Issued), Expires: instant(b.Expires), Uses: b.Uses, stocked: b.Stocked,
 	}
 	for _, u := range b.Used {
 		c.Used = append(c.Used, Use{u.Order, instant(u.Until)})

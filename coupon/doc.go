@@ -36,7 +36,8 @@
 //   - coupons: [Service.Issue], [Service.Wallet], [Service.Coupon],
 //     [Service.Revoke], [Service.Reissue], [Service.Extend], [Service.Override];
 //     a million codes: [Service.IssueBatch], [Service.Codes],
-//     [Service.Batch].
+//     [Service.Batch]; codes made elsewhere: [Service.LoadStock], [Service.StockLeft],
+//     [Service.StockLoad], [Service.WithdrawStock].
 //   - a checkout: [Service.Quote], then [Service.Redeem] in one step, or
 //     [Service.Reserve] and [Service.Confirm] or [Service.Release] round a
 //     payment; later [Service.Refund], and [Service.RefundAmount] for goodwill. A
@@ -194,6 +195,20 @@
 //     statement has balances, periods and pages, and the shop's fees and payouts beside
 //     the sales. A list of orders per seller lost: a document stands in eight lists at
 //     most. It is an option, because it costs an entry more for each order.
+//   - A code of a stock is the one document that every code has, and who takes it writes
+//     that at the version read: so it has one holder by the same key that keeps a code from
+//     existing twice. A counter that gives out positions lost: it is one row that all who
+//     take must queue for, and who claims a position and rolls back leaves a hole. Taking the
+//     first lost, too: all want the same one. They begin at places of their own, and who
+//     meets another reads again. What is left is counted in 32 counters, each raised and
+//     lowered with the codes; a count of the list lost, which costs a page for each
+//     thousand.
+//   - A code that was withdrawn from its stock, or whose coupon was revoked, never comes
+//     back: somebody may have seen it. To drop its document lost: a version that begins
+//     anew would let a stale taking through.
+//   - Codes of a stock are of the shop's own coupons. A partner's, that only the partner
+//     redeems, may have any form, and their coupons would never be used here: referral's
+//     hooks grant those.
 //   - An override is a document that one order uses, and is looked for only where a limit
 //     refuses. Raising the limit for a customer lost: it would have to be read by every
 //     quote, and who raised it for what would be gone when it is used.

@@ -23,7 +23,7 @@ import (
 )
 
 // kinds are all kinds of documents that coupons and their book are kept in.
-var kinds = []string{"offer", "offer_version", "exclusions", "coupon", "code", "issue", "batch", "redemption", "entry", "hold", "opening", "override", "fault"}
+var kinds = []string{"offer", "offer_version", "exclusions", "coupon", "code", "issue", "batch", "redemption", "entry", "hold", "opening", "override", "stock", "fault"}
 
 // dump is everything in a store but its counters, in one order.
 func dump(t checker, store storage.Store) string {

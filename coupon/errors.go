@@ -24,6 +24,7 @@ var (
 	ErrNoOffer      = errors.New("coupon: no such offer, or not in that version")
 	ErrNoCoupon     = errors.New("coupon: no such coupon")
 	ErrNoBatch      = errors.New("coupon: no such batch")
+	ErrNoLoad       = errors.New("coupon: no such load of codes into a stock")
 	ErrNoRedemption = errors.New("coupon: nothing was reserved or redeemed for that order")
 	ErrState        = errors.New("coupon: not possible in the redemption's state")
 	ErrCodeTaken    = errors.New("coupon: the code is taken: choose another")

@@ -93,6 +93,35 @@ var operations = map[string]func(s *shop) operation{
 		}
 	},
 	"import": importing,
+	"load a stock": func(*shop) operation {
+		load := func(offer string) coupon.StockRequest {
+			return coupon.StockRequest{ID: "load", Offer: offer, Codes: []string{"CARD1", "CARD2"}, Actor: "ann", Reason: "printed"}
+		}
+		return operation{
+			func(ctx context.Context, s *coupon.Service) (any, error) { return s.LoadStock(ctx, load("own"), noon) },
+			func(s *coupon.Service) error {
+				other := load("cap")
+				other.Codes = []string{"CARD3"}
+				return second(s.LoadStock(ctx, other, noon))
+			},
+		}
+	},
+	"issue from a stock": func(s *shop) operation {
+		require.NoError(s.t, ignore(s.LoadStock(ctx, coupon.StockRequest{ID: "load", Offer: "own", Codes: []string{"CARD1"}, Actor: "ann", Reason: "printed"}, noon)))
+		request := coupon.IssueRequest{ID: "new", Holder: "jane", Offers: []coupon.IssueOffer{{Offer: "own", FromStock: true}}}
+		other := request
+		other.Holder = "jim"
+		return operation{
+			func(ctx context.Context, s *coupon.Service) (any, error) { return s.Issue(ctx, request, noon) },
+			func(s *coupon.Service) error { return second(s.Issue(ctx, other, noon)) },
+		}
+	},
+	"withdraw a stock": func(s *shop) operation {
+		require.NoError(s.t, ignore(s.LoadStock(ctx, coupon.StockRequest{ID: "load", Offer: "own", Codes: []string{"CARD1", "CARD2"}, Actor: "ann", Reason: "printed"}, noon)))
+		return operation{ask: func(ctx context.Context, s *coupon.Service) (any, error) {
+			return s.WithdrawStock(ctx, coupon.StockWithdrawal{Load: "load", Actor: "ann", Reason: "leaked"}, noon)
+		}}
+	},
 	"override": func(*shop) operation {
 		request := coupon.OverrideRequest{ID: "o", Offer: "cap", Customer: "jane", Actor: "ann", Reason: "our fault"}
 		other := request

@@ -35,6 +35,9 @@ type IssueOffer struct {
 	Version int    // 0: the latest
 	Count   int    // 0: one
 	Code    string // a chosen code, for exactly one coupon; empty: made ones that nobody can guess
+	// FromStock takes the codes from the offer's stock ([Service.LoadStock]), in no
+	// order that anybody can rely on, each for one coupon.
+	FromStock bool `json:",omitempty"` // what was asked for before there were stocks has the same fingerprint
 }
 
 // issueBody remembers what was issued under an id.
@@ -54,7 +57,8 @@ func issueKey(id string) storage.Key { return storage.Key{Kind: "issue", ID: id}
 // id for the same, it answers the coupons it made.
 //
 // It fails with a [*Faults] when the request is not valid, with [ErrNoOffer], with
-// a [*Refusal] when an offer is paused or over, with [ErrCodeTaken] when a chosen
+// a [*Refusal] when an offer is paused or over, or its stock has too few codes
+// ([ReasonOutOfStock]: nothing is taken then), with [ErrCodeTaken] when a chosen
 // code is, and with [ErrKeyReused] when the id was used for something else.
 func (s *Service) Issue(ctx context.Context, request IssueRequest, now time.Time) ([]Coupon, error) {
 	return do(ctx, s, now, func(ctx context.Context) (storage.Plan[[]Coupon], error) {
@@ -63,7 +67,8 @@ func (s *Service) Issue(ctx context.Context, request IssueRequest, now time.Time
 }
 
 // PlanIssue is Issue as a plan, for joining it with what the coupons are issued
-// for.
+// for. Two plans that are made before either is written may take the same code from a
+// stock, and can't be joined then: ask for the coupons in one request.
 func (s *Service) PlanIssue(ctx context.Context, request IssueRequest, now time.Time) (storage.Plan[[]Coupon], error) {
 	none := storage.Plan[[]Coupon]{}
 	if err := request.validate(now, &s.codes); err != nil {
@@ -75,6 +80,9 @@ func (s *Service) PlanIssue(ctx context.Context, request IssueRequest, now time.
 	}
 	made, err := s.prepare(ctx, request, now)
 	if err != nil {
+		return none, err
+	}
+	if err := s.takeFromStock(ctx, made); err != nil {
 		return none, err
 	}
 	for attempt := 0; ; attempt++ {
@@ -118,6 +126,9 @@ func (r *IssueRequest) validate(now time.Time, keys *codeKeys) error {
 		total += max(1, o.Count)
 		if o.Code == "" {
 			continue
+		}
+		if o.FromStock {
+			faults.add(path+".code", "is chosen, and to be taken from the stock: want one of them")
 		}
 		if o.Count > 1 {
 			faults.add(path+".code", "is one code for %d coupons", o.Count)
@@ -172,7 +183,13 @@ type prepared struct {
 	code    Code
 	chosen  bool
 	places  []storage.Key // where the code may be taken, first where it will be
+
+	fromStock bool
+	stocked   *storage.Record[codeBody] // what was found in the stock; nil: nothing
 }
+
+// made says that a code is made for the coupon.
+func (m *prepared) made() bool { return !m.chosen && !m.fromStock }
 
 // prepare finds the versions and the chosen codes.
 func (s *Service) prepare(ctx context.Context, request IssueRequest, now time.Time) ([]prepared, error) {
@@ -195,7 +212,7 @@ func (s *Service) prepare(ctx context.Context, request IssueRequest, now time.Ti
 				"a coupon that somebody holds is used at most %d times, and offer %q allows %d", maxUses, o.Offer, v.uses())}}}
 		}
 		for range max(1, o.Count) {
-			m := prepared{id: numbered(request.ID, len(made)+1), version: v, chosen: o.Code != ""}
+			m := prepared{id: numbered(request.ID, len(made)+1), version: v, chosen: o.Code != "", fromStock: o.FromStock}
 			if m.chosen {
 				if m.code, err = ChooseCode(o.Code); err != nil {
 					return nil, err
@@ -215,7 +232,7 @@ func numbered(id string, number int) string { return id + "/" + strconv.Itoa(num
 func (s *Service) giveCodes(all []prepared, attempt int) ([]storage.Key, error) {
 	var ids []string
 	for _, m := range all {
-		if !m.chosen {
+		if m.made() {
 			ids = append(ids, m.id)
 		}
 	}
@@ -226,10 +243,12 @@ func (s *Service) giveCodes(all []prepared, attempt int) ([]storage.Key, error) 
 	var keys []storage.Key
 	for i := range all {
 		m := &all[i]
-		if !m.chosen {
+		if m.made() {
 			m.code, made = made[0], made[1:]
 		}
-		m.places = s.codes.places(m.code)
+		if !m.fromStock {
+			m.places = s.codes.places(m.code)
+		}
 		keys = append(append(keys, headKey(m.version.offer.ID)), m.places...)
 	}
 	return keys, nil
@@ -245,6 +264,9 @@ func (w *work) issue(request IssueRequest, fingerprints []string, made []prepare
 	for _, m := range made {
 		if err := w.mayIssue(m.version, w.now); err != nil {
 			return nil, err
+		}
+		if m.fromStock && m.stocked == nil {
+			return nil, shortOf(m.version, made)
 		}
 		if err := w.free(m); err != nil {
 			return nil, err
@@ -278,14 +300,24 @@ func newCouponBody(m prepared, holder string, issued time.Time, keys *codeKeys) 
 }
 
 func (w *work) putNewCoupon(m prepared, body couponBody, keys *codeKeys) (Coupon, error) {
+	code := storage.Record[codeBody]{Key: keys.key(m.code)}
+	if m.stocked != nil {
+		code = *m.stocked
+		body.Stocked = code.Key.ID
+	}
 	put, err := putCoupon(storage.Record[couponBody]{Key: couponKey(m.id), Value: body})
 	if err != nil {
 		return Coupon{}, err
 	}
-	code, err := codes.Put(storage.Record[codeBody]{Key: keys.key(m.code), Value: codeBody{m.id, body.Offer, body.Version}}, 0)
-	w.puts = append(w.puts, put, code)
+	w.puts = append(w.puts, put)
 	c := body.coupon(m.id)
 	c.Code = m.code
+	code.Value.Coupon, code.Value.Offer, code.Value.Version = m.id, body.Offer, body.Version
+	if m.stocked != nil {
+		return c, w.takeOut(code, body.Offer, givenList(code.Value.Load))
+	}
+	made, err := codes.Put(code, 0)
+	w.puts = append(w.puts, made)
 	return c, err
 }
 

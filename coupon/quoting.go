@@ -159,6 +159,9 @@ func (c *chosen) follow(docs map[storage.Key]*storage.Doc) error {
 	for _, place := range c.places {
 		if doc := docs[place]; doc != nil {
 			record, err := codes.Decode(*doc)
+			if err == nil && record.Value.Coupon == "" { // in a stock, or withdrawn from one
+				break
+			}
 			c.id, c.offer = record.Value.Coupon, offerVersion{record.Value.Offer, record.Value.Version}
 			return err
 		}

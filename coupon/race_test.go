@@ -153,6 +153,7 @@ var races = map[string]race{
 	"one override on several orders":    overrideRace,
 	"uses imported several times":       importRace,
 	"one coupon replaced several times": reissueRace,
+	"a stock of 50 codes, 120 attempts": stockRace,
 }
 
 func TestRacesAreWon(t *testing.T) {

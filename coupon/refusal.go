@@ -48,6 +48,7 @@ const (
 	ReasonNotBetter       Reason = "not_better"       // it would not make the best set better: Rivals take more off, by Behind
 	ReasonCombination     Reason = "not_combinable"   // with Rival, which is applied
 	ReasonNothingOff      Reason = "nothing_off"      // the lines have nothing left to take off
+	ReasonOutOfStock      Reason = "out_of_stock"     // the offer's stock of codes has FoundUses left, NeededUses were to be issued: said when issuing only
 	ReasonIncomplete      Reason = "incomplete"       // the cart does not hold the whole set that the offer asks for, of units that no other has used
 )
 
@@ -187,6 +188,8 @@ func (r *Refusal) detail() string {
 		return fmt.Sprintf("can't be combined with offer %q (%q), which takes off %s", r.Rival, r.RivalName, r.RivalOff)
 	case ReasonNothingOff:
 		return "nothing is left to take off"
+	case ReasonOutOfStock:
+		return fmt.Sprintf("its stock of codes has %d left, needed %d: load more", r.FoundUses, r.NeededUses)
 	case ReasonIncomplete:
 		return "the cart does not hold a whole set of the products it asks for, of units that no other offer has used for one"
 	}

@@ -49,6 +49,7 @@ func TestSentences(t *testing.T) {
 		coupon.ReasonCombination:     {`can't be combined with offer "b" ("6 € off"), which takes off 6.00 EUR`, `"5 € off" can't be combined with "6 € off".`, ""},
 		coupon.ReasonMinimumQuantity: {"1 units of the eligible products, needed 3: 2 are missing", `Add 2 more of the products that count for "5 € off".`, ""},
 		coupon.ReasonContains:        {"1 units of the products it asks for, needed 3: 2 are missing", `"5 € off" asks for products that are not in your cart.`, ""},
+		coupon.ReasonOutOfStock:      {"its stock of codes has 3 left, needed 4: load more", guessed, `Your coupon "5 € off" can't be used at the moment.`},
 		coupon.ReasonIncomplete:      {"the cart does not hold a whole set of the products it asks for, of units that no other offer has used for one", `"5 € off" asks for products that are not in your cart.`, ""},
 		coupon.ReasonOrderNumber:     {"this is the customer's order 3, wanted Berlin, Paris", `"5 € off" is not for this order.`, ""},
 		coupon.ReasonSale:            {`the city is "Rome", wanted Berlin, Paris`, `"5 € off" is not for this order.`, ""},

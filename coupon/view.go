@@ -3,7 +3,8 @@ package coupon
 import "github.com/vouch-go/vouch/storage"
 
 // Views are the reporting views over coupons and redemptions, for SQL stores to
-// render: vouch_offers, vouch_coupons, vouch_coupon_batches and vouch_redemptions.
+// render: vouch_offers, vouch_coupons, vouch_coupon_batches, vouch_coupon_stock (a row for
+// each load of codes) and vouch_redemptions.
 // Where codes are kept under a key, a code is shown by its last four characters.
 // Money is in minor units of the currency beside it.
 func Views() []storage.View {
@@ -34,6 +35,13 @@ func Views() []storage.View {
 			{Name: "made", Path: []string{"made"}, Type: storage.Integer},
 			{Name: "issued_at", Path: []string{"issued"}, Type: storage.Instant},
 			{Name: "expires_at", Path: []string{"expires"}, Type: storage.Instant},
+		}},
+		{Name: "coupon_stock", Kind: kindStock, Columns: []storage.Column{
+			{Name: "load_id", From: storage.FromID},
+			{Name: "offer_id", Path: []string{"offer"}},
+			{Name: "loaded", Path: []string{"loaded"}, Type: storage.Integer},
+			{Name: "withdrawn", Path: []string{"withdrawn"}, Type: storage.Integer},
+			{Name: "begun_at", Path: []string{"begun"}, Type: storage.Instant},
 		}},
 		{Name: "redemptions", Kind: kindRedemption, Columns: []storage.Column{
 			{Name: "order_id", From: storage.FromID},

@@ -13,7 +13,7 @@ import (
 
 // Every column of a view is a member of the documents it shows.
 func TestViewsShowWhatIsKept(t *testing.T) {
-	files := map[string]string{"offer": "offer", "coupon": "coupon_revoked", "batch": "batch", "redemption": "redemption_reserved"}
+	files := map[string]string{"offer": "offer", "coupon": "coupon_revoked", "batch": "batch", "redemption": "redemption_reserved", "stock": "stock"}
 	for _, view := range coupon.Views() {
 		require.NoError(t, view.Validate())
 		text, err := os.ReadFile("testdata/" + files[view.Kind] + ".json")

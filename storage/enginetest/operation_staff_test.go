@@ -22,7 +22,41 @@ func staffOperations() map[string]operation {
 	override := coupon.OverrideRequest{ID: "o", Offer: "cap", Customer: "jane", Actor: "staff", Reason: "our fault"}
 	forAnother := override
 	forAnother.Customer = "joe"
+	load := coupon.StockRequest{ID: "load", Offer: "own", Codes: []string{"CARD1", "CARD2"}, Actor: "staff", Reason: "printed"}
+	fromStock := coupon.IssueRequest{ID: "gift", Holder: "jim", Offers: []coupon.IssueOffer{{Offer: "own", FromStock: true}}}
+	forJoe := fromStock
+	forJoe.Holder = "joe"
 	return map[string]operation{
+		"coupon.Service.LoadStock": {nil, always(asking{
+			goesOn: true,
+			ask: func(ctx context.Context, s services, at time.Time) (any, error) {
+				return s.coupons.LoadStock(ctx, load, at)
+			},
+			other: func(ctx context.Context, s services) error {
+				other := load
+				other.Offer, other.Codes = "cap", []string{"CARD3"}
+				return only(s.coupons.LoadStock(ctx, other, noon))
+			},
+		})},
+		"coupon.Service.WithdrawStock": {
+			func(ctx context.Context, s services) error { return only(s.coupons.LoadStock(ctx, load, noon)) },
+			always(asking{goesOn: true, ask: func(ctx context.Context, s services, at time.Time) (any, error) {
+				return s.coupons.WithdrawStock(ctx, coupon.StockWithdrawal{Load: "load", Actor: "staff", Reason: "leaked"}, at)
+			}}),
+		},
+		"coupon.Service.Issue, from a stock": {
+			func(ctx context.Context, s services) error {
+				one := load
+				one.Codes = one.Codes[:1]
+				return only(s.coupons.LoadStock(ctx, one, noon))
+			},
+			always(asking{
+				ask: func(ctx context.Context, s services, at time.Time) (any, error) {
+					return s.coupons.Issue(ctx, fromStock, at)
+				},
+				other: func(ctx context.Context, s services) error { return only(s.coupons.Issue(ctx, forJoe, noon)) },
+			}),
+		},
 		"coupon.Service.Override": {nil, always(asking{
 			ask: func(ctx context.Context, s services, at time.Time) (any, error) {
 				return s.coupons.Override(ctx, override, at)

@@ -111,7 +111,7 @@ func operations() map[string]operation {
 var readers = []string{
 	"coupon.Audit", "coupon.AuditAt", "coupon.New",
 	"coupon.Service.Batch", "coupon.Service.Codes", "coupon.Service.Coupon", "coupon.Service.Credit", "coupon.Service.In", "coupon.Service.Through", "coupon.Service.Offer",
-	"coupon.Service.Quote", "coupon.Service.Redemption", "coupon.Service.Statement", "coupon.Service.Wallet",
+	"coupon.Service.Quote", "coupon.Service.Redemption", "coupon.Service.Statement", "coupon.Service.StockLeft", "coupon.Service.StockLoad", "coupon.Service.Wallet",
 	"ledger.Audit", "ledger.AuditAt", "ledger.Journal", "ledger.New", "ledger.OpenFaults",
 	"ledger.Book.Balance", "ledger.Book.Entry", "ledger.Book.Explain", "ledger.Book.In", "ledger.Book.Statement",
 	"referral.Audit", "referral.AuditAt", "referral.New",
