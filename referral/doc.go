@@ -148,8 +148,10 @@
 //     runs, not when it is compiled.
 //   - Payments after the first are not kept, so that a friend who buys for years does
 //     not make the referral grow.
-//   - A reward whose coupons can't be issued, because an offer is paused, waits and
-//     is tried again; refusing the payment for it lost.
+//   - A reward whose coupons can't be issued, because an offer is paused or its stock has
+//     too few codes, waits and is tried again; refusing the payment for it lost. It keeps
+//     its place in caps and budget: giving that up lost, since what was promised would then
+//     hang on who refills what first. Nor is part of a set given.
 //   - Publishing finds no codes that are too easy to guess, because there can be none: codes
 //     of links and of coupons are made with 65 random bits, a reward names no code of its
 //     own, and more coupons than stand up to guessing are not issued ([coupon.Guessing]). A

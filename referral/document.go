@@ -138,6 +138,8 @@ type offerDocument struct {
 	Offer   string `json:"offer"`
 	Version int    `json:"version,omitempty"`
 	Count   int    `json:"count,omitempty"`
+
+	FromStock bool `json:"from_stock,omitempty"`
 }
 
 type customDocument struct {
@@ -353,7 +355,7 @@ func (d *customDocument) custom() *Custom {
 func newOfferDocuments(offers []coupon.IssueOffer) []offerDocument {
 	var all []offerDocument
 	for _, o := range offers {
-		all = append(all, offerDocument{o.Offer, o.Version, o.Count})
+		all = append(all, offerDocument{o.Offer, o.Version, o.Count, o.FromStock})
 	}
 	return all
 }
@@ -361,7 +363,7 @@ func newOfferDocuments(offers []coupon.IssueOffer) []offerDocument {
 func issueOffers(documents []offerDocument) []coupon.IssueOffer {
 	var all []coupon.IssueOffer
 	for _, o := range documents {
-		all = append(all, coupon.IssueOffer{Offer: o.Offer, Version: o.Version, Count: o.Count})
+		all = append(all, coupon.IssueOffer{Offer: o.Offer, Version: o.Version, Count: o.Count, FromStock: o.FromStock})
 	}
 	return all
 }

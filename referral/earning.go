@@ -33,7 +33,8 @@ const (
 // Earning is what one reward gives: coupons, credit, something of the shop's own, or
 // several of them.
 type Earning struct {
-	// Coupons is a set of coupons, in the latest version of their offers at the time.
+	// Coupons is a set of coupons, in the latest version of their offers at the time. Where
+	// their codes come from a stock, the reward waits while that has too few.
 	Coupons []coupon.IssueOffer
 	// Credit is store credit, or points: one amount per currency or unit.
 	Credit coupon.Amounts
@@ -196,6 +197,11 @@ func (e *Earning) worth(currency ledger.Currency) (int64, bool) {
 	}
 	m, ok := amounts.In(currency)
 	return m.Minor(), ok
+}
+
+// fromStock says that codes of the coupons come from a stock.
+func (e *Earning) fromStock() bool {
+	return slices.ContainsFunc(e.Coupons, func(o coupon.IssueOffer) bool { return o.FromStock })
 }
 
 // count is how many coupons the earning gives.

@@ -199,11 +199,11 @@ func (p *printing) rewards() {
 		r := &t.Rewards[i]
 		path := fmt.Sprintf("rewards[%d]", i)
 		p.add(path, p.Say(who(r), "earning", p.earning(&r.Earning)))
-		p.life(path, &r.Earning)
+		p.reservations(path, &r.Earning)
 		for j := range r.Tiers {
 			tier := &r.Tiers[j]
 			p.add(path+".tiers", p.Count("terms_tier", tier.From, "earning", p.earning(&tier.Earning)))
-			p.life(path+".tiers", &tier.Earning)
+			p.reservations(path+".tiers", &tier.Earning)
 		}
 	}
 	for i := range t.Milestones {
@@ -214,7 +214,7 @@ func (p *printing) rewards() {
 		}
 		path := fmt.Sprintf("milestones[%d]", i)
 		p.add(path, p.Count(key, m.Friends, "earning", p.earning(&m.Earning)))
-		p.life(path, &m.Earning)
+		p.reservations(path, &m.Earning)
 	}
 	for i := range t.Boosts {
 		p.boost(fmt.Sprintf("boosts[%d]", i), &t.Boosts[i])
@@ -245,7 +245,7 @@ func (p *printing) boost(path string, b *Boost) {
 		{}: "terms_boost", {true, false}: "terms_boost_from", {false, true}: "terms_boost_until", {true, true}: "terms_boost_from_until",
 	}[[2]bool{!b.From.IsZero(), !b.Until.IsZero()}]
 	p.add(path, p.Say(key, "name", b.Name, "side", side, "earning", gives, "from", p.at(b.From), "until", p.at(b.Until)))
-	p.life(path, &b.Earning)
+	p.reservations(path, &b.Earning)
 }
 
 // earning says what one reward gives.
@@ -264,7 +264,11 @@ func (p *printing) earning(e *Earning) string {
 	return p.And(parts)
 }
 
-func (p *printing) life(path string, e *Earning) {
+// reservations are what else is to be said of what one reward gives.
+func (p *printing) reservations(path string, e *Earning) {
+	if e.fromStock() {
+		p.add(path+".coupons", p.Say("terms_stock"))
+	}
 	if e.Life > 0 {
 		p.add(path+".life", p.Say("terms_life", "duration", p.Duration(e.Life)))
 	}

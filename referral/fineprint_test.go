@@ -51,7 +51,7 @@ func fullOfRules() referral.Program {
 	p.Shortfall, p.Debt = referral.ShortfallReduces, referral.DebtSetOff
 	p.Rewards[1].Credit, p.Rewards[1].Life = coupon.Amounts{eur("5.00")}, 365*day
 	p.Rewards[1].Tiers = []referral.Tier{{From: 5, Earning: referral.Earning{Coupons: p.Rewards[1].Coupons, Credit: coupon.Amounts{eur("9.00")}}}}
-	p.Milestones = []referral.Milestone{{Friends: 3, Repeat: true, Earning: referral.Earning{Custom: &referral.Custom{Kind: "gift"}}}, {Friends: 10, Earning: referral.Earning{Credit: coupon.Amounts{eur("50.00")}}}}
+	p.Milestones = []referral.Milestone{{Friends: 3, Repeat: true, Earning: referral.Earning{Custom: &referral.Custom{Kind: "gift"}}}, {Friends: 10, Earning: referral.Earning{Coupons: []coupon.IssueOffer{{Offer: "more", FromStock: true}}, Credit: coupon.Amounts{eur("50.00")}}}}
 	p.Uplift = true
 	p.Invitations = referral.Invitations{PerSend: 5, PerDay: 30, Total: 100, Life: 60 * day}
 	p.Review = referral.Review{Within: 3 * day, Otherwise: referral.Deny}

@@ -57,6 +57,11 @@ type Reward struct {
 	SetOff    coupon.Amounts // of the credit, what went to a debt of before
 	Claims    []ledger.Claim // what it holds of caps in money and of the budget
 	Why       string         // why it is withheld, canceled, clawed back, or still waits
+
+	// OutOfStock says that it waits for codes ([coupon.Service.LoadStock]), or for what a
+	// [Hook] has none of; it is granted when there are more, and holds its place in caps
+	// and budget until then.
+	OutOfStock bool
 }
 
 type rewardBody struct {
@@ -78,6 +83,8 @@ type rewardBody struct {
 	Back      backBody        `json:"back"`
 	Claims    []ledger.Claim  `json:"claims"`
 	Why       string          `json:"why"`
+
+	OutOfStock bool `json:"out_of_stock,omitempty"`
 }
 
 // backBody is what was taken back of a reward, and what is owed.
@@ -130,7 +137,7 @@ func (b *rewardBody) reward(id string) Reward {
 		ID: id, Program: b.Program, Friend: b.Friend, Side: b.Side, Step: b.Step, Customer: b.Customer, State: b.State, Gives: b.Gives.earning(),
 		Boost: b.Boost, Promised: instant(b.Promised), NotBefore: instant(b.NotBefore), DueBy: instant(b.DueBy), Granted: instant(b.Granted),
 		Expires: instant(b.Expires), Coupons: b.Coupons, Owed: b.Back.Owed, OwedMoney: b.Back.Money, TakenBack: b.Back.Taken, SetOff: b.Back.SetOff,
-		Claims: b.Claims, Why: b.Why,
+		Claims: b.Claims, Why: b.Why, OutOfStock: b.OutOfStock && b.State == RewardPending,
 	}
 }
 

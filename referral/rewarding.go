@@ -255,9 +255,12 @@ func (w *work) grant(ctx context.Context, r *storage.Record[rewardBody]) error {
 	if err != nil {
 		return err
 	}
+	b.OutOfStock = false
 	if len(offers) > 0 {
-		issued, err := w.coupons.PlanIssue(ctx, coupon.IssueRequest{ID: issueID(r.Key.ID), Holder: b.Customer, Offers: offers}, w.now)
+		issued, err := w.issuing(offers).PlanIssue(ctx, coupon.IssueRequest{ID: issueID(r.Key.ID), Holder: b.Customer, Offers: offers}, w.now)
 		if errors.Is(err, coupon.ErrRefused) || errors.Is(err, coupon.ErrRequest) || errors.Is(err, coupon.ErrNoOffer) {
+			var refused *coupon.Refusal
+			b.OutOfStock = errors.As(err, &refused) && refused.Reason == coupon.ReasonOutOfStock
 			w.wait(r, err.Error())
 			return nil
 		}
@@ -282,6 +285,34 @@ func (w *work) grant(ctx context.Context, r *storage.Record[rewardBody]) error {
 	}
 	w.decide("granted", b.given(), r.Key.ID)
 	return nil
+}
+
+// issuing is what issues coupons of some offers. Where they take codes from a stock, it
+// does not see those that this work takes already: two rewards of one batch can't have
+// one code.
+func (w *work) issuing(offers []coupon.IssueOffer) *coupon.Service {
+	if earned := (Earning{Coupons: offers}); !earned.fromStock() {
+		return w.coupons
+	}
+	written := make(map[storage.Key]bool)
+	for i := range w.batches {
+		for _, p := range w.batches[i].Puts {
+			written[p.Key] = true
+		}
+	}
+	return w.coupons.Through(without{w.store, written})
+}
+
+// without is a store whose lists leave some documents out.
+type without struct {
+	storage.Store
+	left map[storage.Key]bool
+}
+
+func (w without) List(ctx context.Context, q storage.Query) (storage.Page, error) {
+	page, err := w.Store.List(ctx, q)
+	page.Docs = slices.DeleteFunc(page.Docs, func(doc storage.Doc) bool { return w.left[doc.Key] })
+	return page, err
 }
 
 // given says what was given, for staff.
@@ -357,6 +388,7 @@ func (w *work) callHook(ctx context.Context, r *storage.Record[rewardBody]) (wai
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
+		r.Value.OutOfStock = errors.Is(err, ErrOutOfStock)
 		return fmt.Sprintf("%.300s", err), nil
 	}
 	return "", nil

@@ -196,6 +196,9 @@ func (b *referralBody) tracked(terms *Program, reward *rewardBody) Tracked {
 	own.Friend = ""
 	if reward.State == RewardPending && own.Why != "" {
 		own.Why = "it can't be given at the moment, and is tried again"
+		if own.OutOfStock {
+			own.Why = "there are none left at the moment: it is given when there are more"
+		}
 	}
 	t.Reward = &own
 	return t
