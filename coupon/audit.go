@@ -49,7 +49,7 @@ func AuditAt(ctx context.Context, store storage.Store, pruned time.Time, kinds .
 		return report, err
 	}
 	a := auditor{store: store, book: ledger.New(store, ledger.Options{Floors: floors})}
-	for kind, check := range map[string]checker{kindRedemption: a.redemption, kindCoupon: a.coupon, kindOverride: a.override, kindStock: a.stockLoad} {
+	for kind, check := range map[string]checker{kindRedemption: a.redemption, kindCoupon: a.coupon, kindOverride: a.override, kindStock: a.stockLoad, kindOpening: a.opening} {
 		if err := a.each(ctx, kind, check); err != nil {
 			return report, err
 		}
@@ -159,7 +159,7 @@ func (a *auditor) redemption(ctx context.Context, doc storage.Doc) ([]ledger.Dis
 		uses := 0
 		if c, err := coupons.Decode(found[couponKey(id)]); err == nil {
 			for _, u := range c.Value.Used {
-				if u.Order == b.Order {
+				if u.of(b.Order) {
 					uses++
 				}
 			}
@@ -358,6 +358,9 @@ func (a *auditor) coupon(ctx context.Context, doc storage.Doc) ([]ledger.Discrep
 	var keys []storage.Key
 	for _, u := range b.Used {
 		keys = append(keys, redemptionKey(u.Order))
+		if u.Opening != "" {
+			keys = append(keys, openingKey(u.Opening))
+		}
 	}
 	code := storage.Key{Kind: kindCode, ID: b.Stocked}
 	if b.Stocked != "" {
@@ -377,12 +380,39 @@ func (a *auditor) coupon(ctx context.Context, doc storage.Doc) ([]ledger.Discrep
 		wrong = append(wrong, ledger.Discrepancy{Finding: FoundUse, Where: doc.Key.ID, Found: int64(len(b.Used)), Want: int64(b.Uses), Note: "more uses than allowed"})
 	}
 	for _, u := range b.Used {
+		if u.Opening != "" {
+			if o, err := openings.Decode(found[openingKey(u.Opening)]); err != nil || o.Value.Coupon != doc.Key.ID || o.Value.Order != u.Order {
+				wrong = append(wrong, ledger.Discrepancy{Finding: FoundUse, Where: doc.Key.ID, Note: fmt.Sprintf("used by order %q of an older system, which was not imported", u.Order)})
+			}
+			continue
+		}
 		r, err := redemptions.Decode(found[redemptionKey(u.Order)])
 		if err != nil || !slices.Contains(r.Value.held(), doc.Key.ID) || (r.Value.State == StateReserved) != (u.Until != 0) {
 			wrong = append(wrong, ledger.Discrepancy{Finding: FoundUse, Where: doc.Key.ID, Note: fmt.Sprintf("used by order %q, whose redemption is %q", u.Order, r.Value.State)})
 		}
 	}
 	return wrong, rests, nil
+}
+
+// opening checks that an imported use of a coupon that somebody holds stands in it.
+func (a *auditor) opening(ctx context.Context, doc storage.Doc) ([]ledger.Discrepancy, map[storage.Key]int64, error) {
+	record, err := openings.Decode(doc)
+	if err != nil {
+		return unreadable(doc, err)
+	}
+	b := &record.Value
+	if b.Coupon == "" {
+		return nil, nil, nil
+	}
+	found, rests, err := a.read(ctx, doc, couponKeys([]string{b.Coupon}))
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := coupons.Decode(found[couponKey(b.Coupon)])
+	if err != nil || c.Value.Holder != "" && !slices.ContainsFunc(c.Value.Used, func(u useBody) bool { return u.Opening == doc.Key.ID }) {
+		return []ledger.Discrepancy{{Finding: FoundUse, Where: b.Coupon, Note: fmt.Sprintf("order %q of an older system has used it, and it says nothing of that", b.Order)}}, rests, nil
+	}
+	return nil, nil, nil
 }
 
 // stockLoad checks that what became of the codes of a load adds up, and that what the

@@ -61,6 +61,37 @@ func TestAuditFinds(t *testing.T) {
 	}
 }
 
+// A use that was imported stands in the coupon that was used, and only what was imported
+// does.
+func TestAuditFindsImportedUses(t *testing.T) {
+	for name, c := range map[string][3]string{
+		"none in the coupon":  {"coupon", `"used":[{"order":"old","at":1795176000000000,"opening":`, `"used":[{"order":"old","at":1795176000000000,"else":`},
+		"of another order":    {"coupon", `"used":[{"order":"old"`, `"used":[{"order":"older"`},
+		"of another coupon":   {"opening", `"coupon":"held-a-jane/1"`, `"coupon":"held-a-jane/2"`},
+		"of a coupon of none": {"opening", `"coupon":"held-a-jane/1"`, `"coupon":"held-a-jane/9"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			source, hit := newShop(t, amountOff("a", "1.00")), false
+			use := used("old", "jane", noon)
+			use.Coupon = source.held("a", "jane", 2)[0].ID
+			require.NoError(t, ignore(source.Import(ctx, coupon.ImportRequest{ID: "old", Actor: "ann", Uses: []coupon.OpeningUse{use}}, noon)))
+			store := memory.New()
+			copyDocs(t, source.store, store, func(kind, body string) string {
+				after := body
+				if kind == c[0] {
+					after = strings.Replace(body, c[1], c[2], 1)
+				}
+				hit = hit || after != body
+				return after
+			})
+			require.True(t, hit)
+			report, err := coupon.Audit(ctx, store)
+			require.NoError(t, err)
+			require.ErrorIs(t, report.Err(), ledger.ErrDiscrepancy)
+		})
+	}
+}
+
 // copyDocs copies documents and counters, changing bodies.
 func copyDocs(t *testing.T, from, to storage.Store, change func(kind, body string) string) {
 	t.Helper()

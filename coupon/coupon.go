@@ -36,7 +36,13 @@ type Use struct {
 	// Until is when the reservation lapses by itself; zero: the order is
 	// confirmed.
 	Until time.Time
+	// Imported says that the order is an older system's ([Service.Import]), not one of
+	// this id here.
+	Imported bool
 }
+
+// of says that it is an order's own use.
+func (u *Use) of(order string) bool { return u.Order == order && !u.Imported }
 
 // Revocation says who took a coupon back, and why.
 type Revocation struct {
@@ -53,7 +59,7 @@ type Revocation struct {
 func (c *Coupon) open(order string, at time.Time) int {
 	left := c.Uses
 	for _, u := range c.Used {
-		if u.Order != order && (u.Until.IsZero() || at.Before(u.Until)) {
+		if !u.of(order) && (u.Until.IsZero() || at.Before(u.Until)) {
 			left--
 		}
 	}
@@ -87,7 +93,7 @@ func (c *Coupon) refuse(customer, order string, at time.Time) *Refusal {
 func (c *Coupon) reserved(order string, at time.Time) time.Time {
 	var first time.Time
 	for _, u := range c.Used {
-		if u.Order != order && at.Before(u.Until) && (first.IsZero() || u.Until.Before(first)) {
+		if !u.of(order) && at.Before(u.Until) && (first.IsZero() || u.Until.Before(first)) {
 			first = u.Until
 		}
 	}
@@ -128,7 +134,12 @@ type useBody struct {
 	Order string `json:"order"`
 	Until int64  `json:"until,omitempty"`
 	At    int64  `json:"at"`
+
+	Opening string `json:"opening,omitempty"` // the id of what was imported: the order is an older system's
 }
+
+// of says that it is an order's own use.
+func (u *useBody) of(order string) bool { return u.Order == order && u.Opening == "" }
 
 type revokeBody struct {
 	Actor  string `json:"actor"`
@@ -192,14 +203,14 @@ func (b *couponBody) spent() bool {
 
 // drop takes an order's use out.
 func (b *couponBody) drop(order string) {
-	b.Used = slices.DeleteFunc(slices.Clone(b.Used), func(u useBody) bool { return u.Order == order })
+	b.Used = slices.DeleteFunc(slices.Clone(b.Used), func(u useBody) bool { return u.of(order) })
 }
 
 // confirm makes an order's use final.
 func (b *couponBody) confirm(order string, at time.Time) {
 	b.Used = slices.Clone(b.Used)
 	for i := range b.Used {
-		if b.Used[i].Order == order {
+		if b.Used[i].of(order) {
 			b.Used[i].Until, b.Used[i].At = 0, at.UnixMicro()
 		}
 	}
@@ -223,7 +234,7 @@ func (b *couponBody) coupon(id string) Coupon {
 		Issued: instant(b.Issued), Expires: instant(b.Expires), Uses: b.Uses, stocked: b.Stocked,
 	}
 	for _, u := range b.Used {
-		c.Used = append(c.Used, Use{u.Order, instant(u.Until)})
+		c.Used = append(c.Used, Use{u.Order, instant(u.Until), u.Opening != ""})
 	}
 	if b.Revoked != nil {
 		c.Revoked = &Revocation{b.Revoked.Actor, b.Revoked.Reason, instant(b.Revoked.At), b.Revoked.Reissued}

@@ -219,6 +219,13 @@
 //     an audit sums them. Raising the counters alone lost: nothing would say why they
 //     stand where they stand. A redemption without lines lost, too: it could not be
 //     returned, and its sums would not add up.
+//   - A coupon that anyone may use is not reissued: there is nobody to hand another code
+//     to, and what its limits count, counters named after the coupon, would begin anew or
+//     have to follow. Revoking it stops the code at once; whoever issues another says anew
+//     how often it may be used. So do refusals to import more uses than a held coupon has,
+//     or a limit in shards: of a coupon the use must stand in its document, which has no
+//     more room, and what one shard has too much of would look like room in another as
+//     soon as something is returned. Raising the limit counts them exactly.
 //   - What the [Limiter] refuses is an error of quoting, not a refusal of each code: so
 //     it can't differ between good and bad ones. A limiter that fails, fails the quote.
 package coupon

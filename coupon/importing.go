@@ -2,6 +2,7 @@ package coupon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -24,8 +25,8 @@ type OpeningUse struct {
 	Order      string // the old order: one order uses one offer and coupon once
 	Offer      string // published here
 	Version    int    // whose limits count it; 0: the latest
-	Coupon     string // the id here of the coupon that was used, one that anyone may use; empty: none
-	Customer   string // the customer's key; may be empty where no limit asks for it
+	Coupon     string // the id here of the coupon that was used; empty: none
+	Customer   string // the customer's key, the holder's where somebody holds the coupon; may be empty where no limit asks for it
 	Amount     ledger.Money
 	At         time.Time         // when it was redeemed: it counts in that period
 	Attributes map[string]string // those that limits ask for
@@ -70,19 +71,25 @@ type opening struct {
 	version     *Version
 	key         storage.Key
 	fingerprint string
+	holder      string // of the coupon; empty: there is none, or anyone may use it
 }
+
+func openingKey(id string) storage.Key { return storage.Key{Kind: kindOpening, ID: id} }
 
 // Import counts what an older system has redeemed towards the limits: uses and money
 // per offer, customer, coupon, campaign and attribute, in the period in which it was.
-// Limits do not refuse it, since it has happened. It writes some uses in each Apply;
+// Limits do not refuse it, since it has happened; but for those in shards, which can't say
+// that they are used beyond: publish a version with such a limit raised to what was used.
+// A coupon that somebody holds is used from then on; more often than it may be it can't be.
+// It writes some uses in each Apply;
 // where it was stopped, by an error, the context or a crash, asking again for the same
 // goes on. A use is counted once, whoever imports it. Each step is an entry in the
 // book, which moves no money: the old system's books have it.
 //
 // Everything is checked before anything is written. It fails with a [*Faults] that
 // lists what is wrong, use by use: one that lacks what a limit counts by, that an
-// offer unknown here is for, or that was imported before with another amount,
-// customer or instant. The report beside an error says what was written before it.
+// offer unknown here is for, that a coupon or a limit in shards has no room for, or that
+// was imported before with another amount, customer or instant. The report beside an error says what was written before it.
 func (s *Service) Import(ctx context.Context, request ImportRequest, now time.Time) (ImportReport, error) {
 	var report ImportReport
 	if err := request.validate(now); err != nil {
@@ -92,14 +99,25 @@ func (s *Service) Import(ctx context.Context, request ImportRequest, now time.Ti
 	if err != nil {
 		return report, err
 	}
-	if err := s.knownOpenings(ctx, all); err != nil {
+	fresh, err := s.freshOpenings(ctx, all)
+	if err != nil {
+		return report, err
+	}
+	if err := s.checkRoom(ctx, fresh, now); err != nil {
 		return report, err
 	}
 	step := 0
 	for chunk := range slices.Chunk(all, importStep) {
 		step++
 		known, err := do(ctx, s, now, func(ctx context.Context) (storage.Plan[int], error) {
-			return plan(ctx, s, now, openingKeys(chunk), func(w *work) (int, error) { return w.importStep(&request, step, chunk) })
+			shards, err := s.shardsOf(ctx, chunk, now)
+			if err != nil {
+				return storage.Plan[int]{}, err
+			}
+			return plan(ctx, s, now, openingKeys(chunk), func(w *work) (int, error) {
+				w.shards = shards
+				return w.importStep(&request, step, chunk)
+			})
 		})
 		if err != nil {
 			return report, err
@@ -155,7 +173,7 @@ func (s *Service) openings(ctx context.Context, request *ImportRequest, now time
 	if err != nil {
 		return nil, err
 	}
-	public, err := s.openingCoupons(ctx, request)
+	used, err := s.openingCoupons(ctx, request)
 	if err != nil {
 		return nil, err
 	}
@@ -175,11 +193,8 @@ func (s *Service) openings(ctx context.Context, request *ImportRequest, now time
 		if o.version == nil { // said before
 			continue
 		}
-		if o.use.Coupon != "" && !public[o.use.Coupon] {
-			faults.add(path+".coupon", "there is no coupon %q that anyone may use", o.use.Coupon)
-		}
-		if slices.ContainsFunc(o.version.offer.Limits, func(l Limit) bool { return l.Shards > 1 }) {
-			faults.add(path+".offer", "offer %q has a limit in shards, and uses of an older system can't be counted in shards", o.use.Offer)
+		if o.use.Coupon != "" {
+			o.checkCoupon(path, used[o.use.Coupon], faults)
 		}
 		if _, refused := o.claims(now); refused != nil {
 			faults.add(path+"."+missingFor[refused.Reason], "a limit of offer %q can't count the use without it", o.use.Offer)
@@ -187,6 +202,21 @@ func (s *Service) openings(ctx context.Context, request *ImportRequest, now time
 		all = append(all, o)
 	}
 	return all, faults.orNil()
+}
+
+// checkCoupon checks that the coupon that was used is there, of the offer, and the
+// customer's where somebody holds it.
+func (o *opening) checkCoupon(path string, c *couponBody, faults *Faults) {
+	switch {
+	case c == nil:
+		faults.add(path+".coupon", "there is no coupon %q: issue it first", o.use.Coupon)
+	case c.Offer != o.use.Offer:
+		faults.add(path+".coupon", "coupon %q is of offer %q", o.use.Coupon, c.Offer)
+	case c.Holder != "" && c.Holder != o.use.Customer:
+		faults.add(path+".customer", "is %q, and another customer holds coupon %q", o.use.Customer, o.use.Coupon)
+	default:
+		o.holder = c.Holder
+	}
 }
 
 func newOpening(use *OpeningUse, versions map[offerVersion]*Version) (opening, error) {
@@ -197,7 +227,7 @@ func newOpening(use *OpeningUse, versions map[offerVersion]*Version) (opening, e
 	asked := *use
 	asked.At, asked.Version = use.At.UTC().Truncate(time.Microsecond), 0
 	fingerprint, err := ledger.Fingerprint(asked)
-	return opening{use, versions[offerVersion{use.Offer, use.Version}], storage.Key{Kind: kindOpening, ID: id}, fingerprint}, err
+	return opening{use: use, version: versions[offerVersion{use.Offer, use.Version}], key: openingKey(id), fingerprint: fingerprint}, err
 }
 
 // openingVersions reads each version that is named, once.
@@ -239,8 +269,8 @@ func (s *Service) openingVersions(ctx context.Context, request *ImportRequest, n
 	return versions, nil
 }
 
-// openingCoupons says which of the coupons named anyone may use.
-func (s *Service) openingCoupons(ctx context.Context, request *ImportRequest) (map[string]bool, error) {
+// openingCoupons reads the coupons that are named, those that there are.
+func (s *Service) openingCoupons(ctx context.Context, request *ImportRequest) (map[string]*couponBody, error) {
 	var ids []string
 	for _, u := range request.Uses {
 		if u.Coupon != "" {
@@ -251,7 +281,7 @@ func (s *Service) openingCoupons(ctx context.Context, request *ImportRequest) (m
 	if err := s.get(ctx, docs, unique(couponKeys(ids))); err != nil {
 		return nil, err
 	}
-	public := make(map[string]bool)
+	found := make(map[string]*couponBody)
 	for key, doc := range docs {
 		if doc == nil {
 			continue
@@ -260,23 +290,27 @@ func (s *Service) openingCoupons(ctx context.Context, request *ImportRequest) (m
 		if err != nil {
 			return nil, err
 		}
-		public[key.ID] = record.Value.Holder == ""
+		found[key.ID] = &record.Value
 	}
-	return public, nil
+	return found, nil
 }
 
-// claims are what the use takes of the limits that still count. They have no bound.
+// claims are what the use takes of the limits that still count. They have no bound, but
+// for those in shards: what a shard has beyond its part would look like room in another
+// as soon as something is returned.
 func (o *opening) claims(now time.Time) ([]ledger.Claim, *Refusal) {
 	cart := Cart{Currency: o.use.Amount.Currency(), Customer: Customer{Key: o.use.Customer}, Attributes: o.use.Attributes}
 	var coupon *Coupon
 	if o.use.Coupon != "" {
-		coupon = &Coupon{ID: o.use.Coupon}
+		coupon = &Coupon{ID: o.use.Coupon, Holder: o.holder}
 	}
 	limits, refused := o.version.claims(&cart, coupon, o.use.At)
 	var claims []ledger.Claim
 	for _, l := range limits {
 		if claim, counted := l.taken(o.use.Amount.Minor()); counted && claim.Open(now) {
-			claim.Max = math.MaxInt64
+			if claim.Shards < 2 {
+				claim.Max = math.MaxInt64
+			}
 			claims = append(claims, claim)
 		}
 	}
@@ -294,25 +328,118 @@ func openingKeys(all []opening) []storage.Key {
 	return keys
 }
 
-// knownOpenings lists every use that was imported before as something else.
-func (s *Service) knownOpenings(ctx context.Context, all []opening) error {
+// freshOpenings are the uses that were not imported before. It lists every one that was,
+// as something else.
+func (s *Service) freshOpenings(ctx context.Context, all []opening) ([]opening, error) {
 	docs := make(map[storage.Key]*storage.Doc)
 	if err := s.get(ctx, docs, openingKeys(all)); err != nil {
-		return err
+		return nil, err
 	}
+	var fresh []opening
 	faults := &Faults{Kind: ErrKeyReused}
 	for i, o := range all {
-		if doc := docs[o.key]; doc != nil {
-			record, err := openings.Decode(*doc)
-			if err != nil {
-				return err
+		doc := docs[o.key]
+		if doc == nil {
+			fresh = append(fresh, o)
+			continue
+		}
+		record, err := openings.Decode(*doc)
+		if err != nil {
+			return nil, err
+		}
+		if record.Value.Fingerprint != o.fingerprint {
+			faults.add(fmt.Sprintf("uses[%d]", i), "order %q with offer %q was imported before, by %q, with another amount, customer or instant", o.use.Order, o.use.Offer, record.Value.Import)
+		}
+	}
+	return fresh, faults.orNil()
+}
+
+// checkRoom lists the first of the uses that limits in shards or coupons have no room
+// for. Others may take it before the uses are written: then they are refused by that.
+func (s *Service) checkRoom(ctx context.Context, fresh []opening, now time.Time) error {
+	shards, err := s.shardsOf(ctx, fresh, now)
+	if err != nil {
+		return err
+	}
+	var ids []string
+	for i := range fresh {
+		if o := &fresh[i]; o.holder != "" {
+			ids = append(ids, o.use.Coupon)
+		}
+	}
+	_, err = plan(ctx, s, now, couponKeys(ids), func(w *work) (none struct{}, err error) {
+		w.shards = shards
+		for i := range fresh {
+			if _, err := w.countOpening(&fresh[i]); err != nil {
+				return none, err
 			}
-			if record.Value.Fingerprint != o.fingerprint {
-				faults.add(fmt.Sprintf("uses[%d]", i), "order %q with offer %q was imported before, by %q, with another amount, customer or instant", o.use.Order, o.use.Offer, record.Value.Import)
+		}
+		return none, nil
+	})
+	return err
+}
+
+// shardsOf reads what is taken of the shards in which limits count the uses.
+func (s *Service) shardsOf(ctx context.Context, all []opening, now time.Time) (map[string]int64, error) {
+	shards := make(map[string]int64)
+	var names []string
+	for i := range all {
+		claims, _ := all[i].claims(now)
+		for _, c := range claims {
+			if _, known := shards[c.Counter]; c.Shards > 1 && !known {
+				shards[c.Counter] = 0
+				names = append(names, ledger.ShardNames(c.Counter, c.Shards)...)
 			}
 		}
 	}
-	return faults.orNil()
+	for chunk := range slices.Chunk(names, storage.MaxGet) {
+		_, values, err := s.store.Get(ctx, nil, chunk...)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(shards, values)
+	}
+	return shards, nil
+}
+
+// countOpening has a use count: it claims what limits count of it, and stands in the
+// coupon that somebody holds. It gives the claims.
+func (w *work) countOpening(o *opening) ([]ledger.Claim, error) {
+	claims, _ := o.claims(w.now)
+	if slices.ContainsFunc(claims, func(c ledger.Claim) bool { return c.Shards > 1 }) {
+		var err error
+		var full *errFull
+		if claims, err = w.spread(o.use.Order, claims); errors.As(err, &full) {
+			return nil, &Faults{ErrRequest, []Fault{{"uses", fmt.Sprintf(
+				"a limit of offer %q in shards has no room for order %q: publish a version with it raised to all that was used", o.use.Offer, o.use.Order)}}}
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, c := range claims {
+		w.take(c)
+	}
+	if o.holder == "" {
+		return claims, nil
+	}
+	c, err := w.coupon(o.use.Coupon)
+	if err != nil {
+		return nil, err
+	}
+	b := &c.Value
+	if len(b.Used) >= b.Uses {
+		if err := w.lapse(b.lapsed(w.now)); err != nil {
+			return nil, err
+		}
+	}
+	if len(b.Used) >= b.Uses {
+		return nil, &Faults{ErrRequest, []Fault{{"uses", fmt.Sprintf(
+			"coupon %q may be used %d times, and has no use left for order %q: leave that out, or import it without the coupon", c.Key.ID, b.Uses, o.use.Order)}}}
+	}
+	b.Used = append(slices.Clip(b.Used), useBody{Order: o.use.Order, At: o.use.At.UnixMicro(), Opening: o.key.ID})
+	w.changed[c.Key] = true
+	return claims, nil
 }
 
 // importStep writes those of some uses that are not known yet, and gives how many are.
@@ -334,9 +461,9 @@ func (w *work) importStep(request *ImportRequest, step int, chunk []opening) (kn
 		if first == nil {
 			first = o
 		}
-		claims, _ := o.claims(w.now)
-		for _, c := range claims {
-			w.take(c)
+		claims, err := w.countOpening(o)
+		if err != nil {
+			return 0, err
 		}
 		put, err := o.put(request.ID, claims)
 		if err != nil {

@@ -108,10 +108,100 @@ func TestImportBeyondALimit(t *testing.T) {
 	assert.Equal(t, []any{coupon.ReasonLimit, int64(5), int64(2)}, []any{refused.Reason, refused.FoundUses, refused.NeededUses})
 }
 
+// A coupon that somebody holds is used by what was imported, for good; an order of the
+// same id here has its own use.
+func TestImportUsesOfHeldCoupons(t *testing.T) {
+	s := newShop(t, limited(freely(percentOff("a", "10")), coupon.Limit{Uses: 500}, coupon.Limit{Per: coupon.PerCoupon, Uses: 2}))
+	twice := s.held("a", "jane", 1)[0]
+	use := used("order", "jane", noon.Add(-time.Hour))
+	use.Coupon = twice.ID
+	request := coupon.ImportRequest{ID: "old", Actor: "ann", Uses: []coupon.OpeningUse{use}}
+	for _, want := range []coupon.ImportReport{{Imported: 1}, {Known: 1}} {
+		report, err := s.Import(ctx, request, noon)
+		require.NoError(t, err)
+		require.Equal(t, want, report)
+	}
+	cart := cartOf(item("20.00", 1))
+	s.redeem("order", cart, coupon.ChooseCoupons(twice.ID), noon)
+	refused := s.refuses(cart, coupon.ChooseCoupons(twice.ID).For("another"), noon)
+	assert.Equal(t, []any{coupon.ReasonUsed, int64(2)}, []any{refused.Reason, refused.NeededUses})
+	require.NoError(t, ignore(s.Refund(ctx, "order", coupon.RefundRequest{ID: "r", Everything: true}, noon)))
+	kept, err := s.Coupon(ctx, twice.ID)
+	require.NoError(t, err)
+	assert.Equal(t, []coupon.Use{{Order: "order", Imported: true}}, kept.Used, "what came back is the use of the order here")
+	assert.Equal(t, int64(1), s.counter("uses/a"))
+
+	more := func(order string) coupon.ImportRequest {
+		again := use
+		again.Order = order
+		return coupon.ImportRequest{ID: "more", Actor: "ann", Uses: []coupon.OpeningUse{again}}
+	}
+	s.must(s.Reserve(ctx, "waiting", s.applies(cart, coupon.ChooseCoupons(twice.ID), noon), noon))
+	before := dump(t, s.store)
+	err = ignore(s.Import(ctx, more("old 2"), noon))
+	require.ErrorIs(t, err, coupon.ErrRequest)
+	require.ErrorContains(t, err, "may be used 2 times, and has no use left")
+	requireSame(t, before, dump(t, s.store))
+	require.NoError(t, ignore(s.Import(ctx, more("old 2"), noon.Add(time.Hour))), "the reservation has lapsed")
+	r, err := s.Redemption(ctx, "waiting")
+	require.NoError(t, err)
+	assert.Equal(t, coupon.StateExpired, r.State)
+	past, err := s.Wallet(ctx, "jane", coupon.WalletQuery{Past: true}, noon)
+	require.NoError(t, err)
+	assert.Len(t, past.Coupons, 1)
+}
+
+// Limits in shards count what was imported exactly, though shards fill unevenly, and
+// refuse what is beyond them before anything is written, until they are raised.
+func TestImportIntoShards(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		shards, most := rapid.IntRange(2, 8).Draw(rt, "shards"), rapid.IntRange(8, 40).Draw(rt, "uses")
+		sharded := func(uses int) coupon.Offer {
+			return limited(amountOff("a", "1.00"), coupon.Limit{Uses: int64(uses), Shards: shards})
+		}
+		s := newShop(t, sharded(most))
+		s.public("a", "CODE")
+		uses := func(from, n int) coupon.ImportRequest {
+			request := coupon.ImportRequest{ID: fmt.Sprint("import ", from), Actor: "ann"}
+			for i := range n {
+				request.Uses = append(request.Uses, used(fmt.Sprint("old ", from+i), "", noon))
+			}
+			return request
+		}
+		redeem := func(n int) (done int) {
+			for i := range n {
+				q, err := s.Quote(ctx, cartOf(item("20.00", 1)), coupon.Choose("CODE"), noon)
+				require.NoError(rt, err)
+				if len(q.Refused()) == 0 && ignore(s.Redeem(ctx, fmt.Sprint("new ", done, " ", i), q, noon)) == nil {
+					done++
+				}
+			}
+			return done
+		}
+		imported := rapid.IntRange(1, most).Draw(rt, "imported")
+		require.NoError(rt, ignore(s.Import(ctx, uses(0, imported), noon)))
+		require.NoError(rt, ignore(s.Import(ctx, uses(0, imported), noon)))
+
+		before := dump(rt, s.store)
+		beyond := uses(imported, most-imported+1)
+		err := ignore(s.Import(ctx, beyond, noon))
+		require.ErrorIs(rt, err, coupon.ErrRequest)
+		require.ErrorContains(rt, err, "publish a version with it raised")
+		requireSame(rt, before, dump(rt, s.store))
+		if rapid.Bool().Draw(rt, "raised") {
+			require.NoError(rt, ignore(s.Publish(ctx, sharded(most+1), "ann", noon)))
+			require.NoError(rt, ignore(s.Import(ctx, beyond, noon)))
+			require.Zero(rt, redeem(3))
+			return
+		}
+		require.Equal(rt, most-imported, redeem(most-imported+2))
+	})
+}
+
 func TestImportFaults(t *testing.T) {
 	s := newShop(t,
 		limited(amountOff("a", "1.00"), coupon.Limit{Per: coupon.PerCustomer, Uses: 2}, coupon.Limit{Money: euros("9.00")}),
-		limited(amountOff("b", "1.00"), coupon.Limit{Per: coupon.PerAttribute, Attribute: "phone", Uses: 2}))
+		limited(amountOff("b", "1.00"), coupon.Limit{Per: coupon.PerAttribute, Attribute: "phone", Uses: 2}), amountOff("c", "1.00"))
 	s.held("a", "jane", 1)
 	before := dump(t, s.store)
 	ask := func(uses ...coupon.OpeningUse) error {
@@ -126,12 +216,13 @@ func TestImportFaults(t *testing.T) {
 		change(&use)
 		return use
 	}
-	require.Equal(t, []string{"uses[1].offer", "uses[2].offer", "uses[3].customer", "uses[4].amount", "uses[5].attributes", "uses[6].coupon", "uses[7].coupon", "uses[8]"}, paths(t, ask(
+	require.Equal(t, []string{"uses[1].offer", "uses[2].offer", "uses[3].customer", "uses[4].amount", "uses[5].attributes", "uses[6].coupon", "uses[7].customer", "uses[8].coupon", "uses[9]"}, paths(t, ask(
 		used("0", "jane", noon),
 		bad(func(u *coupon.OpeningUse) { u.Offer = "none" }), bad(func(u *coupon.OpeningUse) { u.Order, u.Version = "2", 7 }),
 		bad(func(u *coupon.OpeningUse) { u.Order, u.Customer = "3", "" }), bad(func(u *coupon.OpeningUse) { u.Order, u.Amount = "4", ledger.MustMoney("1.00", usd) }),
 		bad(func(u *coupon.OpeningUse) { u.Order, u.Offer = "5", "b" }), bad(func(u *coupon.OpeningUse) { u.Order, u.Coupon = "6", "none" }),
-		bad(func(u *coupon.OpeningUse) { u.Order, u.Coupon = "7", "held-a-jane/1" }), used("0", "jim", noon))))
+		bad(func(u *coupon.OpeningUse) { u.Order, u.Coupon, u.Customer = "7", "held-a-jane/1", "joe" }),
+		coupon.OpeningUse{Order: "8", Offer: "c", Coupon: "held-a-jane/1", Customer: "jane", Amount: eur("1.00"), At: noon}, used("0", "jim", noon))))
 	requireSame(t, before, dump(t, s.store))
 
 	require.NoError(t, ask(used("0", "jane", noon)))

@@ -152,7 +152,7 @@ func (w *work) replaceable(old *storage.Record[couponBody], v *Version) (left in
 	left = c.open("", w.now)
 	switch {
 	case b.Holder == "":
-		return 0, &Faults{ErrRequest, []Fault{{"coupon", "anyone may use it: revoke it and issue another"}}}
+		return 0, &Faults{ErrRequest, []Fault{{"coupon", "anyone may use it, so that another code would go to nobody: Revoke it, and Issue another under a code of its own"}}}
 	case b.Revoked != nil && b.Revoked.Reissued != "":
 		return 0, fmt.Errorf("%w: coupon %q was replaced by %q", ErrState, old.Key.ID, b.Revoked.Reissued)
 	case head.Value.Paused:
