@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/vouch-go/vouch/ledger"
-	"github.com/vouch-go/vouch/storage"
+	"github.com/vouch-go/vouch/storage/jsonbody"
 )
 
 // Choice is what a shopper wants applied. The order of codes and coupons has no
@@ -187,7 +187,7 @@ func (q *Quote) fingerprint(lines []QuoteLine) string {
 		short[i] = pricedLine{l.ID, l.Total.Minor(), l.Off}
 	}
 	of := priced{q.Cart, q.Applied(), short, q.Deliveries(), q.Tender}
-	w := storage.JSONWriter{Text: make([]byte, 0, 2048)}
+	w := jsonbody.Writer{Text: make([]byte, 0, 2048)}
 	w.Open("", '{')
 	of.WriteMembers(&w)
 	w.Close('}')

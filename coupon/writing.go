@@ -2,12 +2,12 @@ package coupon
 
 import (
 	"github.com/vouch-go/vouch/ledger"
-	"github.com/vouch-go/vouch/storage"
+	"github.com/vouch-go/vouch/storage/jsonbody"
 )
 
 // WriteMembers writes what encoding/json would. What most orders have is written
 // here; the rest is left to it.
-func (b *redemptionBody) WriteMembers(w *storage.JSONWriter) {
+func (b *redemptionBody) WriteMembers(w *jsonbody.Writer) {
 	w.String("order", b.Order)
 	w.String("state", string(b.State))
 	w.String("customer", b.Customer)
@@ -22,20 +22,20 @@ func (b *redemptionBody) WriteMembers(w *storage.JSONWriter) {
 	w.Int("shipping", b.Shipping)
 	w.Int("total", b.Total)
 	w.Int("refunded", b.Refunded)
-	storage.WriteObjects(w, "lines", b.Lines, writeLine)
-	storage.WriteObjects(w, "deliveries", b.Deliveries, writeDelivery)
-	storage.WriteObjects(w, "applied", b.Applied, writeApplied)
+	jsonbody.WriteObjects(w, "lines", b.Lines, writeLine)
+	jsonbody.WriteObjects(w, "deliveries", b.Deliveries, writeDelivery)
+	jsonbody.WriteObjects(w, "applied", b.Applied, writeApplied)
 	ledger.WriteClaims(w, "claims", b.Claims)
-	storage.WriteStrings(w, "payers", b.Payers)
+	jsonbody.WriteStrings(w, "payers", b.Payers)
 	writeSeldom(w, "gifts", b.Gifts)
 	writeSeldom(w, "refunds", b.Refunds)
 	writeSeldom(w, "tender", b.Tender)
 	w.Bool("settled", b.Settled)
-	storage.WriteStrings(w, "holds", b.Holds)
+	jsonbody.WriteStrings(w, "holds", b.Holds)
 }
 
 // writeSeldom writes a list that most orders do not have.
-func writeSeldom[T any](w *storage.JSONWriter, name string, all []T) {
+func writeSeldom[T any](w *jsonbody.Writer, name string, all []T) {
 	if all == nil {
 		w.Null(name)
 		return
@@ -43,13 +43,13 @@ func writeSeldom[T any](w *storage.JSONWriter, name string, all []T) {
 	w.Value(name, all)
 }
 
-func writeLine(w *storage.JSONWriter, l *lineBody) {
+func writeLine(w *jsonbody.Writer, l *lineBody) {
 	w.String("id", l.ID)
 	w.String("product", l.Product)
 	w.StringUnlessEmpty("seller", l.Seller)
 	w.Int("quantity", l.Quantity)
 	w.Int("price", l.Price)
-	storage.WriteObjects(w, "parts", l.Parts, func(w *storage.JSONWriter, p *partBody) {
+	jsonbody.WriteObjects(w, "parts", l.Parts, func(w *jsonbody.Writer, p *partBody) {
 		w.Int("units", p.Units)
 		w.Int("price", p.Price)
 		writeOff(w, p.Off)
@@ -57,7 +57,7 @@ func writeLine(w *storage.JSONWriter, l *lineBody) {
 	})
 }
 
-func writeDelivery(w *storage.JSONWriter, d *deliveryBody) {
+func writeDelivery(w *jsonbody.Writer, d *deliveryBody) {
 	w.String("id", d.ID)
 	w.StringUnlessEmpty("seller", d.Seller)
 	w.Int("price", d.Price)
@@ -65,18 +65,18 @@ func writeDelivery(w *storage.JSONWriter, d *deliveryBody) {
 	w.TrueOnly("returned", d.Returned)
 }
 
-func writeOff(w *storage.JSONWriter, all []offBody) {
+func writeOff(w *jsonbody.Writer, all []offBody) {
 	if len(all) == 0 {
 		return
 	}
-	storage.WriteObjects(w, "off", all, func(w *storage.JSONWriter, o *offBody) {
+	jsonbody.WriteObjects(w, "off", all, func(w *jsonbody.Writer, o *offBody) {
 		w.Int("applied", int64(o.Applied))
 		w.IntUnlessZero("payer", int64(o.Payer))
 		w.Int("amount", o.Amount)
 	})
 }
 
-func writeApplied(w *storage.JSONWriter, a *appliedBody) {
+func writeApplied(w *jsonbody.Writer, a *appliedBody) {
 	w.String("offer", a.Offer)
 	w.Int("version", int64(a.Version))
 	w.String("name", a.Name)
@@ -107,8 +107,8 @@ func writeApplied(w *storage.JSONWriter, a *appliedBody) {
 	}
 }
 
-func writeInts(w *storage.JSONWriter, name string, all []int) {
-	storage.WriteArray(w, name, all, func(w *storage.JSONWriter, n *int) { w.Int("", int64(*n)) })
+func writeInts(w *jsonbody.Writer, name string, all []int) {
+	jsonbody.WriteArray(w, name, all, func(w *jsonbody.Writer, n *int) { w.Int("", int64(*n)) })
 }
 
 // priced is what a quote's fingerprint is of.
@@ -127,23 +127,23 @@ type pricedLine struct {
 }
 
 // WriteMembers writes what encoding/json would.
-func (a *priced) WriteMembers(w *storage.JSONWriter) {
+func (a *priced) WriteMembers(w *jsonbody.Writer) {
 	w.Open("Cart", '{')
 	writeCart(w, &a.Cart)
 	w.Close('}')
-	storage.WriteObjects(w, "Applied", a.Applied, func(w *storage.JSONWriter, a *Applied) {
+	jsonbody.WriteObjects(w, "Applied", a.Applied, func(w *jsonbody.Writer, a *Applied) {
 		w.String("Offer", a.Offer)
 		w.Int("Version", int64(a.Version))
 		w.String("Name", a.Name)
 		w.String("Coupon", a.Coupon)
 		ledger.WriteMoney(w, "Amount", a.Amount)
 	})
-	storage.WriteObjects(w, "Lines", a.Lines, func(w *storage.JSONWriter, l *pricedLine) {
+	jsonbody.WriteObjects(w, "Lines", a.Lines, func(w *jsonbody.Writer, l *pricedLine) {
 		w.String("ID", l.ID)
 		w.Int("Total", l.Total)
 		writePricedOff(w, l.Off)
 	})
-	storage.WriteObjects(w, "Deliveries", a.Deliveries, func(w *storage.JSONWriter, d *QuoteDelivery) {
+	jsonbody.WriteObjects(w, "Deliveries", a.Deliveries, func(w *jsonbody.Writer, d *QuoteDelivery) {
 		w.String("ID", d.ID)
 		ledger.WriteMoney(w, "Price", d.Price)
 		writePricedOff(w, d.Off)
@@ -154,36 +154,37 @@ func (a *priced) WriteMembers(w *storage.JSONWriter) {
 	}
 }
 
-func writePricedOff(w *storage.JSONWriter, all []Off) {
-	storage.WriteObjects(w, "Off", all, func(w *storage.JSONWriter, o *Off) {
+func writePricedOff(w *jsonbody.Writer, all []Off) {
+	jsonbody.WriteObjects(w, "Off", all, func(w *jsonbody.Writer, o *Off) {
 		w.Int("Applied", int64(o.Applied))
 		ledger.WriteMoney(w, "Amount", o.Amount)
 	})
 }
 
-func writeCart(w *storage.JSONWriter, c *Cart) {
+func writeCart(w *jsonbody.Writer, c *Cart) {
 	ledger.WriteCurrency(w, "Currency", c.Currency)
-	storage.WriteObjects(w, "Lines", c.Lines, func(w *storage.JSONWriter, l *Line) {
+	jsonbody.WriteObjects(w, "Lines", c.Lines, func(w *jsonbody.Writer, l *Line) {
 		w.String("ID", l.ID)
 		w.String("Product", l.Product)
 		w.String("Seller", l.Seller)
-		storage.WriteStrings(w, "Categories", l.Categories)
-		storage.WriteStrings(w, "Tags", l.Tags)
+		jsonbody.WriteStrings(w, "Categories", l.Categories)
+		jsonbody.WriteStrings(w, "Tags", l.Tags)
 		w.Int("Quantity", l.Quantity)
 		ledger.WriteMoney(w, "UnitPrice", l.UnitPrice)
 		ledger.WriteMoney(w, "Total", l.Total)
 		ledger.WriteMoney(w, "Floor", l.Floor)
 		w.Bool("OnSale", l.OnSale)
-		storage.WriteStrings(w, "Promotions", l.Promotions)
+		jsonbody.WriteStrings(w, "Promotions", l.Promotions)
 	})
-	storage.WriteObjects(w, "Shipping", c.Shipping, func(w *storage.JSONWriter, s *Shipping) {
+	jsonbody.WriteObjects(w, "Shipping", c.Shipping, func(w *jsonbody.Writer, s *Shipping) {
 		w.String("ID", s.ID)
 		w.String("Seller", s.Seller)
+		w.StringUnlessEmpty("Method", s.Method)
 		ledger.WriteMoney(w, "Price", s.Price)
 	})
 	w.Open("Customer", '{')
 	w.String("Key", c.Customer.Key)
-	storage.WriteStrings(w, "Segments", c.Customer.Segments)
+	jsonbody.WriteStrings(w, "Segments", c.Customer.Segments)
 	w.Int("Orders", c.Customer.Orders)
 	w.Close('}')
 	w.TrueOnly("Net", c.Net)
@@ -195,5 +196,5 @@ func writeCart(w *storage.JSONWriter, c *Cart) {
 	} else {
 		w.Value("Attributes", c.Attributes)
 	}
-	storage.WriteStrings(w, "Promotions", c.Promotions)
+	jsonbody.WriteStrings(w, "Promotions", c.Promotions)
 }

@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/vouch-go/vouch/ledger"
-	"github.com/vouch-go/vouch/storage"
+	"github.com/vouch-go/vouch/storage/jsonbody"
 )
 
 // fill sets every member of a struct, at any depth, to something or to nothing: a member
@@ -72,10 +72,10 @@ func currencyOf(r *rand.Rand) ledger.Currency {
 // TestBodiesAreWrittenAsByEncodingJSON: what writes itself does so byte for byte as its
 // tags say, every member at any depth.
 func TestBodiesAreWrittenAsByEncodingJSON(t *testing.T) {
-	same := func(t require.TestingT, tagged any, writer storage.MemberWriter) {
+	same := func(t require.TestingT, tagged any, writer interface{ WriteMembers(*jsonbody.Writer) }) {
 		want, err := json.Marshal(tagged)
 		require.NoError(t, err)
-		var w storage.JSONWriter
+		var w jsonbody.Writer
 		w.Open("", '{')
 		writer.WriteMembers(&w)
 		w.Close('}')

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/vouch-go/vouch/storage"
+	"github.com/vouch-go/vouch/storage/jsonbody"
 )
 
 // Claim is what a document holds of a limited counter: one use of an offer, 5.00
@@ -26,8 +27,8 @@ type Claim struct {
 }
 
 // WriteClaims writes claims as encoding/json would, only faster.
-func WriteClaims(w *storage.JSONWriter, name string, claims []Claim) {
-	storage.WriteObjects(w, name, claims, func(w *storage.JSONWriter, c *Claim) {
+func WriteClaims(w *jsonbody.Writer, name string, claims []Claim) {
+	jsonbody.WriteObjects(w, name, claims, func(w *jsonbody.Writer, c *Claim) {
 		w.String("counter", c.Counter)
 		w.Int("n", c.N)
 		w.IntUnlessZero("max", c.Max)

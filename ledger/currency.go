@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/vouch-go/vouch/storage"
+	"github.com/vouch-go/vouch/storage/jsonbody"
 )
 
 // Currency is a currency of ISO 4217, or a unit of a shop's own such as loyalty
@@ -136,7 +136,7 @@ func (c Currency) appendText(out []byte) []byte {
 }
 
 // WriteCurrency writes a currency as its MarshalText does, only faster.
-func WriteCurrency(w *storage.JSONWriter, name string, c Currency) {
+func WriteCurrency(w *jsonbody.Writer, name string, c Currency) {
 	w.Begin(name)
 	w.Text = append(c.appendText(append(w.Text, '"')), '"') // which has no character that JSON escapes
 }

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/vouch-go/vouch/storage"
+	"github.com/vouch-go/vouch/storage/jsonbody"
 )
 
 // Limits of an entry. Beyond one of them it is [ErrInvalid].
@@ -228,7 +229,7 @@ type entryBody struct {
 }
 
 // WriteMembers writes what encoding/json would.
-func (b *entryBody) WriteMembers(w *storage.JSONWriter) {
+func (b *entryBody) WriteMembers(w *jsonbody.Writer) {
 	w.String("kind", b.Kind)
 	w.Int("at", b.At)
 	w.String("actor", b.Actor)
@@ -239,14 +240,14 @@ func (b *entryBody) WriteMembers(w *storage.JSONWriter) {
 	} else {
 		w.Value("details", b.Details)
 	}
-	storage.WriteObjects(w, "transfers", b.Transfers, func(w *storage.JSONWriter, t *transferBody) {
+	jsonbody.WriteObjects(w, "transfers", b.Transfers, func(w *jsonbody.Writer, t *transferBody) {
 		w.String("from", string(t.From))
 		w.String("to", string(t.To))
 		w.Int("minor", t.Minor)
 		WriteCurrency(w, "currency", t.Currency)
 	})
 	WriteClaims(w, "claims", b.Claims)
-	storage.WriteArray(w, "floors", b.Floors, func(w *storage.JSONWriter, n *int64) { w.Int("", *n) })
+	jsonbody.WriteArray(w, "floors", b.Floors, func(w *jsonbody.Writer, n *int64) { w.Int("", *n) })
 	w.Int("part", int64(b.Part))
 	w.Int("parts", int64(b.Parts))
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
-	"github.com/vouch-go/vouch/storage"
+	"github.com/vouch-go/vouch/storage/jsonbody"
 )
 
 // Money is an exact amount: a whole number of minor units (cents) of one
@@ -162,7 +162,7 @@ func (m Money) MarshalJSON() ([]byte, error) {
 }
 
 // WriteMoney writes an amount as its MarshalJSON does, only faster.
-func WriteMoney(w *storage.JSONWriter, name string, m Money) {
+func WriteMoney(w *jsonbody.Writer, name string, m Money) {
 	if m.currency.IsZero() && m.minor != 0 {
 		w.Value(name, m) // which says what is wrong
 		return

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/vouch-go/vouch/storage"
+	"github.com/vouch-go/vouch/storage/jsonbody"
 )
 
 // TestEntriesAreWrittenAsByEncodingJSON: an entry writes itself byte for byte as its
@@ -36,7 +36,7 @@ func TestEntriesAreWrittenAsByEncodingJSON(t *testing.T) {
 		requireWrittenAsTagged(t, b, &b)
 
 		m := Minor(rapid.Int64().Draw(t, "minor"), currencies.Draw(t, "money"))
-		var w storage.JSONWriter
+		var w jsonbody.Writer
 		WriteMoney(&w, "", m)
 		want, err := json.Marshal(m)
 		require.Equal(t, err == nil, w.Err() == nil)
@@ -44,10 +44,10 @@ func TestEntriesAreWrittenAsByEncodingJSON(t *testing.T) {
 	})
 }
 
-func requireWrittenAsTagged(t require.TestingT, tagged any, writer storage.MemberWriter) {
+func requireWrittenAsTagged(t require.TestingT, tagged any, writer interface{ WriteMembers(*jsonbody.Writer) }) {
 	want, err := json.Marshal(tagged)
 	require.NoError(t, err)
-	var w storage.JSONWriter
+	var w jsonbody.Writer
 	w.Open("", '{')
 	writer.WriteMembers(&w)
 	w.Close('}')

@@ -2,8 +2,8 @@ package referral
 
 import (
 	"github.com/vouch-go/vouch/coupon"
-	"github.com/vouch-go/vouch/internal/jsonscan"
 	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/storage/jsonbody"
 )
 
 // The bodies that are read most often read themselves: see [storage.Codec.Decode]. What
@@ -13,33 +13,33 @@ import (
 func (b *referralBody) ReadMember(name, value []byte) bool {
 	switch string(name) {
 	case "program":
-		return jsonscan.String(value, &b.Program)
+		return jsonbody.String(value, &b.Program)
 	case "version":
-		return jsonscan.Int(value, &b.Version)
+		return jsonbody.Int(value, &b.Version)
 	case "referrer":
-		return jsonscan.String(value, &b.Referrer)
+		return jsonbody.String(value, &b.Referrer)
 	case "earner":
-		return jsonscan.String(value, &b.Earner)
+		return jsonbody.String(value, &b.Earner)
 	case "friend":
-		return jsonscan.String(value, &b.Friend)
+		return jsonbody.String(value, &b.Friend)
 	case "state":
-		return jsonscan.String(value, &b.State)
+		return jsonbody.String(value, &b.State)
 	case "before":
-		return jsonscan.String(value, &b.Before)
+		return jsonbody.String(value, &b.Before)
 	case "via":
-		return jsonscan.String(value, &b.Via)
+		return jsonbody.String(value, &b.Via)
 	case "order":
-		return jsonscan.String(value, &b.Order)
+		return jsonbody.String(value, &b.Order)
 	case "number":
-		return jsonscan.Int(value, &b.Number)
+		return jsonbody.Int(value, &b.Number)
 	case "claims":
-		return jsonscan.Slice(value, &b.Claims, readClaim)
+		return jsonbody.Slice(value, &b.Claims, readClaim)
 	case "made":
-		return jsonscan.Slice(value, &b.Made, jsonscan.String[string])
+		return jsonbody.Slice(value, &b.Made, jsonbody.String[string])
 	case "facts":
-		return jsonscan.Slice(value, &b.Facts, readFact)
+		return jsonbody.Slice(value, &b.Facts, readFact)
 	case "decisions":
-		return jsonscan.Slice(value, &b.Decisions, readDecision)
+		return jsonbody.Slice(value, &b.Decisions, readDecision)
 	}
 	return b.readInstant(name, value)
 }
@@ -47,48 +47,48 @@ func (b *referralBody) ReadMember(name, value []byte) bool {
 func (b *referralBody) readInstant(name, value []byte) bool {
 	switch string(name) {
 	case "bound":
-		return jsonscan.Int(value, &b.Bound)
+		return jsonbody.Int(value, &b.Bound)
 	case "paid":
-		return jsonscan.Int(value, &b.Paid)
+		return jsonbody.Int(value, &b.Paid)
 	case "gross":
-		return jsonscan.Int(value, &b.Gross)
+		return jsonbody.Int(value, &b.Gross)
 	case "hold_until":
-		return jsonscan.Int(value, &b.HoldUntil)
+		return jsonbody.Int(value, &b.HoldUntil)
 	case "retry":
-		return jsonscan.Int(value, &b.Retry)
+		return jsonbody.Int(value, &b.Retry)
 	case "horizon":
-		return jsonscan.Int(value, &b.Horizon)
+		return jsonbody.Int(value, &b.Horizon)
 	case "due_by":
-		return jsonscan.Int(value, &b.DueBy)
+		return jsonbody.Int(value, &b.DueBy)
 	case "confirmed":
-		return jsonscan.Int(value, &b.Confirmed)
+		return jsonbody.Int(value, &b.Confirmed)
 	case "ended":
-		return jsonscan.Int(value, &b.Ended)
+		return jsonbody.Int(value, &b.Ended)
 	}
 	return false
 }
 
 func readFact(text []byte, f *factBody) bool {
-	return jsonscan.Members(text, func(name, value []byte) bool {
+	return jsonbody.Members(text, func(name, value []byte) bool {
 		switch string(name) {
 		case "id":
-			return jsonscan.String(value, &f.ID)
+			return jsonbody.String(value, &f.ID)
 		case "kind":
-			return jsonscan.String(value, &f.Kind)
+			return jsonbody.String(value, &f.Kind)
 		case "order":
-			return jsonscan.String(value, &f.Order)
+			return jsonbody.String(value, &f.Order)
 		case "amount":
-			return jsonscan.Int(value, &f.Amount)
+			return jsonbody.Int(value, &f.Amount)
 		case "credit":
-			return jsonscan.Int(value, &f.Credit)
+			return jsonbody.Int(value, &f.Credit)
 		case "currency":
 			return readCurrency(value, &f.Currency)
 		case "everything":
-			return jsonscan.Bool(value, &f.Everything)
+			return jsonbody.Bool(value, &f.Everything)
 		case "trial":
-			return jsonscan.Bool(value, &f.Trial)
+			return jsonbody.Bool(value, &f.Trial)
 		case "at":
-			return jsonscan.Int(value, &f.At)
+			return jsonbody.Int(value, &f.At)
 		}
 		return f.readRare(name, value)
 	})
@@ -98,62 +98,62 @@ func readFact(text []byte, f *factBody) bool {
 func (f *factBody) readRare(name, value []byte) bool {
 	switch string(name) {
 	case "parts":
-		return jsonscan.Value(value, &f.Parts)
+		return jsonbody.Value(value, &f.Parts)
 	case "name":
-		return jsonscan.String(value, &f.Name)
+		return jsonbody.String(value, &f.Name)
 	case "action":
-		return jsonscan.String(value, &f.Action)
+		return jsonbody.String(value, &f.Action)
 	case "side":
-		return jsonscan.String(value, &f.Side)
+		return jsonbody.String(value, &f.Side)
 	case "verdict":
-		return jsonscan.String(value, &f.Verdict)
+		return jsonbody.String(value, &f.Verdict)
 	case "until":
-		return jsonscan.Int(value, &f.Until)
+		return jsonbody.Int(value, &f.Until)
 	case "otherwise":
-		return jsonscan.String(value, &f.Otherwise)
+		return jsonbody.String(value, &f.Otherwise)
 	case "actor":
-		return jsonscan.String(value, &f.Actor)
+		return jsonbody.String(value, &f.Actor)
 	case "reason":
-		return jsonscan.String(value, &f.Reason)
+		return jsonbody.String(value, &f.Reason)
 	case "found":
-		return jsonscan.Int(value, &f.Found)
+		return jsonbody.Int(value, &f.Found)
 	case "limit":
-		return jsonscan.Int(value, &f.Limit)
+		return jsonbody.Int(value, &f.Limit)
 	case "score":
-		return jsonscan.Int(value, &f.Score)
+		return jsonbody.Int(value, &f.Score)
 	}
 	return false
 }
 
 func readDecision(text []byte, d *decisionBody) bool {
-	return jsonscan.Members(text, func(name, value []byte) bool {
+	return jsonbody.Members(text, func(name, value []byte) bool {
 		switch string(name) {
 		case "at":
-			return jsonscan.Int(value, &d.At)
+			return jsonbody.Int(value, &d.At)
 		case "what":
-			return jsonscan.String(value, &d.What)
+			return jsonbody.String(value, &d.What)
 		case "why":
-			return jsonscan.String(value, &d.Why) || jsonscan.Value(value, &d.Why) // what it says often has quotes
+			return jsonbody.String(value, &d.Why) || jsonbody.Value(value, &d.Why) // what it says often has quotes
 		case "reward":
-			return jsonscan.String(value, &d.Reward)
+			return jsonbody.String(value, &d.Reward)
 		}
 		return false
 	})
 }
 
 func readClaim(text []byte, c *ledger.Claim) bool {
-	return jsonscan.Members(text, func(name, value []byte) bool {
+	return jsonbody.Members(text, func(name, value []byte) bool {
 		switch string(name) {
 		case "counter":
-			return jsonscan.String(value, &c.Counter)
+			return jsonbody.String(value, &c.Counter)
 		case "n":
-			return jsonscan.Int(value, &c.N)
+			return jsonbody.Int(value, &c.N)
 		case "max":
-			return jsonscan.Int(value, &c.Max)
+			return jsonbody.Int(value, &c.Max)
 		case "until":
-			return jsonscan.Int(value, &c.Until)
+			return jsonbody.Int(value, &c.Until)
 		case "shards":
-			return jsonscan.Int(value, &c.Shards)
+			return jsonbody.Int(value, &c.Shards)
 		}
 		return false
 	})
@@ -167,72 +167,72 @@ func readCurrency(text []byte, into *ledger.Currency) bool {
 func (b *rewardBody) ReadMember(name, value []byte) bool {
 	switch string(name) {
 	case "program":
-		return jsonscan.String(value, &b.Program)
+		return jsonbody.String(value, &b.Program)
 	case "friend":
-		return jsonscan.String(value, &b.Friend)
+		return jsonbody.String(value, &b.Friend)
 	case "side":
-		return jsonscan.String(value, &b.Side)
+		return jsonbody.String(value, &b.Side)
 	case "step":
-		return jsonscan.String(value, &b.Step)
+		return jsonbody.String(value, &b.Step)
 	case "customer":
-		return jsonscan.String(value, &b.Customer)
+		return jsonbody.String(value, &b.Customer)
 	case "state":
-		return jsonscan.String(value, &b.State)
+		return jsonbody.String(value, &b.State)
 	case "boost":
-		return jsonscan.String(value, &b.Boost)
+		return jsonbody.String(value, &b.Boost)
 	case "gives":
 		return b.Gives.read(value)
 	case "promised":
-		return jsonscan.Int(value, &b.Promised)
+		return jsonbody.Int(value, &b.Promised)
 	case "not_before":
-		return jsonscan.Int(value, &b.NotBefore)
+		return jsonbody.Int(value, &b.NotBefore)
 	case "due_by":
-		return jsonscan.Int(value, &b.DueBy)
+		return jsonbody.Int(value, &b.DueBy)
 	case "retry":
-		return jsonscan.Int(value, &b.Retry)
+		return jsonbody.Int(value, &b.Retry)
 	case "granted":
-		return jsonscan.Int(value, &b.Granted)
+		return jsonbody.Int(value, &b.Granted)
 	case "expires":
-		return jsonscan.Int(value, &b.Expires)
+		return jsonbody.Int(value, &b.Expires)
 	case "coupons":
-		return jsonscan.Slice(value, &b.Coupons, jsonscan.String[string])
+		return jsonbody.Slice(value, &b.Coupons, jsonbody.String[string])
 	case "back":
-		return string(value) == "{}" || jsonscan.Value(value, &b.Back)
+		return string(value) == "{}" || jsonbody.Value(value, &b.Back)
 	case "claims":
-		return jsonscan.Slice(value, &b.Claims, readClaim)
+		return jsonbody.Slice(value, &b.Claims, readClaim)
 	case "why":
-		return jsonscan.String(value, &b.Why) || jsonscan.Value(value, &b.Why)
+		return jsonbody.String(value, &b.Why) || jsonbody.Value(value, &b.Why)
 	}
 	return false
 }
 
 func (d *earningDocument) read(text []byte) bool {
-	return jsonscan.Members(text, func(name, value []byte) bool {
+	return jsonbody.Members(text, func(name, value []byte) bool {
 		switch string(name) {
 		case "coupons":
-			return jsonscan.Slice(value, &d.Coupons, readOffer)
+			return jsonbody.Slice(value, &d.Coupons, readOffer)
 		case "credit":
-			return readAmount(value, &d.Credit) || jsonscan.Value(value, &d.Credit)
+			return readAmount(value, &d.Credit) || jsonbody.Value(value, &d.Credit)
 		case "custom":
-			return jsonscan.Value(value, &d.Custom)
+			return jsonbody.Value(value, &d.Custom)
 		case "worth":
-			return readAmount(value, &d.Worth) || jsonscan.Value(value, &d.Worth)
+			return readAmount(value, &d.Worth) || jsonbody.Value(value, &d.Worth)
 		case "life":
-			return jsonscan.Value(value, &d.Life)
+			return jsonbody.Value(value, &d.Life)
 		}
 		return false
 	})
 }
 
 func readOffer(text []byte, o *offerDocument) bool {
-	return jsonscan.Members(text, func(name, value []byte) bool {
+	return jsonbody.Members(text, func(name, value []byte) bool {
 		switch string(name) {
 		case "offer":
-			return jsonscan.String(value, &o.Offer)
+			return jsonbody.String(value, &o.Offer)
 		case "version":
-			return jsonscan.Int(value, &o.Version)
+			return jsonbody.Int(value, &o.Version)
 		case "count":
-			return jsonscan.Int(value, &o.Count)
+			return jsonbody.Int(value, &o.Count)
 		}
 		return false
 	})
@@ -241,10 +241,10 @@ func readOffer(text []byte, o *offerDocument) bool {
 // readAmount reads an amount in one currency, as it is written.
 func readAmount(text []byte, into *coupon.Amounts) bool {
 	var read coupon.Amounts
-	return jsonscan.Members(text, func(name, value []byte) bool {
+	return jsonbody.Members(text, func(name, value []byte) bool {
 		var currency ledger.Currency
 		var amount string
-		if len(read) > 0 || len(name) == 0 || currency.UnmarshalText(name) != nil || !jsonscan.String(value, &amount) {
+		if len(read) > 0 || len(name) == 0 || currency.UnmarshalText(name) != nil || !jsonbody.String(value, &amount) {
 			return false
 		}
 		m, err := ledger.ParseMoney(amount, currency)
@@ -258,15 +258,15 @@ func readAmount(text []byte, into *coupon.Amounts) bool {
 func (b *memberBody) ReadMember(name, value []byte) bool {
 	switch string(name) {
 	case "since":
-		return jsonscan.Int(value, &b.Since)
+		return jsonbody.Int(value, &b.Since)
 	case "depth":
-		return jsonscan.Int(value, &b.Depth)
+		return jsonbody.Int(value, &b.Depth)
 	case "links":
-		return jsonscan.Slice(value, &b.Links, readLinkRef)
+		return jsonbody.Slice(value, &b.Links, readLinkRef)
 	case "banned":
-		return jsonscan.Bool(value, &b.Banned)
+		return jsonbody.Bool(value, &b.Banned)
 	case "ban_reason":
-		return jsonscan.String(value, &b.BanReason)
+		return jsonbody.String(value, &b.BanReason)
 	case "registration":
 		if b.Registration = nil; string(value) == "null" {
 			return true
@@ -274,46 +274,46 @@ func (b *memberBody) ReadMember(name, value []byte) bool {
 		b.Registration = new(registrationBody)
 		return b.Registration.read(value)
 	case "became":
-		return jsonscan.String(value, &b.Became)
+		return jsonbody.String(value, &b.Became)
 	case "brought":
-		return jsonscan.Value(value, &b.Brought)
+		return jsonbody.Value(value, &b.Brought)
 	}
 	return false
 }
 
 func readLinkRef(text []byte, l *linkRef) bool {
-	return jsonscan.Members(text, func(name, value []byte) bool {
+	return jsonbody.Members(text, func(name, value []byte) bool {
 		switch string(name) {
 		case "program":
-			return jsonscan.String(value, &l.Program)
+			return jsonbody.String(value, &l.Program)
 		case "code":
-			return jsonscan.String(value, &l.Code)
+			return jsonbody.String(value, &l.Code)
 		}
 		return false
 	})
 }
 
 func (r *registrationBody) read(text []byte) bool {
-	return jsonscan.Members(text, func(name, value []byte) bool {
+	return jsonbody.Members(text, func(name, value []byte) bool {
 		switch string(name) {
 		case "fingerprint":
-			return jsonscan.String(value, &r.Fingerprint)
+			return jsonbody.String(value, &r.Fingerprint)
 		case "bound":
-			return jsonscan.Bool(value, &r.Bound)
+			return jsonbody.Bool(value, &r.Bound)
 		case "reason":
-			return jsonscan.String(value, &r.Reason)
+			return jsonbody.String(value, &r.Reason)
 		case "program":
-			return jsonscan.String(value, &r.Program)
+			return jsonbody.String(value, &r.Program)
 		case "referrer":
-			return jsonscan.String(value, &r.Referrer)
+			return jsonbody.String(value, &r.Referrer)
 		case "via":
-			return jsonscan.String(value, &r.Via)
+			return jsonbody.String(value, &r.Via)
 		case "at":
-			return jsonscan.Int(value, &r.At)
+			return jsonbody.Int(value, &r.At)
 		case "why":
-			return jsonscan.String(value, &r.Why) || jsonscan.Value(value, &r.Why)
+			return jsonbody.String(value, &r.Why) || jsonbody.Value(value, &r.Why)
 		case "rivals":
-			return jsonscan.Value(value, &r.Rivals)
+			return jsonbody.Value(value, &r.Rivals)
 		}
 		return false
 	})
@@ -323,21 +323,21 @@ func (r *registrationBody) read(text []byte) bool {
 func (h *headBody) ReadMember(name, value []byte) bool {
 	switch string(name) {
 	case "latest":
-		return jsonscan.Int(value, &h.Latest)
+		return jsonbody.Int(value, &h.Latest)
 	case "paused":
-		return jsonscan.Bool(value, &h.Paused)
+		return jsonbody.Bool(value, &h.Paused)
 	case "ends":
-		return jsonscan.Int(value, &h.Ends)
+		return jsonbody.Int(value, &h.Ends)
 	case "tail":
-		return jsonscan.Int(value, &h.Tail)
+		return jsonbody.Int(value, &h.Tail)
 	case "killed":
-		return jsonscan.Bool(value, &h.Killed)
+		return jsonbody.Bool(value, &h.Killed)
 	case "actor":
-		return jsonscan.String(value, &h.Actor)
+		return jsonbody.String(value, &h.Actor)
 	case "reason":
-		return jsonscan.String(value, &h.Reason)
+		return jsonbody.String(value, &h.Reason)
 	case "at":
-		return jsonscan.Int(value, &h.At)
+		return jsonbody.Int(value, &h.At)
 	}
 	return false
 }

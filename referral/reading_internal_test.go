@@ -10,8 +10,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/vouch-go/vouch/coupon"
-	"github.com/vouch-go/vouch/internal/jsonscan"
 	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/storage/jsonbody"
 )
 
 // drawBody fills a body at random: texts plain and with escapes, numbers of any size,
@@ -108,7 +108,7 @@ func TestBodiesReadThemselves(t *testing.T) {
 				drawBody(t, reflect.ValueOf(body).Elem())
 				text, err := json.Marshal(body)
 				require.NoError(t, err)
-				whole := jsonscan.Members(text, fast.ReadMember)
+				whole := jsonbody.Members(text, fast.ReadMember)
 				if plainBody(reflect.ValueOf(body).Elem()) {
 					require.True(t, whole, "%s", text)
 				}
@@ -116,7 +116,7 @@ func TestBodiesReadThemselves(t *testing.T) {
 					at := rapid.IntRange(0, len(text)-1).Draw(t, "at")
 					text[at] = rapid.SampledFrom([]byte(`{}[]",:\ 01-en`)).Draw(t, "to")
 					fast = empty()
-					whole = jsonscan.Members(text, fast.ReadMember)
+					whole = jsonbody.Members(text, fast.ReadMember)
 				}
 				if whole {
 					require.NoError(t, json.Unmarshal(text, slow), "%s", text)
@@ -135,7 +135,7 @@ func TestBodiesReadAllTheirMembers(t *testing.T) {
 		text, err := json.Marshal(body)
 		require.NoError(t, err)
 		read := empty()
-		require.True(t, jsonscan.Members(text, read.ReadMember), "teach ReadMember of a %s what is new in it: %s", name, text)
+		require.True(t, jsonbody.Members(text, read.ReadMember), "teach ReadMember of a %s what is new in it: %s", name, text)
 		assert.Equal(t, body, read, name)
 	}
 }

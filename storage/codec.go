@@ -10,7 +10,7 @@ import (
 	"reflect"
 	"strings"
 
-	"github.com/vouch-go/vouch/internal/jsonscan"
+	"github.com/vouch-go/vouch/storage/jsonbody"
 )
 
 // Codec reads and writes the bodies of one kind as values of T, so that two
@@ -115,9 +115,9 @@ func (c *Codec[T]) decodePlain(doc Doc) (record Record[T], ok bool) {
 	}
 	record.Key, record.Version = doc.Key, doc.Version
 	format := 0
-	ok = jsonscan.Members(doc.Body, func(name, value []byte) bool {
+	ok = jsonbody.Members(doc.Body, func(name, value []byte) bool {
 		if string(name) == "format" {
-			return jsonscan.Int(value, &format)
+			return jsonbody.Int(value, &format)
 		}
 		return reader.ReadMember(name, value)
 	})
@@ -167,7 +167,7 @@ func members(body []byte, visit func(name string, value []byte)) bool {
 		return true
 	}
 	for {
-		end := jsonscan.End(rest)
+		end := jsonbody.End(rest)
 		if end < 2 || rest[0] != '"' {
 			return false
 		}
@@ -179,7 +179,7 @@ func members(body []byte, visit func(name string, value []byte)) bool {
 			return false
 		}
 		rest = bytes.TrimLeft(rest[1:], space)
-		if end = jsonscan.End(rest); end < 1 {
+		if end = jsonbody.End(rest); end < 1 {
 			return false
 		}
 		visit(name, rest[:end])
@@ -198,49 +198,44 @@ const space = " \t\r\n"
 // Put writes the record: a new document when its version is 0, otherwise a
 // change of the version read. It stands in the given lists and wants attention
 // at due (unix microseconds, 0 never). It fails when the value cannot be
-// marshalled.
+// marshalled. Where *T has a method WriteMembers(*jsonbody.Writer), that writes its members.
 func (c *Codec[T]) Put(r Record[T], due int64, lists ...Listing) (Put, error) {
-	var w JSONWriter
-	if value, writes := any(&r.Value).(MemberWriter); writes {
+	var w jsonbody.Writer
+	if value, writes := any(&r.Value).(memberWriter); writes {
 		w.Text = make([]byte, 0, bodyRoom)
 		c.begin(&w)
 		value.WriteMembers(&w)
 	} else {
-		members := w.membersOf(r.Value)
-		w.Text = make([]byte, 0, len(members)+16)
+		text, err := json.Marshal(r.Value)
+		if err != nil {
+			return Put{}, fmt.Errorf("storage: cannot write %s: %w", r.Key, err)
+		}
+		w.Text = make([]byte, 0, len(text)+16)
 		c.begin(&w)
-		w.members(members)
+		w.Members(text)
 	}
 	if len(r.unknown) > 0 {
-		w.members(w.membersOf(r.unknown)) // sorted by name: the same record gives the same bytes
+		text, err := json.Marshal(r.unknown) // sorted by name: the same record gives the same bytes
+		if err != nil {
+			return Put{}, fmt.Errorf("storage: cannot write %s: %w", r.Key, err)
+		}
+		w.Members(text)
 	}
 	w.Close('}')
-	if w.err != nil {
-		return Put{}, fmt.Errorf("storage: cannot write %s: %w", r.Key, w.err)
+	if err := w.Err(); err != nil {
+		return Put{}, fmt.Errorf("storage: cannot write %s: %w", r.Key, err)
 	}
 	return Put{Key: r.Key, Version: r.Version, Lists: lists, Due: due, Body: w.Text}, nil
 }
 
+// memberWriter is a T that writes its members itself, without reflection, as encoding/json
+// would.
+type memberWriter interface{ WriteMembers(*jsonbody.Writer) }
+
 // bodyRoom is what most bodies that write themselves need.
 const bodyRoom = 1024
 
-func (c *Codec[T]) begin(w *JSONWriter) {
+func (c *Codec[T]) begin(w *jsonbody.Writer) {
 	w.Open("", '{')
 	w.Int("format", int64(c.format))
-}
-
-// membersOf are those of a value that encoding/json writes as an object.
-func (w *JSONWriter) membersOf(object any) []byte {
-	text, err := json.Marshal(object)
-	if w.err = cmp.Or(w.err, err); err != nil {
-		return nil
-	}
-	return bytes.TrimSuffix(bytes.TrimPrefix(text, []byte("{")), []byte("}"))
-}
-
-func (w *JSONWriter) members(text []byte) {
-	if len(text) > 0 {
-		w.Begin("")
-		w.Text = append(w.Text, text...)
-	}
 }

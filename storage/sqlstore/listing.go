@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/vouch-go/vouch/storage"
+	"github.com/vouch-go/vouch/storage/jsonbody"
 )
 
 // pack writes the lists of a document for its own row, so that they come back
@@ -19,7 +20,7 @@ func pack(lists []storage.Listing) (string, error) {
 	if !slices.IsSortedFunc(lists, byList) {
 		lists = slices.SortedFunc(slices.Values(lists), byList)
 	}
-	var w storage.JSONWriter
+	var w jsonbody.Writer
 	w.Open("", '{')
 	for _, l := range lists {
 		w.String("", l.List)

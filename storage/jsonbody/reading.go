@@ -1,8 +1,10 @@
-// Package jsonscan reads JSON without reflection, where it is written in the plain way in
-// which encoding/json writes it. Its functions are false for whatever is written in
-// another, be it valid or not, and may have read part of it then: encoding/json decides
-// what that is. Where they are true, encoding/json would have read the same.
-package jsonscan
+// Package jsonbody reads and writes JSON without reflection, for bodies that are read or
+// written with every order: see [github.com/vouch-go/vouch/storage.Codec]. What it writes
+// is byte for byte what encoding/json would write; what it reads is JSON in the plain way
+// in which encoding/json writes it. Its functions that read are false for whatever is
+// written in another, be it valid or not, and may have read part of it then: encoding/json
+// decides what that is. Where they are true, encoding/json would have read the same.
+package jsonbody
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package jsonscan_test
+package jsonbody_test
 
 import (
 	"encoding/json"
@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/vouch-go/vouch/internal/jsonscan"
+	"github.com/vouch-go/vouch/storage/jsonbody"
 )
 
 type thing struct {
@@ -19,18 +19,18 @@ type thing struct {
 }
 
 func (t *thing) read(text []byte) bool {
-	return jsonscan.Members(text, func(name, value []byte) bool {
+	return jsonbody.Members(text, func(name, value []byte) bool {
 		switch string(name) {
 		case "name":
-			return jsonscan.String(value, &t.Name)
+			return jsonbody.String(value, &t.Name)
 		case "n":
-			return jsonscan.Int(value, &t.N)
+			return jsonbody.Int(value, &t.N)
 		case "on":
-			return jsonscan.Bool(value, &t.On)
+			return jsonbody.Bool(value, &t.On)
 		case "tags":
-			return jsonscan.Slice(value, &t.Tags, jsonscan.String[string])
+			return jsonbody.Slice(value, &t.Tags, jsonbody.String[string])
 		case "inner":
-			return jsonscan.Slice(value, &t.Inner, func(text []byte, into *thing) bool { return into.read(text) })
+			return jsonbody.Slice(value, &t.Inner, func(text []byte, into *thing) bool { return into.read(text) })
 		}
 		return false
 	})
@@ -87,11 +87,11 @@ func FuzzReadsNothingElse(f *testing.F) {
 func namesDiffer(text []byte) bool {
 	seen := make(map[string]bool)
 	alone := true
-	jsonscan.Members(text, func(name, value []byte) bool {
+	jsonbody.Members(text, func(name, value []byte) bool {
 		alone = alone && !seen[string(name)]
 		seen[string(name)] = true
 		if string(name) == "inner" {
-			jsonscan.Elements(value, func(element []byte) bool {
+			jsonbody.Elements(value, func(element []byte) bool {
 				alone = alone && namesDiffer(element)
 				return true
 			})

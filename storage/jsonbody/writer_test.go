@@ -1,4 +1,4 @@
-package storage_test
+package jsonbody_test
 
 import (
 	"encoding/json"
@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/vouch-go/vouch/storage"
+	"github.com/vouch-go/vouch/storage/jsonbody"
 )
 
 // written has a member of each kind.
@@ -30,15 +31,15 @@ type inner struct {
 
 type fastWritten written
 
-func (v *fastWritten) WriteMembers(w *storage.JSONWriter) {
+func (v *fastWritten) WriteMembers(w *jsonbody.Writer) {
 	w.String("text", v.Text)
 	w.StringUnlessEmpty("maybe", v.Maybe)
 	w.Int("number", v.Number)
 	w.IntUnlessZero("not_zero", v.NotZero)
 	w.Bool("bool", v.Bool)
 	w.TrueOnly("true", v.True)
-	storage.WriteStrings(w, "strings", v.Strings)
-	storage.WriteObjects(w, "inner", v.Inner, func(w *storage.JSONWriter, i *inner) { w.String("text", i.Text) })
+	jsonbody.WriteStrings(w, "strings", v.Strings)
+	jsonbody.WriteObjects(w, "inner", v.Inner, func(w *jsonbody.Writer, i *inner) { w.String("text", i.Text) })
 	w.Value("other", v.Other)
 }
 
@@ -61,12 +62,12 @@ func writtenValues() *rapid.Generator[written] {
 	})
 }
 
-// TestJSONWriterIsEncodingJSON: the same bytes, and the same document of either codec.
-func TestJSONWriterIsEncodingJSON(t *testing.T) {
+// TestWriterIsEncodingJSON: the same bytes, and the same document of either codec.
+func TestWriterIsEncodingJSON(t *testing.T) {
 	slow, fast := storage.NewCodec[written](3), storage.NewCodec[fastWritten](3)
 	rapid.Check(t, func(t *rapid.T) {
 		v := writtenValues().Draw(t, "value")
-		var w storage.JSONWriter
+		var w jsonbody.Writer
 		w.Open("", '{')
 		(*fastWritten)(&v).WriteMembers(&w)
 		w.Close('}')
@@ -85,9 +86,9 @@ func TestJSONWriterIsEncodingJSON(t *testing.T) {
 
 type unwritable struct{ N float64 }
 
-func (u *unwritable) WriteMembers(w *storage.JSONWriter) { w.Value("N", u.N) }
+func (u *unwritable) WriteMembers(w *jsonbody.Writer) { w.Value("N", u.N) }
 
-func TestJSONWriterSaysWhatCannotBeWritten(t *testing.T) {
+func TestWriterSaysWhatCannotBeWritten(t *testing.T) {
 	_, err := storage.NewCodec[unwritable](1).Put(storage.Record[unwritable]{Value: unwritable{math.Inf(1)}}, 0)
 	require.ErrorContains(t, err, "+Inf")
 }

@@ -1,27 +1,23 @@
-package storage
+package jsonbody
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 )
 
-// JSONWriter writes JSON member by member, byte for byte as encoding/json would write
-// the struct they belong to, at a fraction of its time: for bodies that are written with
-// every order. A name of "" is an element of an array. The zero value is empty.
-type JSONWriter struct {
+// Writer writes JSON member by member, as encoding/json would write the struct they
+// belong to. A name of "" is an element of an array. The zero value is empty.
+type Writer struct {
 	Text []byte
 	err  error
 }
 
-// MemberWriter is a body that writes its own members, between the braces, the same that
-// encoding/json would: a test must say so. [Codec.Put] uses it where there is one.
-type MemberWriter interface{ WriteMembers(*JSONWriter) }
-
 // Err is the first error of Value.
-func (w *JSONWriter) Err() error { return w.err }
+func (w *Writer) Err() error { return w.err }
 
 // Begin is what comes before a value that is then added to Text.
-func (w *JSONWriter) Begin(name string) {
+func (w *Writer) Begin(name string) {
 	if n := len(w.Text); n > 0 && w.Text[n-1] != '{' && w.Text[n-1] != '[' {
 		w.Text = append(w.Text, ',')
 	}
@@ -33,16 +29,16 @@ func (w *JSONWriter) Begin(name string) {
 }
 
 // Open begins an object or an array, with '{' or '['.
-func (w *JSONWriter) Open(name string, bracket byte) {
+func (w *Writer) Open(name string, bracket byte) {
 	w.Begin(name)
 	w.Text = append(w.Text, bracket)
 }
 
 // Close ends what Open began, with '}' or ']'.
-func (w *JSONWriter) Close(bracket byte) { w.Text = append(w.Text, bracket) }
+func (w *Writer) Close(bracket byte) { w.Text = append(w.Text, bracket) }
 
 // String writes a text.
-func (w *JSONWriter) String(name, value string) {
+func (w *Writer) String(name, value string) {
 	w.Begin(name)
 	for i := range len(value) {
 		if c := value[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
@@ -56,24 +52,24 @@ func (w *JSONWriter) String(name, value string) {
 }
 
 // Int writes a number.
-func (w *JSONWriter) Int(name string, value int64) {
+func (w *Writer) Int(name string, value int64) {
 	w.Begin(name)
 	w.Text = strconv.AppendInt(w.Text, value, 10)
 }
 
 // Bool writes true or false.
-func (w *JSONWriter) Bool(name string, value bool) {
+func (w *Writer) Bool(name string, value bool) {
 	w.Begin(name)
 	w.Text = strconv.AppendBool(w.Text, value)
 }
 
 // Value writes anything else, with encoding/json.
-func (w *JSONWriter) Value(name string, value any) {
+func (w *Writer) Value(name string, value any) {
 	w.Begin(name)
 	w.append(value)
 }
 
-func (w *JSONWriter) append(value any) {
+func (w *Writer) append(value any) {
 	text, err := json.Marshal(value)
 	if w.err == nil {
 		w.err = err
@@ -81,35 +77,43 @@ func (w *JSONWriter) append(value any) {
 	w.Text = append(w.Text, text...)
 }
 
+// Members writes the members of an object that is written already.
+func (w *Writer) Members(object []byte) {
+	if members := bytes.TrimSuffix(bytes.TrimPrefix(object, []byte("{")), []byte("}")); len(members) > 0 {
+		w.Begin("")
+		w.Text = append(w.Text, members...)
+	}
+}
+
 // StringUnlessEmpty writes a text that is left out when it is empty.
-func (w *JSONWriter) StringUnlessEmpty(name, value string) {
+func (w *Writer) StringUnlessEmpty(name, value string) {
 	if value != "" {
 		w.String(name, value)
 	}
 }
 
 // IntUnlessZero writes a number that is left out when it is 0.
-func (w *JSONWriter) IntUnlessZero(name string, value int64) {
+func (w *Writer) IntUnlessZero(name string, value int64) {
 	if value != 0 {
 		w.Int(name, value)
 	}
 }
 
 // TrueOnly writes true, and leaves false out.
-func (w *JSONWriter) TrueOnly(name string, value bool) {
+func (w *Writer) TrueOnly(name string, value bool) {
 	if value {
 		w.Bool(name, true)
 	}
 }
 
 // Null writes null.
-func (w *JSONWriter) Null(name string) {
+func (w *Writer) Null(name string) {
 	w.Begin(name)
 	w.Text = append(w.Text, "null"...)
 }
 
 // WriteArray writes a list; null if it is nil.
-func WriteArray[T any](w *JSONWriter, name string, all []T, element func(*JSONWriter, *T)) {
+func WriteArray[T any](w *Writer, name string, all []T, element func(*Writer, *T)) {
 	if all == nil {
 		w.Null(name)
 		return
@@ -122,8 +126,8 @@ func WriteArray[T any](w *JSONWriter, name string, all []T, element func(*JSONWr
 }
 
 // WriteObjects writes a list of objects by their members; null if it is nil.
-func WriteObjects[T any](w *JSONWriter, name string, all []T, members func(*JSONWriter, *T)) {
-	WriteArray(w, name, all, func(w *JSONWriter, v *T) {
+func WriteObjects[T any](w *Writer, name string, all []T, members func(*Writer, *T)) {
+	WriteArray(w, name, all, func(w *Writer, v *T) {
 		w.Open("", '{')
 		members(w, v)
 		w.Close('}')
@@ -131,6 +135,6 @@ func WriteObjects[T any](w *JSONWriter, name string, all []T, members func(*JSON
 }
 
 // WriteStrings writes a list of texts; null if it is nil.
-func WriteStrings(w *JSONWriter, name string, all []string) {
-	WriteArray(w, name, all, func(w *JSONWriter, s *string) { w.String("", *s) })
+func WriteStrings(w *Writer, name string, all []string) {
+	WriteArray(w, name, all, func(w *Writer, s *string) { w.String("", *s) })
 }
