@@ -12,8 +12,6 @@ import (
 	"unicode/utf8"
 )
 
-const space = " \t\r\n"
-
 // Members visits the members of an object with their values as they are written, which
 // the visitor judges: it is false for one that it can't read. Names with escapes are not
 // plain.
@@ -24,10 +22,10 @@ func Members(text []byte, visit func(name, value []byte) bool) bool {
 			return nil, false
 		}
 		name := item[1 : end-1]
-		if item = bytes.TrimLeft(item[end:], space); len(item) == 0 || item[0] != ':' {
+		if item = trim(item[end:]); len(item) == 0 || item[0] != ':' {
 			return nil, false
 		}
-		item = bytes.TrimLeft(item[1:], space)
+		item = trim(item[1:])
 		if end = End(item); end < 1 {
 			return nil, false
 		}
@@ -45,29 +43,37 @@ func Elements(text []byte, visit func(value []byte) bool) bool {
 
 // list goes through what is between two brackets, with commas, and nothing after them.
 func list(text []byte, open, close byte, item func([]byte) (rest []byte, ok bool)) bool {
-	rest := bytes.TrimLeft(text, space)
+	rest := trim(text)
 	if len(rest) == 0 || rest[0] != open {
 		return false
 	}
-	if rest = bytes.TrimLeft(rest[1:], space); len(rest) > 0 && rest[0] == close {
-		return len(bytes.TrimLeft(rest[1:], space)) == 0
+	if rest = trim(rest[1:]); len(rest) > 0 && rest[0] == close {
+		return len(trim(rest[1:])) == 0
 	}
 	for {
 		var ok bool
 		if rest, ok = item(rest); !ok {
 			return false
 		}
-		if rest = bytes.TrimLeft(rest, space); len(rest) == 0 {
+		if rest = trim(rest); len(rest) == 0 {
 			return false
 		}
 		if rest[0] == close {
-			return len(bytes.TrimLeft(rest[1:], space)) == 0
+			return len(trim(rest[1:])) == 0
 		}
 		if rest[0] != ',' {
 			return false
 		}
-		rest = bytes.TrimLeft(rest[1:], space)
+		rest = trim(rest[1:])
 	}
+}
+
+// trim takes off the white space at the beginning of a text. There rarely is any.
+func trim(text []byte) []byte {
+	for len(text) > 0 && (text[0] == ' ' || text[0] == '\n' || text[0] == '\t' || text[0] == '\r') {
+		text = text[1:]
+	}
+	return text
 }
 
 // End is where the JSON value at the beginning of a text ends, if it is valid; 0 when it
