@@ -1,6 +1,7 @@
 package coupon_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -108,4 +109,21 @@ func TestALineThatHasANameTwice(t *testing.T) {
 		assert.Equal(t, []int64{0, 200, 400}, off(q), offer.ID)
 		assert.Equal(t, []int64{0, 200, 400}, off(decide(t, cart, offer)), offer.ID)
 	}
+}
+
+// An offer that names more goods than a cart has is led to its lines by the cart's names: by
+// those of the list that names them, whatever else has the same name.
+func TestOffersThatNameMoreThanACartHas(t *testing.T) {
+	long := automatic(freely(percentOff("long", "10")))
+	for i := range 20 {
+		long.Scope.In.Products = append(long.Scope.In.Products, fmt.Sprint("p", i))
+	}
+	tagged := automatic(freely(each("tagged", "1.00")))
+	tagged.Scope.In.Tags = []string{"p3", "p4"}
+	cart := cartOf(product("p1", "10.00", 1), product("p2", "20.00", 1), product("mug", "40.00", 1), product("cup", "80.00", 1))
+	cart.Lines[2].Tags = []string{"p3"}
+	q, err := coupon.NewCatalog(mustVersion(long), mustVersion(tagged)).Decide(cart, nil, coupon.Facts{}, noon)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"long", "tagged"}, applied(q))
+	assert.Equal(t, []int64{100, 200, 100, 0}, off(q))
 }
