@@ -127,3 +127,13 @@ func TestOffersThatNameMoreThanACartHas(t *testing.T) {
 	assert.Equal(t, []string{"long", "tagged"}, applied(q))
 	assert.Equal(t, []int64{100, 200, 100, 0}, off(q))
 }
+
+// Of two lines with an equal claim to a coin, the one with the smaller id has it, in whatever
+// order they stand.
+func TestACoinBetweenTwoLines(t *testing.T) {
+	cart := cartOf(item("1.00", 1), item("1.00", 1))
+	assert.Equal(t, []int64{1, 0}, off(decide(t, cart, amountOff("a", "0.01"))))
+	assert.Equal(t, []int64{2, 1}, off(decide(t, cart, amountOff("a", "0.03"))))
+	cart.Lines[0].ID, cart.Lines[1].ID = "2", "1"
+	assert.Equal(t, []int64{0, 1}, off(decide(t, cart, amountOff("a", "0.01"))))
+}
