@@ -34,7 +34,9 @@ func (c Choice) For(order string) Choice {
 // Quote is what a cart costs with the offers that apply: per line what comes off
 // and by which offer, every candidate that was refused and why, and the sums.
 // Redeeming one whose cart or sums were changed fails. Its Cart shares lists with the
-// cart that was priced. The lists that its methods give are made anew by each call:
+// cart that was priced, and what the methods say is worked out from those: the lines, the
+// shipping and the names in them must not be changed while the quote is in use. To change
+// a cart, make a new one with lists of its own. The lists that its methods give are made anew by each call:
 // ask once, and go through what comes.
 type Quote struct {
 	Cart  Cart
