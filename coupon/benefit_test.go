@@ -271,6 +271,30 @@ func TestTiers(t *testing.T) {
 			checkSums(t, q)
 		})
 	}
+	// The units of all lines that count are counted together, and share what comes off by
+	// what they cost.
+	cups := changed(giving("a", quantity), func(o *coupon.Offer) { o.Scope.Out = products("pot") })
+	pot := with(item("50.00", 9), func(l *coupon.Line) { l.Product = "pot" })
+	for name, c := range map[string]struct {
+		lines  []coupon.Line
+		offers []coupon.Offer
+		want   []int64 // off each line
+	}{
+		"a percentage of all lines":         {[]coupon.Line{item("10.00", 1), item("7.35", 1), item("0.05", 1)}, offers(cups), []int64{100, 74, 0}},
+		"an amount over lines":              {[]coupon.Line{item("10.00", 3), item("20.00", 2), item("30.00", 1)}, offers(cups), []int64{600, 800, 600}},
+		"one unit less, over lines":         {[]coupon.Line{item("10.00", 3), item("20.00", 2)}, offers(cups), []int64{300, 400}},
+		"lines that do not count":           {[]coupon.Line{item("10.00", 2), pot, item("10.00", 1)}, offers(cups), []int64{200, 0, 100}},
+		"units for nothing count":           {[]coupon.Line{item("10.00", 1), item("0.00", 5)}, offers(cups), []int64{1000, 0}},
+		"one line goes down to its floor":   {[]coupon.Line{floor("10.00", 3, "9.00"), item("20.00", 3)}, offers(cups), []int64{300, 1700}},
+		"lines cut by an offer before them": {[]coupon.Line{item("10.00", 3), item("20.00", 3)}, offers(freely(cups), first(freely(giving("b", coupon.PercentOff{Rate: half, Units: someUnits(1, coupon.Cheapest)})))), []int64{500 + 588, 1412}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := decide(t, cartOf(c.lines...), c.offers...)
+			require.Empty(t, q.Refused())
+			assert.Equal(t, c.want, off(q))
+			checkSums(t, q)
+		})
+	}
 	t.Run("what is missing for the first step", func(t *testing.T) {
 		r := refusedAs(t, cartOf(item("42.00", 1)), giving("a", spend))
 		assert.Equal(t, coupon.ReasonMinimumSpend, r.Reason)
