@@ -149,7 +149,7 @@ func (f *Faults) id(path, id string, mayBeEmpty bool) {
 	case len(id) > MaxKey:
 		f.add(path, "has %d bytes, at most %d are allowed", len(id), MaxKey)
 	case !printable(id):
-		f.add(path, strict.Unreadable)
+		f.add(path, "%s", strict.Unreadable(id))
 	}
 }
 

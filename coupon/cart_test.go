@@ -147,6 +147,20 @@ func TestCartsThatAreValid(t *testing.T) {
 	}
 }
 
+// A character that can't stand in a name is named, with its place: it is not to be seen.
+func TestCharactersThatCantStandAreNamed(t *testing.T) {
+	const want = "has U+0009 as character 4, want UTF-8 without control characters and marks that turn or hide what is written"
+	cart := cartOf(item("1.00", 1))
+	cart.Lines[0].Tags = []string{"tea\tpot"}
+	offer := amountOff("a", "1.00")
+	offer.Name = "tea\tpot"
+	for path, err := range map[string]error{"lines[0].tags[0]": cart.Validate(), "name": offer.Validate()} {
+		var faults *coupon.Faults
+		require.ErrorAs(t, err, &faults)
+		assert.Equal(t, []coupon.Fault{{Path: path, Problem: want}}, faults.Faults)
+	}
+}
+
 // However many faults an input has, the answer stays small.
 func TestFaultsAreBounded(t *testing.T) {
 	lines := make([]coupon.Line, coupon.MaxLines)

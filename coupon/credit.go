@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vouch-go/vouch/coupon/strict"
 	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/storage"
 )
@@ -156,8 +157,10 @@ func (r *CreditRequest) validate(now time.Time) error {
 // staff checks who asks for something, and why.
 func (f *Faults) staff(actor, reason string) {
 	f.id("actor", actor, true)
-	if len(reason) > 500 || !printable(reason) {
+	if len(reason) > 500 {
 		f.add("reason", "has %d bytes, want at most 500 of text", len(reason))
+	} else if !printable(reason) {
+		f.add("reason", "%s", strict.Unreadable(reason))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
+	"github.com/vouch-go/vouch/coupon/strict"
 	"github.com/vouch-go/vouch/ledger"
 )
 
@@ -174,8 +175,10 @@ func (o *Offer) validate(predicates map[predicateName]*RegisteredPredicate) erro
 	if o.Version < 0 {
 		faults.add("version", "is %d; publishing sets it", o.Version)
 	}
-	if o.Name == "" || len(o.Name) > 200 || !printable(o.Name) {
+	if o.Name == "" || len(o.Name) > 200 {
 		faults.add("name", "is %.40q, want 1 to 200 bytes of text: shoppers read it", o.Name)
+	} else if !printable(o.Name) {
+		faults.add("name", "%s", strict.Unreadable(o.Name))
 	}
 	if o.Benefit == nil {
 		faults.add("benefit", "is missing")

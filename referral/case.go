@@ -231,8 +231,10 @@ func (s *Service) ClaimCase(ctx context.Context, id, actor string, lease time.Du
 func (s *Service) NoteCase(ctx context.Context, id, actor, text string, now time.Time) (Case, error) {
 	faults := &Faults{Kind: ErrRequest}
 	faults.id("actor", actor, false)
-	if text == "" || len(text) > maxText || !strict.Readable(text) {
+	if text == "" || len(text) > maxText {
 		faults.add("text", "has %d bytes, want 1 to %d of text", len(text), maxText)
+	} else if !strict.Readable(text) {
+		faults.add("text", "%s", strict.Unreadable(text))
 	}
 	checkNow(faults, now)
 	if err := faults.orNil(); err != nil {

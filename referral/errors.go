@@ -112,6 +112,6 @@ func (f *Faults) id(path, id string, mayBeEmpty bool) {
 	case len(id) > MaxKey:
 		f.add(path, "has %d bytes, at most %d are allowed", len(id), MaxKey)
 	case !strict.Readable(id):
-		f.add(path, strict.Unreadable)
+		f.add(path, "%s", strict.Unreadable(id))
 	}
 }

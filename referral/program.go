@@ -142,8 +142,10 @@ func (p *Program) Validate() error {
 	if p.Version < 0 {
 		faults.add("version", "is %d; publishing sets it", p.Version)
 	}
-	if p.Name == "" || len(p.Name) > 200 || !strict.Readable(p.Name) {
+	if p.Name == "" || len(p.Name) > 200 {
 		faults.add("name", "is %.40q, want 1 to 200 bytes of text", p.Name)
+	} else if !strict.Readable(p.Name) {
+		faults.add("name", "%s", strict.Unreadable(p.Name))
 	}
 	checkInterval("schedule", p.Schedule, faults)
 	if p.Tail > 0 && p.Schedule.Until.IsZero() {

@@ -40,7 +40,7 @@ func TestProgramFaults(t *testing.T) {
 	}{
 		"id":                            {func(p *referral.Program) { p.ID = "Invite/1" }, `is "Invite/1", want`},
 		"version":                       {func(p *referral.Program) { p.Version = -1 }, "publishing sets it"},
-		"name":                          {func(p *referral.Program) { p.Name = "a\x00b" }, "want 1 to 200 bytes"},
+		"name":                          {func(p *referral.Program) { p.Name = "a\x00b" }, "has U+0000 as character 2"},
 		"schedule.from":                 {func(p *referral.Program) { p.Schedule.From = time.Unix(-5, 0) }, "between 1970 and 9999"},
 		"schedule.until":                {func(p *referral.Program) { p.Schedule.From, p.Schedule.Until = noon, noon }, "no time is left"},
 		"window":                        {func(p *referral.Program) { p.Window = -1 }, "want 0 to 10 years"},

@@ -209,8 +209,10 @@ func checkNow(faults *Faults, now time.Time) {
 func checkStaff(actor, reason string, now time.Time) error {
 	faults := &Faults{Kind: ErrRequest}
 	faults.id("actor", actor, true)
-	if len(reason) > 500 || !strict.Readable(reason) {
+	if len(reason) > 500 {
 		faults.add("reason", "has %d bytes, want at most 500 of text", len(reason))
+	} else if !strict.Readable(reason) {
+		faults.add("reason", "%s", strict.Unreadable(reason))
 	}
 	checkNow(faults, now)
 	return faults.orNil()

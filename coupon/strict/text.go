@@ -1,13 +1,28 @@
 package strict
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// Unreadable says, after what it is said of, what [Readable] refuses.
-const Unreadable = "is not UTF-8 without control characters and marks that turn or hide what is written"
+// Unreadable says, after what it is said of, which character [Readable] refuses, counted
+// from 1; "" where it refuses none.
+func Unreadable(s string) string {
+	const want = "want UTF-8 without control characters and marks that turn or hide what is written"
+	character := 0
+	for at, r := range s {
+		character++
+		if invalid := r == utf8.RuneError && !strings.HasPrefix(s[at:], string(utf8.RuneError)); invalid {
+			return fmt.Sprintf("has the byte %#x as character %d, %s", s[at], character, want)
+		}
+		if hides(r) {
+			return fmt.Sprintf("has %U as character %d, %s", r, character, want)
+		}
+	}
+	return ""
+}
 
 // Readable says that a text can stand where people read it, and looks like what it is:
 // it is UTF-8, and has no control characters, no line breaks, none that turn the

@@ -23,3 +23,22 @@ func TestReadable(t *testing.T) {
 		assert.False(t, strict.Readable(odd), "%q", odd)
 	}
 }
+
+// What can't stand is named, with its place, as people count characters.
+func TestUnreadable(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                 "",
+		"Thé \ufffd":       "",
+		"tea\tpot":         "has U+0009 as character 4,",
+		"Thé\tvert":        "has U+0009 as character 4,",
+		"gift\u202edrac":   "has U+202E as character 5,",
+		"a\u200b\n":        "has U+200B as character 2,",
+		"Th\xe9 vert":      "has the byte 0xe9 as character 3,",
+		"\ufffd\xff\u200b": "has the byte 0xff as character 2,",
+	} {
+		got := strict.Unreadable(text)
+		assert.Equal(t, want == "", got == "", "%q: %s", text, got)
+		assert.Contains(t, got, want, "%q", text)
+		assert.Equal(t, strict.Readable(text), got == "", "%q", text)
+	}
+}
