@@ -24,6 +24,9 @@ func TestSchemasAreTheTypes(t *testing.T) {
 	t.Run("trial", func(t *testing.T) {
 		var reasons []string
 		for _, r := range AllReasons(t) {
+			if r == ReasonOutOfStock { // said when issuing only, never of a cart
+				continue
+			}
 			reasons = append(reasons, string(r))
 		}
 		stricttest.Compare(t, stricttest.Schema{

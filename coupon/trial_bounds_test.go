@@ -25,21 +25,19 @@ func TestTrialsAskForBoundedWork(t *testing.T) {
 		document string
 		path     string // that a fault of the work has; "": none
 	}{
-		"as many offers":                          {document(0, 10_000, ""), ""},
-		"an offer more":                           {document(0, 10_001, ""), "offers"},
-		"as many coupons":                         {document(1, 1, `,"coupons":[`+entries(10_000, "{}")+`]`), ""},
-		"a coupon more":                           {document(1, 1, `,"coupons":[`+entries(10_001, "{}")+`]`), "coupons"},
-		"as many predicates":                      {document(1, 1, `,"predicates":[`+entries(10_000, "{}")+`]`), ""},
-		"a predicate more":                        {document(1, 1, `,"predicates":[`+entries(10_001, "{}")+`]`), "predicates"},
-		"as many codes and coupons of a wallet":   {document(1, 1, `,"codes":`+names(20)+`,"wallet":`+names(30)), ""},
-		"a code more":                             {document(1, 1, `,"codes":`+names(21)+`,"wallet":`+names(30)), "codes"},
-		"as many offers for lines":                {document(50, 10_000, ""), ""},
-		"an offer more for lines":                 {document(5_000, 101, ""), "offers"},
-		"as many names of exclusions":             {document(500, 1_000, exclusions(40, 30, 29)), ""},
-		"a product more that is kept out":         {document(500, 1_000, exclusions(41, 30, 29)), "exclusions"},
-		"an offer more that something is kept of": {document(500, 1_000, exclusions(40, 31, 29)), "exclusions"},
-		"a label more that something is kept of":  {document(500, 1_000, exclusions(40, 30, 30)), "exclusions"},
-		"an exclusion more":                       {document(500, 1_000, `,"exclusions":[`+entries(101, "{}")+`]`), "exclusions"},
+		"as many offers":                        {document(0, 10_000, ""), ""},
+		"an offer more":                         {document(0, 10_001, ""), "offers"},
+		"as many coupons":                       {document(1, 1, `,"coupons":[`+entries(10_000, "{}")+`]`), ""},
+		"a coupon more":                         {document(1, 1, `,"coupons":[`+entries(10_001, "{}")+`]`), "coupons"},
+		"as many predicates":                    {document(1, 1, `,"predicates":[`+entries(10_000, "{}")+`]`), ""},
+		"a predicate more":                      {document(1, 1, `,"predicates":[`+entries(10_001, "{}")+`]`), "predicates"},
+		"as many codes and coupons of a wallet": {document(1, 1, `,"codes":`+names(20)+`,"wallet":`+names(30)), ""},
+		"a code more":                           {document(1, 1, `,"codes":`+names(21)+`,"wallet":`+names(30)), "codes"},
+		"as many offers for lines":              {document(50, 10_000, ""), ""},
+		"an offer more for lines":               {document(5_000, 101, ""), "offers"},
+		"names of exclusions without end":       {document(500, 1_000, exclusions(10_000, 20, 20)), ""}, // their work does not multiply with lines and offers
+		"as many exclusions":                    {document(1, 1, `,"exclusions":[`+entries(10_000, "{}")+`]`), ""},
+		"an exclusion more":                     {document(1, 1, `,"exclusions":[`+entries(10_001, "{}")+`]`), "exclusions"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := coupon.ParseTrial([]byte(c.document))
