@@ -89,6 +89,8 @@ func readFact(text []byte, f *factBody) bool {
 			return jsonbody.Bool(value, &f.Trial)
 		case "at":
 			return jsonbody.Int(value, &f.At)
+		case "told":
+			return jsonbody.Int(value, &f.Told)
 		}
 		return f.readRare(name, value)
 	})
@@ -200,6 +202,8 @@ func (b *rewardBody) ReadMember(name, value []byte) bool {
 		return string(value) == "{}" || jsonbody.Value(value, &b.Back)
 	case "claims":
 		return jsonbody.Slice(value, &b.Claims, readClaim)
+	case "out_of_stock":
+		return jsonbody.Bool(value, &b.OutOfStock)
 	case "why":
 		return jsonbody.String(value, &b.Why) || jsonbody.Value(value, &b.Why)
 	}
