@@ -237,6 +237,8 @@ func readOffer(text []byte, o *offerDocument) bool {
 			return jsonbody.Int(value, &o.Version)
 		case "count":
 			return jsonbody.Int(value, &o.Count)
+		case "from_stock":
+			return jsonbody.Bool(value, &o.FromStock)
 		}
 		return false
 	})
