@@ -72,10 +72,13 @@ func (d *decision) judgeOffer(e *entry) *Refusal {
 	if d.free {
 		return nil
 	}
-	if failed, refused := d.price([]*entry{e}); failed != nil {
+	failed, refused := d.price([]*entry{e})
+	switch {
+	case failed == nil:
+		e.alone = e.amount
+	case refused.Reason != ReasonNothingOff || d.most(e) == 0: // others before it may leave it other units
 		return refused
 	}
-	e.alone = e.amount
 	return nil
 }
 

@@ -142,10 +142,13 @@ func (d *decision) settle(set []*entry, cost int) {
 		}
 		e.rival = nil
 		refused := d.lose(e, set, maps.Clone(taken))
-		if refused == nil {
+		switch {
+		case refused == nil && e.alone == 0 && e.Version.stage != giftStage:
+			refused = &Refusal{Reason: ReasonNothingOff}
+		case refused == nil:
 			refused = &Refusal{Reason: ReasonNotBetter}
-		}
-		if refused.Reason != ReasonLimit {
+			weighed.against(e, refused)
+		case refused.Reason != ReasonLimit:
 			weighed.against(e, refused)
 		}
 		e.Refused = d.concern(e, refused)
