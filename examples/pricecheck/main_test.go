@@ -270,3 +270,13 @@ func FuzzPricecheck(f *testing.F) {
 		check(t, bytes.NewReader(in), "-table")
 	})
 }
+
+// Wide characters take two columns, marks on others none.
+func TestTablesAlignAnyScript(t *testing.T) {
+	const document = `{"cart":{"currency":"EUR","lines":[{"id":"ab","product":"p","quantity":1,"unit_price":"1"},` +
+		`{"id":"茶","product":"p","quantity":1,"unit_price":"1"},{"id":"e\u0301f","product":"p","quantity":1,"unit_price":"1"}]},"at":"2026-11-20T12:00:00Z"}`
+	_, out, _ := check(t, strings.NewReader(document), "-table")
+	assert.Contains(t, out, "\nab     ")
+	assert.Contains(t, out, "\n茶     ")
+	assert.Contains(t, out, "\ne\u0301f     ")
+}

@@ -8,7 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
+
+	"golang.org/x/text/width"
 
 	"github.com/vouch-go/vouch/coupon"
 	"github.com/vouch-go/vouch/ledger"
@@ -38,18 +39,33 @@ type table struct {
 // numbers to the right.
 func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
 
+// columns is how many columns a terminal gives to a text: two for a wide character of East
+// Asia (unicode.org/reports/tr11), none for a mark on the one before.
+func columns(text string) (n int) {
+	for _, r := range text {
+		switch kind := width.LookupRune(r).Kind(); {
+		case unicode.In(r, unicode.Mn, unicode.Me):
+		case kind == width.EastAsianWide || kind == width.EastAsianFullwidth:
+			n += 2
+		default:
+			n++
+		}
+	}
+	return n
+}
+
 // flush writes the rows so far, each column as wide as its widest cell.
 func (t *table) flush() {
 	widths := make(map[int]int)
 	for _, row := range t.rows {
 		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+			widths[i] = max(widths[i], columns(cell))
 		}
 	}
 	for _, row := range t.rows {
 		line := ""
 		for i, cell := range row {
-			gap := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			gap := strings.Repeat(" ", widths[i]-columns(cell))
 			if numeric := i == 1 || i == 2 || i == 4 || i == 5; numeric {
 				line += gap + cell + "  "
 			} else {
