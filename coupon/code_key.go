@@ -113,7 +113,10 @@ func mac(key []byte, text string) []byte {
 func (c *codeKeys) open(record storage.Record[codeBody]) (Code, error) {
 	for _, key := range c.keys {
 		text := []byte(record.Key.ID)
-		if sealed := record.Value.Sealed; len(sealed) > sealNonce && len(key) > 0 {
+		if sealed := record.Value.Sealed; len(sealed) > sealNonce {
+			if len(key) == 0 { // or what it is kept under would be taken for the code
+				continue
+			}
 			var err error
 			if text, err = sealer(key).Open(nil, sealed[:sealNonce], sealed[sealNonce:], nil); err != nil {
 				continue

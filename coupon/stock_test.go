@@ -177,6 +177,24 @@ func TestStockOutlivesItsKey(t *testing.T) {
 	}
 }
 
+// Where codes were once kept as they are, what a code is kept under is not taken for the
+// code, whatever the order of the old keys.
+func TestStockTellsCodesWhateverTheOrderOfKeys(t *testing.T) {
+	for name, later := range map[string]coupon.Options{"never left": keyed(firstKey, nil, secondKey), "given up": keyed(nil, secondKey)} {
+		t.Run(name, func(t *testing.T) {
+			before := newShopOn(t, memory.New(), keyed(secondKey), card())
+			before.load("spring", cards("CARD", 0, 2)...)
+			given := issued(t, before.Service, fromStock("a", "jane", 1))[0]
+
+			now := newShopOn(t, before.store, later)
+			assert.Equal(t, given.Code, issued(t, now.Service, fromStock("a", "jane", 1))[0].Code)
+			next := issued(t, now.Service, fromStock("b", "jane", 1))[0]
+			assert.ElementsMatch(t, []coupon.Code{"CARD000000", "CARD000001"}, []coupon.Code{given.Code, next.Code})
+			now.applies(cartOf(item("20.00", 1)), coupon.Choose(string(next.Code)), noon)
+		})
+	}
+}
+
 // What can't be loaded is named, and nothing of it is written.
 func TestLoadStockNamesWhatIsWrong(t *testing.T) {
 	for name, options := range codeOptions {
