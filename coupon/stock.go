@@ -430,12 +430,13 @@ func (s *Service) WithdrawStock(ctx context.Context, request StockWithdrawal, no
 			if refused != nil { // a code was given out meanwhile: the fewer are written at once, the less is in the way
 				step = max(1, step/2)
 			}
-			page, err := s.store.List(ctx, storage.Query{Kind: kindCode, List: leftList(request.Load), Limit: step})
-			if err != nil {
-				return storage.Plan[StockLoad]{}, err
-			}
-			more = page.Next != ""
 			return plan(ctx, s, now, []storage.Key{stockKey(request.Load)}, func(w *work) (StockLoad, error) {
+				// listed after the load was read: who adds to it later gets into the way of this step
+				page, err := s.store.List(ctx, storage.Query{Kind: kindCode, List: leftList(request.Load), Limit: step})
+				if err != nil {
+					return StockLoad{}, err
+				}
+				more = page.Next != ""
 				return w.withdraw(&request, page.Docs)
 			})
 		})

@@ -316,6 +316,32 @@ func TestWithdrawStock(t *testing.T) {
 	}
 }
 
+// What another call adds to a load while it is withdrawn is withdrawn, too.
+func TestWithdrawStockMeetsALoad(t *testing.T) {
+	s := newShopOn(t, memory.New(), coupon.Options{}, card())
+	s.load("spring", cards("CARD", 0, 3)...)
+	slow := &afterList{Store: s.store, run: func() { s.load("spring", cards("CARD", 3, 3)...) }}
+	load, err := coupon.New(slow, coupon.Options{}).WithdrawStock(ctx, coupon.StockWithdrawal{Load: "spring", Actor: "ann", Reason: "leaked"}, noon)
+	require.NoError(t, err)
+	assert.Equal(t, []int{6, 6}, []int{load.Loaded, load.Withdrawn})
+	s.requireLeft(0)
+}
+
+// afterList is a store in which something happens after the first list was read.
+type afterList struct {
+	storage.Store
+	run func()
+}
+
+func (a *afterList) List(ctx context.Context, q storage.Query) (storage.Page, error) {
+	page, err := a.Store.List(ctx, q)
+	if run := a.run; run != nil {
+		a.run = nil
+		run()
+	}
+	return page, err
+}
+
 // Each step says in the book who did it and why.
 func TestStockIsOnRecord(t *testing.T) {
 	s := newShop(t, card())
