@@ -60,7 +60,7 @@ func (w *WhatIf) record(b *rewardBody) {
 // memory: payments, returns and chargebacks, what was flagged, reviewed and erased, when
 // the program was paused, ended or stopped, who is banned, and what customers spent of
 // their credit. So the program as it was gives what was given, to the cent. What is due is
-// done at its instant; coupons can be issued and hooks grant; what checks found stands as it
+// done at its instant; coupons can be issued, stocks have codes enough and hooks grant; what checks found stands as it
 // was found; accounts that were merged are one from the beginning, and bans that were ended
 // never were.
 //
@@ -362,7 +362,7 @@ func scratch(ctx context.Context, retry time.Duration, changed *Program, ending 
 		}
 		for i := range e.Coupons {
 			o := &e.Coupons[i]
-			o.Version = 0
+			o.Version, o.FromStock = 0, false
 			if _, err := coupons.Offer(ctx, o.Offer, 0, at); !errors.Is(err, coupon.ErrNoOffer) {
 				continue
 			}

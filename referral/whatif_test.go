@@ -230,6 +230,20 @@ func TestWhatIfTellsEverything(t *testing.T) {
 	requireAudit(t, s.store)
 }
 
+// Rewards whose codes come from a stock are given again, though the trial has no stock.
+func TestWhatIfWithAStock(t *testing.T) {
+	p := fromStock(t)
+	s := newShop(t, p)
+	s.stock("FIRST", 2)
+	s.bind("jane", "mia", noon)
+	s.pay("mia", noon)
+	s.settle(noon.Add(time.Hour))
+	again, err := s.WhatIf(ctx, p, coupon.Interval{}, noon.Add(day))
+	require.NoError(t, err)
+	require.EqualValues(t, 2, again.Recorded.Rewards)
+	require.Equal(t, again.Recorded, again.Changed)
+}
+
 // A longer hold would have kept what came back from being granted at all.
 func TestWhatIfOfALongerHold(t *testing.T) {
 	s := newShop(t, inCredit())
