@@ -155,10 +155,20 @@ func (p *pricing) falls(e *entry, decided *decided) (falls []fall, ok bool) {
 	return falls, amount == decided.amount || amount > decided.amount && decided.refused != nil
 }
 
-// aside is the pricing as it stands, without floors, for trying something out.
+// aside is the pricing as it stands, without floors, for trying something out. Of a part
+// that offers have cut it knows the sum that came off: units share that as they share
+// each of the cuts, and copying every cut for every offer would be work by the square.
 func (p *pricing) aside() *pricing {
+	const earlier = -1
 	a := *p
-	a.parts, a.cuts, a.tails = slices.Clone(p.parts), slices.Clone(p.cuts), slices.Clone(p.tails)
+	a.parts, a.cuts, a.tails = slices.Clone(p.parts), nil, slices.Clone(p.tails)
+	for i := range a.parts {
+		q := &a.parts[i]
+		if q.cut > 0 {
+			a.cuts = append(a.cuts, cut{amount: q.price - q.now, applied: earlier})
+			q.cut, q.by = int32(len(a.cuts)), earlier
+		}
+	}
 	a.floors, a.used = make([]int64, len(p.floors)), slices.Clone(p.used)
 	a.deliveries = slices.Clone(p.deliveries)
 	return &a
