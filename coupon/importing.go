@@ -114,7 +114,7 @@ func (s *Service) Import(ctx context.Context, request ImportRequest, now time.Ti
 			if err != nil {
 				return storage.Plan[int]{}, err
 			}
-			return plan(ctx, s, now, openingKeys(chunk), func(w *work) (int, error) {
+			return plan(ctx, s, now, append(openingKeys(chunk), heldKeys(chunk)...), func(w *work) (int, error) {
 				w.shards = shards
 				return w.importStep(&request, step, chunk)
 			})
@@ -328,6 +328,17 @@ func openingKeys(all []opening) []storage.Key {
 	return keys
 }
 
+// heldKeys are the coupons that somebody holds, in which the uses stand.
+func heldKeys(all []opening) []storage.Key {
+	var ids []string
+	for i := range all {
+		if o := &all[i]; o.holder != "" {
+			ids = append(ids, o.use.Coupon)
+		}
+	}
+	return couponKeys(ids)
+}
+
 // freshOpenings are the uses that were not imported before. It lists every one that was,
 // as something else.
 func (s *Service) freshOpenings(ctx context.Context, all []opening) ([]opening, error) {
@@ -361,13 +372,7 @@ func (s *Service) checkRoom(ctx context.Context, fresh []opening, now time.Time)
 	if err != nil {
 		return err
 	}
-	var ids []string
-	for i := range fresh {
-		if o := &fresh[i]; o.holder != "" {
-			ids = append(ids, o.use.Coupon)
-		}
-	}
-	_, err = plan(ctx, s, now, couponKeys(ids), func(w *work) (none struct{}, err error) {
+	_, err = plan(ctx, s, now, heldKeys(fresh), func(w *work) (none struct{}, err error) {
 		w.shards = shards
 		for i := range fresh {
 			if _, err := w.countOpening(&fresh[i]); err != nil {

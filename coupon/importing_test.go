@@ -151,6 +151,33 @@ func TestImportUsesOfHeldCoupons(t *testing.T) {
 	assert.Len(t, past.Coupons, 1)
 }
 
+// The coupons that uses stand in are read together, not each in a call of its own.
+func TestImportReadsHeldCouponsTogether(t *testing.T) {
+	s := newShop(t, freely(percentOff("a", "10")))
+	var uses []coupon.OpeningUse
+	for i := range 160 {
+		held := s.held("a", fmt.Sprint("customer ", i), 1)[0]
+		use := used(fmt.Sprint("old-", i), held.Holder, noon.Add(-time.Hour))
+		use.Coupon = held.ID
+		uses = append(uses, use)
+	}
+	reads := &readCounter{Store: s.store}
+	report, err := coupon.New(reads, coupon.Options{}).Import(ctx, coupon.ImportRequest{ID: "old", Actor: "ann", Uses: uses}, noon)
+	require.NoError(t, err)
+	assert.Equal(t, 160, report.Imported)
+	assert.LessOrEqual(t, reads.n, 10)
+}
+
+type readCounter struct {
+	storage.Store
+	n int
+}
+
+func (r *readCounter) Get(ctx context.Context, keys []storage.Key, counters ...string) ([]storage.Doc, map[string]int64, error) {
+	r.n++
+	return r.Store.Get(ctx, keys, counters...)
+}
+
 // Limits in shards count what was imported exactly, though shards fill unevenly, and
 // refuse what is beyond them before anything is written, until they are raised.
 func TestImportIntoShards(t *testing.T) {
