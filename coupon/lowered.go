@@ -56,7 +56,8 @@ type Lowering struct {
 // themselves, each with everything that lowers it: in the order of [Quote.Applied], and
 // of an offer in the order of [LoweredBy]. Quotes don't carry it: each call works the
 // offers out once more. It gives none for a quote whose lines were changed since, so that
-// other amounts come out.
+// other amounts come out. Of dozens of bundles that would fit a cart thousands of times, the
+// last are without what their maximum of repeats lowers: that work has a bound.
 func (q *Quote) Lowered() []Lowered {
 	o := &q.outcome
 	p := pricing{basket: basket{names: new(names)}}
@@ -189,7 +190,7 @@ func (p *pricing) loosened(e *entry) (all []looser) {
 		}
 	}
 	repeats := func(without Benefit, most int64) {
-		if most > 0 {
+		if most > 0 && p.fine < maxFine {
 			all = append(all, looser{without, Lowering{Reason: LoweredByRepeats, Units: most}})
 		}
 	}
@@ -249,7 +250,10 @@ func (p *pricing) nominal(benefit Benefit, e *entry) int64 {
 			return times(b.Amounts.minor(currency), int64(len(b.counted(p, e))))
 		}
 	}
-	return benefit.apply(p.aside(), e)
+	a := p.aside()
+	amount := benefit.apply(a, e)
+	p.fine += len(a.parts) - len(p.parts) + (a.steps-p.steps)/(maxSteps/maxFine)
+	return amount
 }
 
 // forUnits is where units can be chosen: choosing some cuts lines.

@@ -488,3 +488,32 @@ func TestLoweredGrowsWithTheOffers(t *testing.T) {
 	}
 	assert.Less(t, memoryFor(2000), 6*memoryFor(500)) // 4 times as many offers; by the square, 16
 }
+
+// What bundles would give without their maximum of repeats is worked out up to a bound: it
+// may be thousands of times the work of deciding.
+func TestLoweredByRepeatsHasABound(t *testing.T) {
+	var lines []coupon.Line
+	for i := range 1000 {
+		line := item("1.00", 1000)
+		for j := range 10 {
+			if i>>j&1 == 1 {
+				line.Tags = append(line.Tags, fmt.Sprint(j))
+			}
+		}
+		lines = append(lines, line)
+	}
+	bundle := coupon.BundlePrice{Prices: euros("1.00"), Max: 1}
+	for j := range 9 {
+		bundle.Items = append(bundle.Items, coupon.BundleItem{Units: 1, Of: coupon.Lists{Tags: []string{fmt.Sprint(j)}}})
+	}
+	var offers []coupon.Offer
+	for i := range 60 {
+		offers = append(offers, freely(giving(fmt.Sprintf("o%d", i), bundle)))
+	}
+	q, err := coupon.Decide(cartOf(lines...), candidates(t, offers...), coupon.Facts{}, noon)
+	require.NoError(t, err)
+	require.Len(t, q.Applied(), 60)
+	lowered := len(q.Lowered())
+	assert.Greater(t, lowered, 0)
+	assert.Less(t, lowered, 60)
+}
