@@ -240,6 +240,7 @@ func (w *work) withholdDenied(ctx context.Context, at time.Time) error {
 // again: what happened has happened, whatever the state of an offer.
 func (w *work) grant(ctx context.Context, r *storage.Record[rewardBody]) error {
 	b := &r.Value
+	b.OutOfStock = false // whatever it waits for now
 	if stopped, err := w.stopped(ctx, r); stopped || err != nil {
 		return err
 	}
@@ -255,7 +256,6 @@ func (w *work) grant(ctx context.Context, r *storage.Record[rewardBody]) error {
 	if err != nil {
 		return err
 	}
-	b.OutOfStock = false
 	if len(offers) > 0 {
 		issued, err := w.issuing(offers).PlanIssue(ctx, coupon.IssueRequest{ID: issueID(r.Key.ID), Holder: b.Customer, Offers: offers}, w.now)
 		if errors.Is(err, coupon.ErrRefused) || errors.Is(err, coupon.ErrRequest) || errors.Is(err, coupon.ErrNoOffer) {

@@ -94,6 +94,9 @@ func TestTrackingTellsOfAnEmptyStock(t *testing.T) {
 			shown := page.Friends[0].Reward
 			require.Equal(t, []any{referral.RewardPending, true, "there are none left at the moment: it is given when there are more"}, []any{shown.State, shown.OutOfStock, shown.Why})
 			require.True(t, s.brings("mia").OutOfStock)
+			require.NoError(t, s.Pause(ctx, "invite", "staff", "too many", noon.Add(2*time.Hour)))
+			s.settle(noon.Add(3 * time.Hour))
+			require.Equal(t, []any{false, "the program is paused"}, []any{s.brings("mia").OutOfStock, s.brings("mia").Why})
 			s.returned(cancelled("mia", "mia's order"), noon.Add(2*time.Hour))
 			require.Equal(t, []any{referral.RewardCanceled, false}, []any{s.brings("mia").State, s.brings("mia").OutOfStock})
 			require.Zero(t, s.used("jane", noon))
