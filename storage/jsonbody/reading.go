@@ -3,7 +3,8 @@
 // is byte for byte what encoding/json would write; what it reads is JSON in the plain way
 // in which encoding/json writes it. Its functions that read are false for whatever is
 // written in another, be it valid or not, and may have read part of it then: encoding/json
-// decides what that is. Where they are true, encoding/json would have read the same.
+// decides what that is. Where they are true, encoding/json would have read the same, of
+// members that are given once.
 package jsonbody
 
 import (
