@@ -282,6 +282,8 @@ func (d *drawing) picksInCartOrder() bool {
 			return b.Units.Pick == coupon.CartOrder
 		case coupon.BundlePrice:
 			return b.Pick == coupon.CartOrder
+		case coupon.BuyGet:
+			return b.Pick == coupon.CartOrder
 		}
 		return false
 	})
