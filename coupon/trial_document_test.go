@@ -71,7 +71,11 @@ func documentOf(t require.TestingT, cart coupon.Cart, best bool, offers ...coupo
 		lines = append(lines, line)
 	}
 	for _, s := range cart.Shipping {
-		shipping = append(shipping, map[string]any{"id": s.ID, "seller": s.Seller, "price": s.Price.Amount()})
+		delivery := map[string]any{"id": s.ID, "seller": s.Seller, "price": s.Price.Amount()}
+		if s.Method != "" {
+			delivery["method"] = s.Method
+		}
+		shipping = append(shipping, delivery)
 	}
 	document := map[string]any{
 		"cart": map[string]any{
