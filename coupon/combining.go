@@ -205,8 +205,14 @@ func (e *entry) groupedWith(other *entry) bool {
 	return e.offer().Group.Name != "" && e.offer().Group.Name == other.offer().Group.Name
 }
 
+// vain says that an entry takes nothing off alone: it loses nothing to a rival.
+func (e *entry) vain() bool { return e.alone == 0 && e.Version.stage != giftStage }
+
 // beaten is the refusal of an entry because of a rival.
 func (e *entry) beaten(rival *entry, reason Reason) *Refusal {
+	if e.vain() {
+		return &Refusal{Reason: ReasonNothingOff}
+	}
 	e.rival = rival
 	return &Refusal{Reason: reason, Rival: rival.offerID(), RivalName: rival.offer().Name}
 }

@@ -143,12 +143,12 @@ func (d *decision) settle(set []*entry, cost int) {
 		e.rival = nil
 		refused := d.lose(e, set, maps.Clone(taken))
 		switch {
-		case refused == nil && e.alone == 0 && e.Version.stage != giftStage:
+		case refused == nil && e.vain():
 			refused = &Refusal{Reason: ReasonNothingOff}
 		case refused == nil:
 			refused = &Refusal{Reason: ReasonNotBetter}
-			weighed.against(e, refused)
-		case refused.Reason != ReasonLimit:
+		}
+		if refused.Reason != ReasonLimit && refused.Reason != ReasonNothingOff {
 			weighed.against(e, refused)
 		}
 		e.Refused = d.concern(e, refused)

@@ -35,4 +35,15 @@ func TestOffersThatTakeSomethingOnlyAfterOthers(t *testing.T) {
 			require.Equal(t, coupon.ReasonNothingOff, q.Refused()[0].Reason)
 		}
 	}
+
+	// Nor does it lose to one that it can't be combined with: there is nothing to lose.
+	second.Limits, second.Combine = nil, coupon.Combine{}
+	for _, best := range []bool{false, true} {
+		q, err := coupon.Decide(cart, candidates(t, first, second), coupon.Facts{Best: best}, noon)
+		require.NoError(t, err)
+		require.Equal(t, eur("1.00"), q.Discount)
+		require.Len(t, q.Refused(), 1)
+		require.Equal(t, coupon.ReasonNothingOff, q.Refused()[0].Reason, q.Refused()[0])
+		require.Empty(t, q.Refused()[0].Rivals)
+	}
 }
