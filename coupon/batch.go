@@ -350,15 +350,11 @@ func (w *work) batchCodes(ids []string, keys *codeKeys, taken bool) ([]Code, err
 
 // Batch says how far a batch has got. It fails with [ErrNoBatch].
 func (s *Service) Batch(ctx context.Context, id string) (Batch, error) {
-	docs, _, err := s.store.Get(ctx, []storage.Key{batchKey(id)})
+	record, err := recorded(ctx, s, batches, batchKey(id), ErrNoBatch)
 	if err != nil {
 		return Batch{}, err
 	}
-	if len(docs) == 0 {
-		return Batch{}, fmt.Errorf("%w: %q", ErrNoBatch, id)
-	}
-	record, err := batches.Decode(docs[0])
-	return record.Value.batch(id), err
+	return record.Value.batch(id), nil
 }
 
 // Codes gives coupons of a batch with their codes, for printing and mailing: those

@@ -389,15 +389,11 @@ func (w *work) issuedBefore(doc storage.Doc, fingerprints []string, made []prepa
 
 // Coupon gives a coupon by id. It fails with [ErrNoCoupon].
 func (s *Service) Coupon(ctx context.Context, id string) (Coupon, error) {
-	docs, _, err := s.store.Get(ctx, []storage.Key{couponKey(id)})
+	record, err := recorded(ctx, s, coupons, couponKey(id), ErrNoCoupon)
 	if err != nil {
 		return Coupon{}, err
 	}
-	if len(docs) == 0 {
-		return Coupon{}, fmt.Errorf("%w: %q", ErrNoCoupon, id)
-	}
-	record, err := coupons.Decode(docs[0])
-	return record.Value.coupon(id), err
+	return record.Value.coupon(id), nil
 }
 
 // WalletQuery asks for a page of a customer's coupons.

@@ -474,15 +474,11 @@ func (s *Service) planRefund(ctx context.Context, order string, now time.Time, r
 
 // Redemption gives what an order uses. It fails with [ErrNoRedemption].
 func (s *Service) Redemption(ctx context.Context, order string) (Redemption, error) {
-	docs, _, err := s.store.Get(ctx, []storage.Key{redemptionKey(order)})
+	record, err := recorded(ctx, s, redemptions, redemptionKey(order), ErrNoRedemption)
 	if err != nil {
 		return Redemption{}, err
 	}
-	if len(docs) == 0 {
-		return Redemption{}, fmt.Errorf("%w: order %q", ErrNoRedemption, order)
-	}
-	record, err := redemptions.Decode(docs[0])
-	return record.Value.redemption(), err
+	return record.Value.redemption(), nil
 }
 
 // Sweep expires reservations that have lapsed, so that their claims show as free.

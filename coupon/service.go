@@ -435,3 +435,15 @@ func isRefusal(err error) (*Refusal, bool) {
 	ok := errors.As(err, &refused)
 	return refused, ok
 }
+
+// recorded reads a document that must be there; otherwise it fails with none.
+func recorded[T any](ctx context.Context, s *Service, codec *storage.Codec[T], key storage.Key, none error) (storage.Record[T], error) {
+	docs, _, err := s.store.Get(ctx, []storage.Key{key})
+	if err != nil {
+		return storage.Record[T]{}, err
+	}
+	if len(docs) == 0 {
+		return storage.Record[T]{}, fmt.Errorf("%w: %q", none, key.ID)
+	}
+	return codec.Decode(docs[0])
+}

@@ -387,15 +387,11 @@ func (s *Service) StockLeft(ctx context.Context, offer string) (int64, error) {
 
 // StockLoad says what became of a load. It fails with [ErrNoLoad].
 func (s *Service) StockLoad(ctx context.Context, id string) (StockLoad, error) {
-	docs, _, err := s.store.Get(ctx, []storage.Key{stockKey(id)})
+	record, err := recorded(ctx, s, stockLoads, stockKey(id), ErrNoLoad)
 	if err != nil {
 		return StockLoad{}, err
 	}
-	if len(docs) == 0 {
-		return StockLoad{}, fmt.Errorf("%w: %q", ErrNoLoad, id)
-	}
-	record, err := stockLoads.Decode(docs[0])
-	return record.Value.load(id), err
+	return record.Value.load(id), nil
 }
 
 // StockWithdrawal asks to take what is left of a load out of its stock.
