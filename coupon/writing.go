@@ -191,10 +191,6 @@ func writeCart(w *jsonbody.Writer, c *Cart) {
 	w.String("Country", c.Country)
 	w.String("Channel", c.Channel)
 	w.String("Payment", c.Payment)
-	if c.Attributes == nil {
-		w.Null("Attributes")
-	} else {
-		w.Value("Attributes", c.Attributes)
-	}
+	jsonbody.WriteMap(w, "Attributes", c.Attributes)
 	jsonbody.WriteStrings(w, "Promotions", c.Promotions)
 }

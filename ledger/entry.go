@@ -235,11 +235,7 @@ func (b *entryBody) WriteMembers(w *jsonbody.Writer) {
 	w.String("actor", b.Actor)
 	w.String("subject", b.Subject)
 	w.String("concerns", b.Concerns)
-	if b.Details == nil {
-		w.Null("details")
-	} else {
-		w.Value("details", b.Details)
-	}
+	jsonbody.WriteMap(w, "details", b.Details)
 	jsonbody.WriteObjects(w, "transfers", b.Transfers, func(w *jsonbody.Writer, t *transferBody) {
 		w.String("from", string(t.From))
 		w.String("to", string(t.To))

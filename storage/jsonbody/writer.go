@@ -7,9 +7,10 @@ import (
 )
 
 // Writer writes JSON member by member, as encoding/json would write the struct they
-// belong to. A name of "" is an element of an array. The zero value is empty.
+// belong to. Names are written as they are, so they have no character that JSON escapes;
+// one of "" is an element of an array. The zero value is empty.
 type Writer struct {
-	Text []byte
+	Text []byte // what is written so far
 	err  error
 }
 
@@ -137,4 +138,13 @@ func WriteObjects[T any](w *Writer, name string, all []T, members func(*Writer, 
 // WriteStrings writes a list of texts; null if it is nil.
 func WriteStrings(w *Writer, name string, all []string) {
 	WriteArray(w, name, all, func(w *Writer, s *string) { w.String("", *s) })
+}
+
+// WriteMap writes texts by name, sorted; null if there is no map.
+func WriteMap(w *Writer, name string, all map[string]string) {
+	if all == nil {
+		w.Null(name)
+		return
+	}
+	w.Value(name, all)
 }

@@ -40,7 +40,7 @@ func (v *fastWritten) WriteMembers(w *jsonbody.Writer) {
 	w.TrueOnly("true", v.True)
 	jsonbody.WriteStrings(w, "strings", v.Strings)
 	jsonbody.WriteObjects(w, "inner", v.Inner, func(w *jsonbody.Writer, i *inner) { w.String("text", i.Text) })
-	w.Value("other", v.Other)
+	jsonbody.WriteMap(w, "other", v.Other)
 }
 
 func writtenValues() *rapid.Generator[written] {
