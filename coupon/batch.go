@@ -215,9 +215,9 @@ func (w *work) begin(request BatchRequest, fingerprint string, m prepared) (Batc
 	return record.Value.batch(request.ID), nil
 }
 
-// extendFar makes several steps of a batch together, where the store can. It answers how
+// extendFar makes steps of a batch, several together, where the store can. It answers how
 // far it got: not at all where something stands in the way, about which [Service.extend]
-// knows what to do.
+// knows what to do. While the store writes, the next steps are planned.
 func (s *Service) extendFar(ctx context.Context, b Batch, now time.Time) (Batch, error) {
 	grouper, groups := s.store.(storage.Grouper)
 	if !groups || s.bound {
@@ -231,40 +231,54 @@ func (s *Service) extendFar(ctx context.Context, b Batch, now time.Time) (Batch,
 	if err := s.get(ctx, docs, []storage.Key{batchKey(b.ID), headKey(b.Offer)}); err != nil {
 		return b, err
 	}
-	steps, answers := stepsOf(docs, b.ID, version, &s.codes, now)
-	if len(steps) < 2 {
-		return b, nil
+	record, err := newWork(docs, now).issuing(b.ID)
+	if err != nil {
+		return b, err
 	}
-	for i, err := range grouper.ApplyEach(ctx, steps) {
-		var refused *storage.Failure
-		switch {
-		case errors.As(err, &refused):
-			return b, nil
-		case err != nil:
-			return b, err
+	for next := strideFrom(record, docs, version, &s.codes, now); len(next.steps) > 1; {
+		planned := make(chan stride, 1)
+		go func() { planned <- strideFrom(next.after, docs, version, &s.codes, now) }()
+		answers := grouper.ApplyEach(ctx, next.steps)
+		following := <-planned
+		for i, err := range answers {
+			var refused *storage.Failure
+			switch {
+			case errors.As(err, &refused):
+				return b, nil
+			case err != nil:
+				return b, err
+			}
+			b = next.answers[i]
 		}
-		b = answers[i]
+		next = following
 	}
 	return b, nil
 }
 
-// stepsOf are the next steps of a batch, each on what the one before leaves, and how far
-// the batch has got with each.
-func stepsOf(docs map[storage.Key]*storage.Doc, id string, version *Version, keys *codeKeys, now time.Time) (steps []storage.Batch, answers []Batch) {
-	record, err := newWork(docs, now).issuing(id)
-	for err == nil && len(steps) < stepsAtOnce && record.Value.Made < record.Value.Count {
-		var answer Batch
-		var step storage.Batch
+// stride is the next steps of a batch, each on what the one before leaves, how far the
+// batch has got with each, and its record after all of them.
+type stride struct {
+	steps   []storage.Batch
+	answers []Batch
+	after   storage.Record[batchBody]
+}
+
+func strideFrom(record storage.Record[batchBody], docs map[storage.Key]*storage.Doc, version *Version, keys *codeKeys, now time.Time) stride {
+	next := stride{after: record}
+	for len(next.steps) < stepsAtOnce && next.after.Value.Made < next.after.Value.Count {
 		w := newWork(docs, now)
-		if answer, err = w.extend(record, version, keys, false); err == nil {
-			step, err = w.batch()
+		answer, err := w.extend(next.after, version, keys, false)
+		if err != nil {
+			break
 		}
-		if err == nil {
-			steps, answers = append(steps, step), append(answers, answer)
-			record.Version, record.Value.Made = record.Version+1, answer.Made
+		step, err := w.batch()
+		if err != nil {
+			break
 		}
+		next.steps, next.answers = append(next.steps, step), append(next.answers, answer)
+		next.after.Version, next.after.Value.Made = next.after.Version+1, answer.Made
 	}
-	return steps, answers
+	return next
 }
 
 // extend makes the next coupons of a batch. When another worker was faster, it
