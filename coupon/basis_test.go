@@ -99,11 +99,11 @@ func TestQuotesInHandAreRedeemedAsIfReadAgain(t *testing.T) {
 			},
 			"pause": func(rt *rapid.T) {
 				offer := offerOf(rt)
-				both(func(s *coupon.Service) error { return s.Pause(ctx, offer, "staff", "", now) })
+				both(func(s *coupon.Service) error { return s.Pause(ctx, offer, "staff", "asked for", now) })
 			},
 			"resume": func(rt *rapid.T) {
 				offer := offerOf(rt)
-				both(func(s *coupon.Service) error { return s.Resume(ctx, offer, "staff", "", now) })
+				both(func(s *coupon.Service) error { return s.Resume(ctx, offer, "staff", "asked for", now) })
 			},
 			"exclude": func(rt *rapid.T) {
 				offer := offerOf(rt)

@@ -17,9 +17,9 @@ import (
 type BatchRequest struct {
 	ID      string // the idempotency key, shared with [Service.Issue]; the coupons' ids begin with it; at most 80 bytes
 	Offer   string
-	Version int // 0: the latest when the batch begins
-	Count   int // 1 to what [Options].Guessing leaves
-	Actor   string
+	Version int    // 0: the latest when the batch begins
+	Count   int    // 1 to what [Options].Guessing leaves
+	Actor   string // who asks: a member of staff, or empty for a program
 }
 
 // Batch is how far a batch has got.

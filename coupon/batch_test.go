@@ -137,7 +137,7 @@ func TestIssueBatchRefuses(t *testing.T) {
 	over := flyer()
 	over.ID, over.Schedule.Until = "over", noon
 	s := newShop(t, flyer(), over, amountOff("paused", "1.00"))
-	require.NoError(t, s.Pause(ctx, "paused", "staff", "", noon))
+	require.NoError(t, s.Pause(ctx, "paused", "staff", "asked for", noon))
 	_, err := s.IssueBatch(ctx, coupon.BatchRequest{ID: strings.Repeat("x", 81), Version: -1, Actor: "\x00"}, time.Time{})
 	assert.Equal(t, []string{"id", "offer", "actor", "now", "version", "count"}, paths(t, err))
 
@@ -254,13 +254,13 @@ func TestBatchStopsWithItsOffer(t *testing.T) {
 	require.Positive(t, b.Made)
 	require.Less(t, b.Made, 900)
 
-	require.NoError(t, s.Pause(ctx, "flyer", "staff", "", noon))
+	require.NoError(t, s.Pause(ctx, "flyer", "staff", "asked for", noon))
 	stopped, err := s.IssueBatch(ctx, flyers("a", 900), noon)
 	var refused *coupon.Refusal
 	require.ErrorAs(t, err, &refused)
 	assert.Equal(t, coupon.ReasonPaused, refused.Reason)
 	assert.Equal(t, b, stopped)
-	require.NoError(t, s.Resume(ctx, "flyer", "staff", "", noon))
+	require.NoError(t, s.Resume(ctx, "flyer", "staff", "asked for", noon))
 	dearer := flyer()
 	dearer.Benefit = coupon.AmountOff{Amounts: euros("6.00")}
 	require.NoError(t, ignore(s.Publish(ctx, dearer, "staff", noon)))

@@ -298,13 +298,13 @@ func TestCatalogOfAService(t *testing.T) {
 	}
 	require.Equal(t, []string{"tea"}, applied(quoted(noon)))
 
-	require.NoError(t, s.Pause(ctx, "tea", "staff", "", noon))
+	require.NoError(t, s.Pause(ctx, "tea", "staff", "asked for", noon))
 	require.Equal(t, []string{"tea"}, applied(quoted(noon.Add(time.Second/2))), "as it was read")
 	q := quoted(noon.Add(time.Second))
 	require.Empty(t, applied(q))
 	require.Equal(t, coupon.ReasonPaused, q.Refused()[0].Reason)
 
-	require.NoError(t, s.Resume(ctx, "tea", "staff", "", noon))
+	require.NoError(t, s.Resume(ctx, "tea", "staff", "asked for", noon))
 	tea.Benefit = coupon.AmountOff{Amounts: euros("2.00")}
 	_, err := s.Publish(ctx, tea, "staff", noon)
 	require.NoError(t, err)

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vouch-go/vouch/coupon/strict"
 	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/storage"
 )
@@ -39,7 +38,7 @@ type CreditRequest struct {
 	Amount   ledger.Money   // above 0: money, or points
 	Funds    ledger.Account // who pays for it, and gets back what is taken; default [PlatformAccount], another is the shop's choice
 	Actor    string         // who asks: a member of staff, or empty for the program itself
-	Reason   string         // at most 500 bytes
+	Reason   string         // why; at most 500 bytes, and never empty where there is an actor
 	Concerns string         // what it is about: an order, a referral; may be empty
 }
 
@@ -148,20 +147,10 @@ func (r *CreditRequest) validate(now time.Time) error {
 	if account := string(r.Funds); strings.HasPrefix(account, creditPrefix) || strings.HasPrefix(account, "held/") {
 		faults.add("funds", "is %q: credit comes from who pays for it, not from a customer or from what is held", r.Funds)
 	}
-	faults.staff(r.Actor, r.Reason)
+	faults.staffOrProgram(r.Actor, r.Reason)
 	faults.id("concerns", r.Concerns, true)
 	faults.instant("now", now)
 	return faults.orNil()
-}
-
-// staff checks who asks for something, and why.
-func (f *Faults) staff(actor, reason string) {
-	f.id("actor", actor, true)
-	if len(reason) > 500 {
-		f.add("reason", "has %d bytes, want at most 500 of text", len(reason))
-	} else if !printable(reason) {
-		f.add("reason", "%s", strict.Unreadable(reason))
-	}
 }
 
 // move says how much of the amount is moved.

@@ -117,7 +117,7 @@ func TestCreditIsFundedAndTakenOnce(t *testing.T) {
 	require.Equal(t, eur("0.00"), s.credit("jane", euro))
 	for _, change := range []func(*coupon.CreditRequest){
 		func(r *coupon.CreditRequest) { r.Amount = eur("8.01") }, func(r *coupon.CreditRequest) { r.Customer = "jim" },
-		func(r *coupon.CreditRequest) { r.Funds = "" }, func(r *coupon.CreditRequest) { r.Reason = "" },
+		func(r *coupon.CreditRequest) { r.Funds = "" }, func(r *coupon.CreditRequest) { r.Reason = "early" },
 		func(r *coupon.CreditRequest) { r.Actor = "" }, func(r *coupon.CreditRequest) { r.Concerns = "" },
 	} {
 		other := request

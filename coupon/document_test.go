@@ -167,9 +167,9 @@ func rewrite(t *testing.T, store storage.Store, change func(body string) string)
 func change(s *coupon.Service) []error {
 	later := noon.Add(2 * time.Hour)
 	return []error{
-		s.Resume(ctx, "every.thing-1_2", "staff", "", later),
+		s.Resume(ctx, "every.thing-1_2", "staff", "asked for", later),
 		s.Include(ctx, "zeta", "x", "zeta", later),
-		ignore(s.Revoke(ctx, "held-own-jane/1", "staff", "", later)),
+		ignore(s.Revoke(ctx, "held-own-jane/1", "staff", "asked for", later)),
 		ignore(s.Refund(ctx, "order", coupon.RefundRequest{ID: "rest", Everything: true}, later)),
 		ignore(s.Release(ctx, "waiting", later)),
 	}

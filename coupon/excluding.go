@@ -29,10 +29,14 @@ var sellerExclusions = storage.NewCodec[exclusionsBody](1)
 func exclusionsKey(seller string) storage.Key { return storage.Key{Kind: kindExclusions, ID: seller} }
 
 // Exclude takes a seller's products out of offers. One of the same id replaces
-// the former; the same one again changes nothing. It fails with a [*Faults], also
-// when the seller has 100 exclusions already.
+// the former; the same one again changes nothing. The actor is the seller's account, or
+// the member of staff who enters it. It fails with a [*Faults], also when nobody is named,
+// or the seller has 100 exclusions already.
 func (s *Service) Exclude(ctx context.Context, e Exclusion, actor string, now time.Time) error {
-	if err := e.Validate(); err != nil {
+	faults := &Faults{Kind: ErrRequest}
+	faults.actor(actor)
+	faults.instant("now", now)
+	if err := faults.with(e.Validate()); err != nil {
 		return err
 	}
 	document := exclusionDocument{e.ID, e.Products, e.Offers, e.Labels, newIntervalDocument(e.Interval)}
@@ -49,8 +53,17 @@ func (s *Service) Exclude(ctx context.Context, e Exclusion, actor string, now ti
 }
 
 // Include takes an exclusion back. Taking back what is not there changes nothing. It
-// fails with a [*Faults] when the seller or the exclusion's id is missing or too long.
+// fails with a [*Faults] when the seller, the exclusion's id or the actor is missing or
+// too long.
 func (s *Service) Include(ctx context.Context, seller, exclusion, actor string, now time.Time) error {
+	faults := &Faults{Kind: ErrRequest}
+	faults.id("seller", seller, false)
+	faults.id("id", exclusion, false)
+	faults.actor(actor)
+	faults.instant("now", now)
+	if err := faults.orNil(); err != nil {
+		return err
+	}
 	return s.changeExclusions(ctx, seller, "included", exclusion, actor, now, func(all []exclusionDocument, i int) ([]exclusionDocument, error) {
 		if i < 0 {
 			return all, nil
@@ -64,12 +77,6 @@ func (s *Service) Include(ctx context.Context, seller, exclusion, actor string, 
 func (s *Service) changeExclusions(ctx context.Context, seller, kind, id, actor string, now time.Time,
 	change func(all []exclusionDocument, i int) ([]exclusionDocument, error),
 ) error {
-	faults := &Faults{Kind: ErrRequest}
-	faults.id("seller", seller, false)
-	faults.id("id", id, false)
-	if err := faults.orNil(); err != nil {
-		return err
-	}
 	key := exclusionsKey(seller)
 	_, err := do(ctx, s, now, func(ctx context.Context) (storage.Plan[struct{}], error) {
 		return plan(ctx, s, now, []storage.Key{key}, func(w *work) (none struct{}, err error) {

@@ -212,7 +212,7 @@ var operations = map[string]func(s *shop) operation{
 	},
 	"refund everything after an amount": func(s *shop) operation {
 		require.NoError(s.t, ignore(s.Redeem(ctx, "order", paidByCredit(s), noon)))
-		request := coupon.AmountRequest{ID: "r", Amount: eur("9.00"), Funding: []coupon.Share{share(coupon.Seller, "100")}, Seller: "acme"}
+		request := coupon.AmountRequest{ID: "r", Amount: eur("9.00"), Funding: []coupon.Share{share(coupon.Seller, "100")}, Seller: "acme", Actor: "staff", Reason: "scratched"}
 		require.NoError(s.t, ignore(s.RefundAmount(ctx, "order", request, noon)))
 		return operation{
 			func(ctx context.Context, s *coupon.Service) (any, error) {

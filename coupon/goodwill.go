@@ -21,7 +21,7 @@ type AmountRequest struct {
 	Funding []Share
 	Seller  string
 
-	Actor  string // who asks: a member of staff, or empty for the program itself
+	Actor  string // the member of staff
 	Reason string // at most 500 bytes
 }
 
@@ -64,7 +64,7 @@ func (s *Service) PlanRefundAmount(ctx context.Context, order string, request Am
 	faults.id("id", request.ID, false)
 	faults.id("seller", request.Seller, true)
 	faults.funding(request.Funding)
-	faults.staff(request.Actor, request.Reason)
+	faults.staffVerb(request.Actor, request.Reason)
 	faults.instant("now", now)
 	if err := faults.orNil(); err != nil {
 		return storage.Plan[Refund]{}, err

@@ -37,16 +37,16 @@ func TestGoodwillFaults(t *testing.T) {
 		request coupon.AmountRequest
 		want    []string
 	}{
-		"nothing":             {coupon.AmountRequest{ID: "r", Amount: eur("0.00")}, []string{"amount"}},
-		"less than nothing":   {coupon.AmountRequest{ID: "r", Amount: eur("-1.00")}, []string{"amount"}},
-		"more than was paid":  {coupon.AmountRequest{ID: "r", Amount: eur("32.91")}, []string{"amount"}},
-		"other money":         {coupon.AmountRequest{ID: "r", Amount: ledger.MustMoney("1.00", usd)}, []string{"amount"}},
-		"no money":            {coupon.AmountRequest{ID: "r"}, []string{"amount"}},
-		"no seller":           {coupon.AmountRequest{ID: "r", Amount: eur("1.00"), Funding: all(coupon.Seller)}, []string{"seller"}},
-		"another seller":      {coupon.AmountRequest{ID: "r", Amount: eur("1.00"), Seller: "zeta"}, []string{"seller"}},
-		"half of it":          {coupon.AmountRequest{ID: "r", Amount: eur("1.00"), Funding: []coupon.Share{share("brand", "50")}}, []string{"funding"}},
+		"nothing":             {coupon.AmountRequest{ID: "r", Amount: eur("0.00"), Actor: "ann", Reason: "late"}, []string{"amount"}},
+		"less than nothing":   {coupon.AmountRequest{ID: "r", Amount: eur("-1.00"), Actor: "ann", Reason: "late"}, []string{"amount"}},
+		"more than was paid":  {coupon.AmountRequest{ID: "r", Amount: eur("32.91"), Actor: "ann", Reason: "late"}, []string{"amount"}},
+		"other money":         {coupon.AmountRequest{ID: "r", Amount: ledger.MustMoney("1.00", usd), Actor: "ann", Reason: "late"}, []string{"amount"}},
+		"no money":            {coupon.AmountRequest{ID: "r", Actor: "ann", Reason: "late"}, []string{"amount"}},
+		"no seller":           {coupon.AmountRequest{ID: "r", Amount: eur("1.00"), Funding: all(coupon.Seller), Actor: "ann", Reason: "late"}, []string{"seller"}},
+		"another seller":      {coupon.AmountRequest{ID: "r", Amount: eur("1.00"), Seller: "zeta", Actor: "ann", Reason: "late"}, []string{"seller"}},
+		"half of it":          {coupon.AmountRequest{ID: "r", Amount: eur("1.00"), Funding: []coupon.Share{share("brand", "50")}, Actor: "ann", Reason: "late"}, []string{"funding"}},
 		"an id and a reason":  {coupon.AmountRequest{ID: "", Amount: eur("1.00"), Actor: "\x00", Reason: "\x00"}, []string{"id", "actor", "reason"}},
-		"nothing of an order": {coupon.AmountRequest{ID: "r", Amount: eur("40.00"), Seller: "zeta"}, []string{"amount", "seller"}},
+		"nothing of an order": {coupon.AmountRequest{ID: "r", Amount: eur("40.00"), Seller: "zeta", Actor: "ann", Reason: "late"}, []string{"amount", "seller"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := sold(t, asIs)
@@ -83,14 +83,14 @@ func TestGoodwill(t *testing.T) {
 	assert.Equal(t, []ledger.Money{eur("0.00"), eur("25.40")}, []ledger.Money{rest.Amount, rest.Goodwill})
 	assert.True(t, rest.Restored)
 	require.Zero(t, paid(t, s.store, "promotions/brand"))
-	require.ErrorIs(t, second(s.RefundAmount(ctx, "order", coupon.AmountRequest{ID: "more", Amount: eur("0.01")}, noon)), coupon.ErrRequest)
-	require.ErrorIs(t, second(s.RefundAmount(ctx, "none", coupon.AmountRequest{ID: "more", Amount: eur("0.01")}, noon)), coupon.ErrNoRedemption)
+	require.ErrorIs(t, second(s.RefundAmount(ctx, "order", coupon.AmountRequest{ID: "more", Amount: eur("0.01"), Actor: "ann", Reason: "late"}, noon)), coupon.ErrRequest)
+	require.ErrorIs(t, second(s.RefundAmount(ctx, "none", coupon.AmountRequest{ID: "more", Amount: eur("0.01"), Actor: "ann", Reason: "late"}, noon)), coupon.ErrNoRedemption)
 }
 
 // A goodwill amount does not end an order, and does not keep it from being cancelled.
 func TestGoodwillAndTheState(t *testing.T) {
 	s := sold(t, func(o *coupon.Offer) { o.Restore = coupon.RestoreWhenCancelled })
-	goodwill, err := s.RefundAmount(ctx, "order", coupon.AmountRequest{ID: "g", Amount: eur("32.90")}, noon)
+	goodwill, err := s.RefundAmount(ctx, "order", coupon.AmountRequest{ID: "g", Amount: eur("32.90"), Actor: "ann", Reason: "late"}, noon)
 	require.NoError(t, err)
 	r, err := s.Redemption(ctx, "order")
 	require.NoError(t, err)
@@ -100,5 +100,5 @@ func TestGoodwillAndTheState(t *testing.T) {
 	assert.Equal(t, []any{eur("0.00"), eur("10.00"), true}, []any{cancel.Amount, cancel.Discount, cancel.Restored})
 
 	s.reserveAt("waiting", coupon.Choice{}, noon)
-	require.ErrorIs(t, second(s.RefundAmount(ctx, "waiting", coupon.AmountRequest{ID: "g", Amount: eur("1.00")}, noon)), coupon.ErrState)
+	require.ErrorIs(t, second(s.RefundAmount(ctx, "waiting", coupon.AmountRequest{ID: "g", Amount: eur("1.00"), Actor: "ann", Reason: "late"}, noon)), coupon.ErrState)
 }

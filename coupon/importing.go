@@ -134,7 +134,7 @@ func (r *ImportRequest) validate(now time.Time) error {
 	if len(r.ID) > maxIssueID {
 		faults.add("id", "has %d bytes, at most %d are allowed", len(r.ID), maxIssueID)
 	}
-	faults.id("actor", r.Actor, true)
+	faults.actor(r.Actor)
 	faults.instant("now", now)
 	if n := len(r.Uses); n < 1 || n > MaxImport {
 		faults.add("uses", "has %d entries, want 1 to %d in one call", n, MaxImport)

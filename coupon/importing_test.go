@@ -103,7 +103,7 @@ func TestImportBeyondALimit(t *testing.T) {
 	for i := range 5 {
 		uses = append(uses, used(fmt.Sprint(i), "", noon))
 	}
-	require.NoError(t, ignore(s.Import(ctx, coupon.ImportRequest{ID: "old", Uses: uses}, noon)))
+	require.NoError(t, ignore(s.Import(ctx, coupon.ImportRequest{ID: "old", Actor: "ann", Uses: uses}, noon)))
 	refused := s.refuses(cartOf(item("20.00", 1)), coupon.Choose("CODE"), noon)
 	assert.Equal(t, []any{coupon.ReasonLimit, int64(5), int64(2)}, []any{refused.Reason, refused.FoundUses, refused.NeededUses})
 }
@@ -232,7 +232,7 @@ func TestImportFaults(t *testing.T) {
 	s.held("a", "jane", 1)
 	before := dump(t, s.store)
 	ask := func(uses ...coupon.OpeningUse) error {
-		return ignore(s.Import(ctx, coupon.ImportRequest{ID: "old", Uses: uses}, noon))
+		return ignore(s.Import(ctx, coupon.ImportRequest{ID: "old", Actor: "ann", Uses: uses}, noon))
 	}
 	require.Equal(t, []string{"id", "actor", "uses"}, paths(t, ignore(s.Import(ctx, coupon.ImportRequest{Actor: "\x00"}, noon))))
 	require.Equal(t, []string{"uses"}, paths(t, ask(make([]coupon.OpeningUse, coupon.MaxImport+1)...)))
@@ -270,13 +270,13 @@ func TestImportGoesOn(t *testing.T) {
 		return all
 	}()
 	whole := importShop(t)
-	require.NoError(t, ignore(whole.Import(ctx, coupon.ImportRequest{ID: "old", Uses: uses}, noon)))
+	require.NoError(t, ignore(whole.Import(ctx, coupon.ImportRequest{ID: "old", Actor: "ann", Uses: uses}, noon)))
 	want := documents(t, whole.store, "opening")
 	rapid.Check(t, func(rt *rapid.T) {
 		s := importShop(t) // audited at the end
 		at, written := rapid.IntRange(1, 9).Draw(rt, "call"), rapid.Bool().Draw(rt, "written")
 		store := &flaky{Store: s.store, at: at, written: written, err: errDown}
-		report, err := coupon.New(store, coupon.Options{}).Import(ctx, coupon.ImportRequest{ID: "old", Uses: uses}, noon)
+		report, err := coupon.New(store, coupon.Options{}).Import(ctx, coupon.ImportRequest{ID: "old", Actor: "ann", Uses: uses}, noon)
 		if err != nil {
 			require.ErrorIs(rt, err, errDown)
 			require.LessOrEqual(rt, report.Imported, documents(rt, s.store, "opening"))
@@ -287,7 +287,7 @@ func TestImportGoesOn(t *testing.T) {
 			if rapid.Bool().Draw(rt, "whole") {
 				part, id = uses, "old"
 			}
-			require.NoError(rt, ignore(s.Import(ctx, coupon.ImportRequest{ID: id, Uses: part}, noon)))
+			require.NoError(rt, ignore(s.Import(ctx, coupon.ImportRequest{ID: id, Actor: "ann", Uses: part}, noon)))
 		}
 		require.Equal(rt, want, documents(rt, s.store, "opening"))
 		require.Equal(rt, whole.counter("uses/a"), s.counter("uses/a"))
@@ -305,7 +305,7 @@ func importRace(t *testing.T, store storage.Store) (counted, allowed int) {
 			uses = append(uses, used(fmt.Sprint((n+i*10)%100), "", noon))
 		}
 		calls = append(calls, func() error {
-			return ignore(s.Import(ctx, coupon.ImportRequest{ID: fmt.Sprint("import ", i), Uses: uses}, noon))
+			return ignore(s.Import(ctx, coupon.ImportRequest{ID: fmt.Sprint("import ", i), Actor: "ann", Uses: uses}, noon))
 		})
 	}
 	assert.Equal(t, 16, eachOf(t, 8, calls))

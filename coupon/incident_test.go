@@ -469,9 +469,9 @@ func TestIncidentGuessedCodes(t *testing.T) {
 	s.redeem("order", cartOf(item("20.00", 1)), coupon.Choose("FULL"), noon)
 	s.public("over", "OVER")
 	s.public("paused", "PAUSED")
-	require.NoError(t, s.Pause(ctx, "paused", "staff", "", noon))
+	require.NoError(t, s.Pause(ctx, "paused", "staff", "asked for", noon))
 	revoked := s.public("hot", "REVOKED")
-	require.NoError(t, ignore(s.Revoke(ctx, revoked.ID, "staff", "", noon)))
+	require.NoError(t, ignore(s.Revoke(ctx, revoked.ID, "staff", "asked for", noon)))
 	theirs := s.held("hot", "jim", 1)[0].Code.String()
 	reasons := make(map[coupon.Reason]bool)
 	for _, code := range []string{"UNKNOWN", "FULL", "OVER", "PAUSED", "REVOKED", theirs} {
@@ -501,7 +501,7 @@ func TestIncidentPinduoduo2019(t *testing.T) {
 	issue := coupon.IssueRequest{ID: "more", Offers: []coupon.IssueOffer{{Offer: "hundred"}}}
 	require.ErrorIs(t, second(s.Issue(ctx, issue, noon)), coupon.ErrRefused)
 
-	require.NoError(t, s.Resume(ctx, "hundred", "staff", "", noon))
+	require.NoError(t, s.Resume(ctx, "hundred", "staff", "asked for", noon))
 	var refused *coupon.Refusal
 	require.ErrorAs(t, second(s.Issue(ctx, issue, noon.Add(time.Hour))), &refused)
 	require.Equal(t, coupon.ReasonExpired, refused.Reason)

@@ -441,7 +441,8 @@ func (s *Service) Wallet(ctx context.Context, customer string, q WalletQuery, no
 
 // Revoke takes a coupon back, so that it can't be used any more. An order that has
 // reserved or used it keeps it: the coupon as it stands afterwards says so in Used.
-// Revoking again changes nothing. It fails with [ErrNoCoupon].
+// Revoking again changes nothing. It fails with [ErrNoCoupon], and with a [*Faults]
+// where the actor or the reason is missing.
 func (s *Service) Revoke(ctx context.Context, id, actor, reason string, now time.Time) (Coupon, error) {
 	return do(ctx, s, now, func(ctx context.Context) (storage.Plan[Coupon], error) {
 		return s.PlanRevoke(ctx, id, actor, reason, now)
@@ -453,7 +454,7 @@ func (s *Service) Revoke(ctx context.Context, id, actor, reason string, now time
 func (s *Service) PlanRevoke(ctx context.Context, id, actor, reason string, now time.Time) (storage.Plan[Coupon], error) {
 	faults := &Faults{Kind: ErrRequest}
 	faults.id("id", id, false)
-	faults.staff(actor, reason)
+	faults.staffVerb(actor, reason)
 	faults.instant("now", now)
 	if err := faults.orNil(); err != nil {
 		return storage.Plan[Coupon]{}, err

@@ -57,12 +57,12 @@ func TestIssuingAgain(t *testing.T) {
 	assert.Equal(t, []string{"welcome/jane/1", "welcome/jane/2", "welcome/jane/3"}, []string{first[0].ID, first[1].ID, first[2].ID})
 	assert.Equal(t, []string{"a", "b", "b"}, []string{first[0].Offer, first[1].Offer, first[2].Offer})
 	before := dump(t, s.store)
-	require.NoError(t, s.Pause(ctx, "a", "staff", "", noon)) // what was issued before is answered all the same
+	require.NoError(t, s.Pause(ctx, "a", "staff", "asked for", noon)) // what was issued before is answered all the same
 	request.Offers = []coupon.IssueOffer{{Offer: "a", Count: 1}, {Offer: "b", Count: 2}}
 	again, err := s.Issue(ctx, request, noon.Add(time.Hour))
 	require.NoError(t, err)
 	assert.Equal(t, first, again)
-	require.NoError(t, s.Resume(ctx, "a", "staff", "", noon))
+	require.NoError(t, s.Resume(ctx, "a", "staff", "asked for", noon))
 	assert.Equal(t, strings.Count(before, "\n")+2, strings.Count(dump(t, s.store), "\n"), "two entries of the pause, and nothing else")
 
 	request.Offers[1].Count = 1
@@ -148,7 +148,7 @@ func TestWallet(t *testing.T) {
 	assert.Equal(t, []string{"held-later-jane/1", "held-a-jane/1", "held-a-jane/2"}, ids(coupon.WalletQuery{}, noon.Add(time.Hour)))
 
 	s.redeem("order", cartOf(item("10.00", 1)), coupon.ChooseCoupons("held-a-jane/1"), noon.Add(time.Minute))
-	require.NoError(t, ignore(s.Revoke(ctx, "held-later-jane/1", "staff", "", noon.Add(2*time.Minute))))
+	require.NoError(t, ignore(s.Revoke(ctx, "held-later-jane/1", "staff", "asked for", noon.Add(2*time.Minute))))
 	q := s.applies(cartOf(item("10.00", 1)), coupon.ChooseCoupons("held-a-jane/2"), noon)
 	require.NoError(t, ignore(s.Reserve(ctx, "waiting", q, noon)))
 	assert.Equal(t, []string{"held-soon-jane/1", "held-a-jane/2"}, ids(coupon.WalletQuery{}, noon), "what is only reserved may come back")
@@ -200,7 +200,7 @@ func TestPauseAndResume(t *testing.T) {
 	_, err = s.Confirm(ctx, "order", noon)
 	require.NoError(t, err, "an order that reserved before goes on")
 
-	require.NoError(t, s.Resume(ctx, "a", "staff", "", noon))
+	require.NoError(t, s.Resume(ctx, "a", "staff", "asked for", noon))
 	s.redeem("another", cart, coupon.Choose("CODE"), noon)
 }
 
@@ -225,14 +225,14 @@ func TestFresh(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			elsewhere := &shop{coupon.New(store, coupon.Options{Fresh: c.fresh}), t, store, noon}
 			elsewhere.applies(cart, coupon.Choose("CODE"), noon)
-			require.NoError(t, here.Pause(ctx, "a", "staff", "", noon))
+			require.NoError(t, here.Pause(ctx, "a", "staff", "asked for", noon))
 			q := elsewhere.quote(cart, coupon.Choose("CODE"), noon.Add(c.after))
 			assert.Equal(t, c.stale, len(q.Refused()) == 0)
 			if c.stale {
 				_, err := elsewhere.Redeem(ctx, "order "+name, q, noon.Add(c.after))
 				require.ErrorIs(t, err, coupon.ErrQuoteChanged)
 			}
-			require.NoError(t, here.Resume(ctx, "a", "staff", "", noon))
+			require.NoError(t, here.Resume(ctx, "a", "staff", "asked for", noon))
 		})
 	}
 }

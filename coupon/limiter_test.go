@@ -72,13 +72,13 @@ func TestLimiterIsToldOfEveryFailure(t *testing.T) {
 	cart := cartOf(item("10.00", 1))
 	his := s.held("free", "joe", 1)[0]
 	revoked := s.public("free", "REVOKED")
-	require.NoError(t, ignore(s.Revoke(ctx, revoked.ID, "staff", "", noon)))
+	require.NoError(t, ignore(s.Revoke(ctx, revoked.ID, "staff", "asked for", noon)))
 	s.public("paused", "PAUSED")
-	require.NoError(t, s.Pause(ctx, "paused", "staff", "", noon))
+	require.NoError(t, s.Pause(ctx, "paused", "staff", "asked for", noon))
 	s.public("own", "ONCE")
 	s.redeem("order", cart, coupon.Choose("ONCE"), noon)
 	hers := s.held("free", "jane", 1)[0]
-	require.NoError(t, ignore(s.Revoke(ctx, hers.ID, "staff", "", noon)))
+	require.NoError(t, ignore(s.Revoke(ctx, hers.ID, "staff", "asked for", noon)))
 	s.public("free", "GOOD")
 	n.asked = nil
 

@@ -403,7 +403,7 @@ func (m *model) comesBack(t *rapid.T, o *modelOrder, refund coupon.Refund) {
 
 func (m *model) makeGood(t *rapid.T) {
 	id, o := m.order(t)
-	request := coupon.AmountRequest{ID: "goodwill", Amount: eur("3.00")}
+	request := coupon.AmountRequest{ID: "goodwill", Amount: eur("3.00"), Actor: "ann", Reason: "late"}
 	first, err := m.service.RefundAmount(ctx, id, request, m.now)
 	switch {
 	case !o.paid():

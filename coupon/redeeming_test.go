@@ -23,7 +23,7 @@ func TestReservedPricesStand(t *testing.T) {
 	held := s.held("a", "jane", 1)[0]
 	q := s.applies(cartOf(item("20.00", 1)), coupon.ChooseCoupons(held.ID), noon)
 	require.NoError(t, ignore(s.Reserve(ctx, "order", q, noon)))
-	require.NoError(t, s.Pause(ctx, "a", "staff", "", noon))
+	require.NoError(t, s.Pause(ctx, "a", "staff", "asked for", noon))
 	require.NoError(t, s.Exclude(ctx, coupon.Exclusion{ID: "x", Seller: "acme"}, "acme", noon))
 	_, err := s.Publish(ctx, amountOff("a", "1.00"), "staff", noon)
 	require.NoError(t, err)
@@ -97,7 +97,7 @@ func (s *shop) lateReserve(order string, choice coupon.Choice) {
 func (s *shop) sweepAndRevoke() {
 	s.t.Helper()
 	require.NoError(s.t, ignore(s.Sweep(ctx, noon.Add(40*time.Minute), 0)))
-	require.NoError(s.t, ignore(s.Revoke(ctx, "held-own-jane/1", "staff", "", noon)))
+	require.NoError(s.t, ignore(s.Revoke(ctx, "held-own-jane/1", "staff", "asked for", noon)))
 }
 
 // Reserving again replaces: what the order no longer uses is free at once.
@@ -294,7 +294,7 @@ func TestClosedMonth(t *testing.T) {
 	require.NoError(t, err)
 	before := dump(t, s.store)
 	require.ErrorIs(t, second(s.Redeem(ctx, "order", q, noon)), ledger.ErrClosed)
-	require.ErrorIs(t, s.Pause(ctx, "a", "staff", "", noon), ledger.ErrClosed)
+	require.ErrorIs(t, s.Pause(ctx, "a", "staff", "asked for", noon), ledger.ErrClosed)
 	requireSame(t, before, dump(t, s.store))
 }
 

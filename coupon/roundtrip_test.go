@@ -74,7 +74,7 @@ func TestRoundTrips(t *testing.T) {
 	took("a", "reserving", func() { require.NoError(t, ignore(s.Reserve(ctx, "2", quote, now))) })
 	took("ga", "confirming", func() { require.NoError(t, ignore(s.Confirm(ctx, "2", now.Add(time.Minute)))) })
 	quote = s.quote(cart, coupon.Choose("CODE"), now)
-	require.NoError(t, s.Pause(ctx, "public", "staff", "", now))
+	require.NoError(t, s.Pause(ctx, "public", "staff", "asked for", now))
 	took("ag", "redeeming what was paused meanwhile: nothing is written", func() {
 		require.ErrorIs(t, ignore(s.Redeem(ctx, "3", quote, now)), coupon.ErrRefused)
 	})

@@ -337,7 +337,7 @@ func TestAutomaticOffers(t *testing.T) {
 		q = s.quote(cart, coupon.Choice{}, noon)
 		require.Empty(t, q.Applied())
 		require.Equal(t, coupon.ReasonPaused, q.Refused()[0].Reason)
-		require.NoError(t, s.Resume(ctx, "always", "staff", "", noon))
+		require.NoError(t, s.Resume(ctx, "always", "staff", "asked for", noon))
 	})
 	t.Run("sellers keep out of them", func(t *testing.T) {
 		stale := s.applies(cart, coupon.Choice{}, noon)

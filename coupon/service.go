@@ -228,10 +228,14 @@ func versionKey(offer string, version int) storage.Key {
 // Publish makes the offer, or its next version: coupons issued and orders priced
 // from now on are under it. Publishing what is published already changes nothing.
 // It gives the offer with its version. It fails with a [*Faults] that lists
-// everything wrong with the offer.
+// everything wrong with the offer and the actor, who must be named.
 func (s *Service) Publish(ctx context.Context, offer Offer, actor string, now time.Time) (Offer, error) {
 	offer.Version = 0
-	if _, err := newVersion(offer, s.predicates); err != nil {
+	faults := &Faults{Kind: ErrRequest}
+	faults.actor(actor)
+	faults.instant("now", now)
+	_, err := newVersion(offer, s.predicates)
+	if err := faults.with(err); err != nil {
 		return Offer{}, err
 	}
 	published, err := do(ctx, s, now, func(ctx context.Context) (storage.Plan[Offer], error) {
@@ -321,12 +325,12 @@ func (w *work) putHead(head storage.Record[headBody], version storage.Put, autom
 // Pause stops an offer at once, in all its versions: nothing is issued or redeemed
 // under it any more. A redemption begun after Pause returned is refused; orders
 // that have reserved before go on. Pausing what is paused changes nothing. It
-// fails with [ErrNoOffer].
+// fails with [ErrNoOffer], and with a [*Faults] where the actor or the reason is missing.
 func (s *Service) Pause(ctx context.Context, offer, actor, reason string, now time.Time) error {
 	return s.setPaused(ctx, offer, true, actor, reason, now)
 }
 
-// Resume undoes a Pause. It fails with [ErrNoOffer].
+// Resume undoes a Pause. It fails as Pause does.
 func (s *Service) Resume(ctx context.Context, offer, actor, reason string, now time.Time) error {
 	return s.setPaused(ctx, offer, false, actor, reason, now)
 }
@@ -334,8 +338,10 @@ func (s *Service) Resume(ctx context.Context, offer, actor, reason string, now t
 func (s *Service) setPaused(ctx context.Context, offer string, paused bool, actor, reason string, now time.Time) error {
 	faults := &Faults{Kind: ErrRequest}
 	faults.id("offer", offer, false)
-	if faults.staff(actor, reason); len(faults.Faults) > 0 {
-		return faults
+	faults.staffVerb(actor, reason)
+	faults.instant("now", now)
+	if err := faults.orNil(); err != nil {
+		return err
 	}
 	_, err := do(ctx, s, now, func(ctx context.Context) (storage.Plan[struct{}], error) {
 		return plan(ctx, s, now, []storage.Key{headKey(offer)}, func(w *work) (struct{}, error) {

@@ -68,7 +68,7 @@ func TestStatement(t *testing.T) {
 	s.redeem("order", cart, coupon.Choice{}, noon)
 	s.must(s.Reserve(ctx, "waiting", s.quote(cart, coupon.Choice{}, noon), noon))
 	later := noon.Add(time.Hour)
-	require.NoError(t, ignore(s.RefundAmount(ctx, "order", coupon.AmountRequest{ID: "late", Amount: eur("6.00"), Seller: "acme", Funding: []coupon.Share{share(coupon.Seller, "50"), share(coupon.Platform, "50")}}, later)))
+	require.NoError(t, ignore(s.RefundAmount(ctx, "order", coupon.AmountRequest{ID: "late", Amount: eur("6.00"), Seller: "acme", Funding: []coupon.Share{share(coupon.Seller, "50"), share(coupon.Platform, "50")}, Actor: "ann", Reason: "late"}, later)))
 	require.NoError(t, ignore(s.Refund(ctx, "order", coupon.RefundRequest{ID: "one", Lines: units("1", 1)}, later.Add(time.Hour))))
 
 	acme := s.statement("acme", ledger.StatementQuery{})

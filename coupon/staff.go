@@ -7,12 +7,16 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/vouch-go/vouch/coupon/strict"
 	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/storage"
 )
 
 // What staff do to single coupons. Each is an entry in the book, with who did it and
 // why.
+
+// maxReason is how long a reason may be, in bytes.
+const maxReason = 500
 
 // ReissueRequest asks for a new code in place of a coupon's.
 type ReissueRequest struct {
@@ -25,12 +29,50 @@ type ReissueRequest struct {
 
 // staffVerb checks who of the staff does something, and why: both must be said.
 func (f *Faults) staffVerb(actor, reason string) {
-	f.staff(actor, reason)
-	if actor == "" {
-		f.add("actor", "is missing: name the member of staff")
+	f.actor(actor)
+	f.reason(reason)
+}
+
+// staffOrProgram is staffVerb for what a program does too: it names no actor, and needs
+// no reason then.
+func (f *Faults) staffOrProgram(actor, reason string) {
+	if actor != "" || reason != "" {
+		f.id("actor", actor, true)
+		f.reason(reason)
 	}
-	if reason == "" {
+}
+
+// actor checks who does something.
+func (f *Faults) actor(actor string) {
+	if actor == "" {
+		f.add("actor", "is missing: name the member of staff, or whatever acts in their place")
+		return
+	}
+	f.id("actor", actor, false)
+}
+
+// with are the faults of a request and those of what it hands over, of that one's kind
+// where it has any.
+func (f *Faults) with(handed error) error {
+	var found *Faults
+	if !errors.As(handed, &found) {
+		return cmp.Or(handed, f.orNil())
+	}
+	f.Kind = found.Kind
+	for _, fault := range found.Faults {
+		f.add(fault.Path, "%s", fault.Problem)
+	}
+	return f
+}
+
+func (f *Faults) reason(reason string) {
+	switch {
+	case reason == "":
 		f.add("reason", "is missing")
+	case len(reason) > maxReason:
+		f.add("reason", "has %d bytes, want at most %d of text", len(reason), maxReason)
+	case !printable(reason):
+		f.add("reason", "%s", strict.Unreadable(reason))
 	}
 }
 

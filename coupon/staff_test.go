@@ -3,6 +3,7 @@ package coupon_test
 import (
 	"fmt"
 	"math/rand"
+	"strings"
 	"testing"
 	"time"
 
@@ -184,4 +185,43 @@ func reissueRace(t *testing.T, store storage.Store) (accepted, allowed int) {
 		}
 	}
 	return eachOn(t, store, 8, calls), 20
+}
+
+// Whatever staff do names who does it and why; all that is missing is said at once, beside
+// what else is wrong, and nothing is written.
+func TestStaffVerbsSayWhoAndWhy(t *testing.T) {
+	s, held := staffShop(t)
+	before := dump(t, s.store)
+	both, who := []string{"actor", "reason"}, []string{"actor"}
+	for name, c := range map[string]struct {
+		err   error
+		paths []string
+		kind  error
+	}{
+		"pause":    {s.Pause(ctx, "a", "", "", noon), both, coupon.ErrRequest},
+		"resume":   {s.Resume(ctx, "a", "", "", noon), both, coupon.ErrRequest},
+		"revoke":   {second(s.Revoke(ctx, held[0].ID, "", "", noon)), both, coupon.ErrRequest},
+		"extend":   {second(s.Extend(ctx, held[0].ID, noon.AddDate(1, 0, 0), "", "", noon)), both, coupon.ErrRequest},
+		"reissue":  {second(s.Reissue(ctx, coupon.ReissueRequest{ID: "r", Coupon: held[0].ID}, noon)), both, coupon.ErrRequest},
+		"override": {second(s.Override(ctx, coupon.OverrideRequest{ID: "o", Offer: "a", Customer: "jane"}, noon)), both, coupon.ErrRequest},
+		"load":     {second(s.LoadStock(ctx, coupon.StockRequest{ID: "l", Offer: "a", Codes: []string{"PRINTED"}}, noon)), both, coupon.ErrRequest},
+		"withdraw": {second(s.WithdrawStock(ctx, coupon.StockWithdrawal{Load: "l"}, noon)), both, coupon.ErrRequest},
+		"goodwill": {second(s.RefundAmount(ctx, "order", coupon.AmountRequest{ID: "g", Amount: eur("1.00")}, noon)), both, coupon.ErrRequest},
+		"grant":    {second(s.GrantCredit(ctx, coupon.CreditRequest{ID: "c", Customer: "jane", Amount: eur("1.00"), Actor: "ann"}, noon)), []string{"reason"}, coupon.ErrRequest},
+		"take":     {second(s.TakeCredit(ctx, coupon.CreditRequest{ID: "c", Customer: "jane", Amount: eur("1.00"), Actor: "ann"}, noon)), []string{"reason"}, coupon.ErrRequest},
+		"import":   {second(s.Import(ctx, coupon.ImportRequest{ID: "i", Uses: []coupon.OpeningUse{{Order: "old", Offer: "a", Amount: eur("1.00"), At: noon}}}, noon)), who, coupon.ErrRequest},
+		"publish":  {second(s.Publish(ctx, amountOff("b", "1.00"), "", noon)), who, coupon.ErrRequest},
+		"exclude":  {s.Exclude(ctx, coupon.Exclusion{ID: "x", Seller: "acme"}, "", noon), who, coupon.ErrRequest},
+		"include":  {s.Include(ctx, "acme", "x", "", noon), who, coupon.ErrRequest},
+
+		"pause nothing, at no time":   {s.Pause(ctx, "", "ann\n", strings.Repeat("x", 501), time.Time{}), []string{"offer", "actor", "reason", "now"}, coupon.ErrRequest},
+		"publish what is none":        {second(s.Publish(ctx, coupon.Offer{ID: "b"}, "", time.Time{})), []string{"actor", "now", "name", "benefit"}, coupon.ErrOffer},
+		"exclude nobody":              {s.Exclude(ctx, coupon.Exclusion{ID: "x"}, "", noon), []string{"actor", "seller"}, coupon.ErrExclusion},
+		"include nothing of nobody's": {s.Include(ctx, "", "", "", noon), []string{"seller", "id", "actor"}, coupon.ErrRequest},
+	} {
+		require.ErrorIs(t, c.err, c.kind, name)
+		require.Equal(t, c.paths, paths(t, c.err), name)
+	}
+	requireSame(t, before, dump(t, s.store))
+	require.NoError(t, ignore(s.GrantCredit(ctx, coupon.CreditRequest{ID: "c", Customer: "jane", Amount: eur("1.00")}, noon)), "a program is no member of staff")
 }

@@ -302,7 +302,7 @@ func drawTender(t *rapid.T, s *coupon.Service, q *coupon.Quote) *coupon.Quote {
 }
 
 func drawGoodwill(t *rapid.T, id string, left int64, cart *coupon.Cart) coupon.AmountRequest {
-	request := coupon.AmountRequest{ID: id, Amount: ledger.Minor(rapid.Int64Range(1, left).Draw(t, "goodwill"), euro)}
+	request := coupon.AmountRequest{ID: id, Amount: ledger.Minor(rapid.Int64Range(1, left).Draw(t, "goodwill"), euro), Actor: "ann", Reason: "late"}
 	if rapid.Bool().Draw(t, "funded") {
 		request.Funding = []coupon.Share{share(coupon.Seller, "33.3"), share(coupon.Platform, "33.3"), share("Brand & Söhne", "33.4")}
 		request.Seller = cart.Lines[0].Seller
@@ -341,7 +341,7 @@ func goodwillRace(t *testing.T, store storage.Store) (accepted, allowed int) {
 	var calls []func() error
 	for i := range 40 {
 		calls = append(calls, func() error {
-			return ignore(s.RefundAmount(ctx, "order", coupon.AmountRequest{ID: fmt.Sprint(i), Amount: eur("4.00")}, noon))
+			return ignore(s.RefundAmount(ctx, "order", coupon.AmountRequest{ID: fmt.Sprint(i), Amount: eur("4.00"), Actor: "ann", Reason: "late"}, noon))
 		})
 	}
 	return eachOn(t, store, 8, calls), 25

@@ -155,12 +155,12 @@ func TestEndAndKill(t *testing.T) {
 		s.settle(noon.Add(9 * day))
 		require.Equal(t, referral.StateConfirmed, s.referral("mia").State)
 		require.Equal(t, referral.StateExpired, s.referral("ida").State)
-		require.ErrorIs(t, s.End(ctx, "invite", noon, 0, "staff", "", noon.Add(day)), referral.ErrRequest)
+		require.ErrorIs(t, s.End(ctx, "invite", noon, 0, "staff", "asked for", noon.Add(day)), referral.ErrRequest)
 	})
 	t.Run("promised time stays", func(t *testing.T) {
 		s := newShop(t, changed(held(8), func(p *referral.Program) { p.Qualify.Within = 30 * day }))
 		s.bind("jane", "mia", noon)
-		require.NoError(t, s.End(ctx, "invite", noon, 0, "staff", "", noon))
+		require.NoError(t, s.End(ctx, "invite", noon, 0, "staff", "asked for", noon))
 		require.Equal(t, referral.StateHeld, s.pay("mia", noon.Add(29*day)).State)
 	})
 	t.Run("kill", func(t *testing.T) {

@@ -43,7 +43,7 @@ func TestAuditFinds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := full(t)
-			require.NoError(t, s.Resume(ctx, "invite", "staff", "", noon))
+			require.NoError(t, s.Resume(ctx, "invite", "staff", "asked for", noon))
 			s.bind("jane", "tea", noon)
 			s.paid(paid("tea", "tea's", "15.00"), noon.Add(day))
 			requireAudit(t, s.store)

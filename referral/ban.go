@@ -12,12 +12,13 @@ import (
 // Ban keeps a customer out of all programs: from now on nobody is bound to them, and
 // what they have not been granted yet is withheld for good. Their friends keep what
 // they earn, and what was granted stays: deny a case to take it back. Asked again it
-// changes nothing. It fails with a [*Faults].
+// changes nothing. It fails with a [*Faults], also where the actor or the reason is missing.
 func (s *Service) Ban(ctx context.Context, customer, actor, reason string, now time.Time) error {
 	return s.setBanned(ctx, customer, true, actor, reason, now)
 }
 
-// Unban lets a customer in again. What was withheld meanwhile stays withheld.
+// Unban lets a customer in again. What was withheld meanwhile stays withheld. It fails as
+// Ban does.
 func (s *Service) Unban(ctx context.Context, customer, actor, reason string, now time.Time) error {
 	return s.setBanned(ctx, customer, false, actor, reason, now)
 }
@@ -25,13 +26,8 @@ func (s *Service) Unban(ctx context.Context, customer, actor, reason string, now
 func (s *Service) setBanned(ctx context.Context, customer string, banned bool, actor, reason string, now time.Time) error {
 	faults := &Faults{Kind: ErrRequest}
 	s.customer(faults, "customer", customer)
-	if reason == "" {
-		faults.add("reason", "is missing")
-	}
+	faults.staffVerb(actor, reason, now)
 	if err := faults.orNil(); err != nil {
-		return err
-	}
-	if err := checkStaff(actor, reason, now); err != nil {
 		return err
 	}
 	_, err := do(ctx, s, now, func(ctx context.Context, _ *storage.Failure) (storage.Plan[struct{}], error) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vouch-go/vouch/referral"
 	"github.com/vouch-go/vouch/storage"
+	"github.com/vouch-go/vouch/storage/memory"
 )
 
 func ExampleService_Ban() {
@@ -69,4 +70,56 @@ func TestBan(t *testing.T) {
 		require.NoError(t, s.Unban(ctx, "jane", "staff", "a mistake", noon))
 	}
 	require.True(t, s.register(referral.Registration{Customer: "ida", Code: code}, noon).Bound)
+}
+
+// Whatever staff do names who does it and why; all that is missing is said at once, beside
+// what else is wrong, and nothing is written.
+func TestStaffVerbsSayWhoAndWhy(t *testing.T) {
+	s := suspicious(t, memory.New(), "", 1)
+	id := s.queue()[0].ID
+	people := on(s.store, keyed(signingKey("a", 1)))
+	before := dump(t, s.store)
+	both, who := []string{"actor", "reason"}, []string{"actor"}
+	changed := program(8)
+	changed.Name = ""
+	for name, c := range map[string]struct {
+		err   error
+		paths []string
+		kind  error
+	}{
+		"pause":    {s.Pause(ctx, "invite", "", "", noon), both, referral.ErrRequest},
+		"resume":   {s.Resume(ctx, "invite", "", "", noon), both, referral.ErrRequest},
+		"end":      {s.End(ctx, "invite", noon, 0, "", "", noon), both, referral.ErrRequest},
+		"kill":     {s.Kill(ctx, "invite", "", "", noon), both, referral.ErrRequest},
+		"ban":      {s.Ban(ctx, "jane", "", "", noon), both, referral.ErrRequest},
+		"unban":    {s.Unban(ctx, "jane", "", "", noon), both, referral.ErrRequest},
+		"erase":    {second(s.Erase(ctx, "jane", "", "", noon)), both, referral.ErrRequest},
+		"merge":    {second(s.Merge(ctx, "jane", "mia", "", "", noon)), both, referral.ErrRequest},
+		"taint":    {people.Taint(ctx, "stolen", referral.Person{Phone: "+33123456789"}, noon.Add(day), "", "", noon), both, referral.ErrRequest},
+		"decide":   {second(s.DecideCase(ctx, id, referral.Judgement{Verdict: referral.Approve}, noon)), both, referral.ErrRequest},
+		"claim":    {second(s.ClaimCase(ctx, id, "", 0, noon)), who, referral.ErrRequest},
+		"note":     {second(s.NoteCase(ctx, id, "", "", noon)), []string{"actor", "text"}, referral.ErrRequest},
+		"suppress": {people.SuppressAddress(ctx, "jane@example.com", "", noon), who, referral.ErrRequest},
+		"publish":  {second(s.Publish(ctx, program(8), "", noon)), who, referral.ErrRequest},
+
+		"publish what is none": {second(s.Publish(ctx, changed, "", noon)), []string{"actor", "name"}, referral.ErrProgram},
+		"end before now":       {s.End(ctx, "invite", noon.Add(-day), -1, "", "", noon), []string{"from", "tail", "actor", "reason"}, referral.ErrRequest},
+		"decide nothing":       {second(s.DecideCase(ctx, id, referral.Judgement{}, noon)), []string{"actor", "reason", "verdict"}, referral.ErrRequest},
+	} {
+		require.ErrorIs(t, c.err, c.kind, name)
+		require.Equal(t, c.paths, faultPaths(t, c.err), name)
+	}
+	requireSame(t, before, dump(t, s.store))
+}
+
+func faultPaths(t *testing.T, err error) []string {
+	t.Helper()
+	var faults *referral.Faults
+	require.ErrorAs(t, err, &faults)
+	var all []string
+	for _, f := range faults.Faults {
+		require.NotEmpty(t, f.Problem)
+		all = append(all, f.Path)
+	}
+	return all
 }

@@ -230,13 +230,8 @@ func (s *Service) ClaimCase(ctx context.Context, id, actor string, lease time.Du
 // Anybody may, whoever claimed it. It fails with [ErrNoCase] and a [*Faults].
 func (s *Service) NoteCase(ctx context.Context, id, actor, text string, now time.Time) (Case, error) {
 	faults := &Faults{Kind: ErrRequest}
-	faults.id("actor", actor, false)
-	if text == "" || len(text) > maxText {
-		faults.add("text", "has %d bytes, want 1 to %d of text", len(text), maxText)
-	} else if !strict.Readable(text) {
-		faults.add("text", "%s", strict.Unreadable(text))
-	}
-	checkNow(faults, now)
+	faults.actor(actor, now)
+	faults.text("text", text)
 	if err := faults.orNil(); err != nil {
 		return Case{}, err
 	}
@@ -260,8 +255,7 @@ func (s *Service) NoteCase(ctx context.Context, id, actor, text string, now time
 
 // changeCase changes an open case that nobody else has claimed.
 func (s *Service) changeCase(ctx context.Context, id, actor string, now time.Time, faults *Faults, change func(*caseBody) error) (Case, error) {
-	faults.id("actor", actor, false)
-	checkNow(faults, now)
+	faults.actor(actor, now)
 	if err := faults.orNil(); err != nil {
 		return Case{}, err
 	}
@@ -303,17 +297,17 @@ type Judgement struct {
 // DecideCase closes a case, and in the same batch does what follows: rewards that
 // waited go on, or are withheld, and those granted are taken back. Asked again for the
 // same it changes nothing. It fails with [ErrCaseClaimed], [ErrCaseClosed],
-// [ErrNoCase] and a [*Faults].
+// [ErrNoCase], and a [*Faults], also where the actor or the reason is missing.
 func (s *Service) DecideCase(ctx context.Context, id string, j Judgement, now time.Time) (Case, error) {
 	faults := &Faults{Kind: ErrRequest}
-	faults.id("actor", j.Actor, false)
+	faults.staffVerb(j.Actor, j.Reason, now)
 	if j.Verdict != Approve && j.Verdict != Deny {
 		faults.add("verdict", "is %.20q, want %s or %s", j.Verdict, Approve, Deny)
 	}
 	if j.Side != "" && (j.Verdict != Deny || j.Side != Referrer && j.Side != Referee) {
 		faults.add("side", "is %.20q, want %s or %s for what is denied, or nothing", j.Side, Referrer, Referee)
 	}
-	if err := errors.Join(faults.orNil(), checkStaff(j.Actor, j.Reason, now)); err != nil {
+	if err := faults.orNil(); err != nil {
 		return Case{}, err
 	}
 	return do(ctx, s, now, func(ctx context.Context, refused *storage.Failure) (storage.Plan[Case], error) {

@@ -46,7 +46,7 @@ func ExampleService_DecideCase() {
 	queue := print1(t.Cases(ctx, referral.CaseQuery{Program: "invite"}))
 	c := print1(t.ClaimCase(ctx, queue.Cases[0].ID, "kim", 0, noon.Add(day)))
 	fmt.Println(c.ID, c.Reasons)
-	_, err := t.DecideCase(ctx, c.ID, referral.Judgement{Verdict: referral.Approve, Actor: "lee"}, noon.Add(day))
+	_, err := t.DecideCase(ctx, c.ID, referral.Judgement{Verdict: referral.Approve, Actor: "lee", Reason: "looked at it"}, noon.Add(day))
 	fmt.Println(err)
 	print1(t.NoteCase(ctx, c.ID, "lee", "a known customer", noon.Add(day)))
 	c = print1(t.DecideCase(ctx, c.ID, referral.Judgement{Verdict: referral.Deny, Side: referral.Referrer, Actor: "kim", Reason: "third time"}, noon.Add(day)))
@@ -69,7 +69,7 @@ func TestDeadlineDecides(t *testing.T) {
 		s.settle(end.Add(-1))
 		require.Equal(t, referral.StateReview, s.referral("friend 0").State)
 		require.Equal(t, 1, s.wallet("jane"), "what registration gave before there was a case")
-		require.ErrorIs(t, second(s.DecideCase(ctx, s.queue()[0].ID, referral.Judgement{Verdict: referral.Approve, Actor: "kim"}, end)), referral.ErrCaseClosed)
+		require.ErrorIs(t, second(s.DecideCase(ctx, s.queue()[0].ID, referral.Judgement{Verdict: referral.Approve, Actor: "kim", Reason: "looked at it"}, end)), referral.ErrCaseClosed)
 		s.settle(end)
 		s.settle(end.Add(time.Hour)) // what waited is tried again
 		require.Equal(t, want, s.referral("friend 0").State)
@@ -86,20 +86,20 @@ func TestDeadlineDecides(t *testing.T) {
 func TestCaseFaults(t *testing.T) {
 	s := suspicious(t, memory.New(), "", 1)
 	id := s.queue()[0].ID
-	approve := referral.Judgement{Verdict: referral.Approve, Actor: "kim"}
+	approve := referral.Judgement{Verdict: referral.Approve, Actor: "kim", Reason: "looked at it"}
 	for name, try := range map[string]struct{ err, want error }{
 		"no case":          {second(s.Case(ctx, "x")), referral.ErrNoCase},
 		"no id":            {second(s.ClaimCase(ctx, "", "kim", 0, noon)), referral.ErrNoCase},
 		"nobody claims":    {second(s.ClaimCase(ctx, id, "", 0, noon)), referral.ErrRequest},
 		"for ever":         {second(s.ClaimCase(ctx, id, "kim", 25*time.Hour, noon)), referral.ErrRequest},
 		"an empty note":    {second(s.NoteCase(ctx, id, "kim", "", noon)), referral.ErrRequest},
-		"no verdict":       {second(s.DecideCase(ctx, id, referral.Judgement{Actor: "kim"}, noon)), referral.ErrRequest},
-		"approve a side":   {second(s.DecideCase(ctx, id, referral.Judgement{Verdict: referral.Approve, Side: referral.Referee, Actor: "kim"}, noon)), referral.ErrRequest},
+		"no verdict":       {second(s.DecideCase(ctx, id, referral.Judgement{Actor: "kim", Reason: "looked at it"}, noon)), referral.ErrRequest},
+		"approve a side":   {second(s.DecideCase(ctx, id, referral.Judgement{Verdict: referral.Approve, Side: referral.Referee, Actor: "kim", Reason: "looked at it"}, noon)), referral.ErrRequest},
 		"nobody":           {second(s.DecideCase(ctx, id, referral.Judgement{Verdict: referral.Deny}, noon)), referral.ErrRequest},
 		"a page too long":  {second(s.Cases(ctx, referral.CaseQuery{Limit: 1001})), referral.ErrRequest},
 		"approve":          {second(s.DecideCase(ctx, id, approve, noon.Add(time.Hour))), nil},
 		"approve again":    {second(s.DecideCase(ctx, id, approve, noon.Add(2*time.Hour))), nil},
-		"deny what is not": {second(s.DecideCase(ctx, id, referral.Judgement{Verdict: referral.Deny, Actor: "kim"}, noon)), referral.ErrCaseClosed},
+		"deny what is not": {second(s.DecideCase(ctx, id, referral.Judgement{Verdict: referral.Deny, Actor: "kim", Reason: "looked at it"}, noon)), referral.ErrCaseClosed},
 	} {
 		if try.want == nil {
 			require.EqualError(t, try.err, "no error", name)
@@ -139,7 +139,7 @@ func TestCasesInOrder(t *testing.T) {
 	require.Len(t, open, 4)
 	require.Equal(t, "late", open[3].Friend)
 	for i, c := range open {
-		require.NoError(t, second0(s.DecideCase(ctx, c.ID, referral.Judgement{Verdict: referral.Approve, Actor: "kim"}, noon.Add(time.Duration(i+2)*time.Hour))))
+		require.NoError(t, second0(s.DecideCase(ctx, c.ID, referral.Judgement{Verdict: referral.Approve, Actor: "kim", Reason: "looked at it"}, noon.Add(time.Duration(i+2)*time.Hour))))
 	}
 	for _, program := range []string{"", "invite"} {
 		closed, err := s.Cases(ctx, referral.CaseQuery{Program: program, State: referral.CaseDecided})
@@ -167,7 +167,7 @@ func TestCasesPage(t *testing.T) {
 	require.Len(t, all, 7)
 	require.Equal(t, s.queue(), all)
 	for i, c := range all[:4] {
-		j := referral.Judgement{Verdict: []referral.Verdict{referral.Approve, referral.Deny}[i%2], Actor: "kim"}
+		j := referral.Judgement{Verdict: []referral.Verdict{referral.Approve, referral.Deny}[i%2], Actor: "kim", Reason: "looked at it"}
 		require.NoError(t, second0(s.DecideCase(ctx, c.ID, j, noon.Add(time.Duration(i+1)*time.Hour))))
 	}
 	require.NoError(t, second0(s.ClaimCase(ctx, all[5].ID, "kim", 0, noon.Add(5*time.Hour))))
@@ -205,7 +205,7 @@ func TestCasesAreDecidedOnce(t *testing.T) {
 			case 2:
 				s.settle(now)
 			default:
-				j := referral.Judgement{Verdict: rapid.SampledFrom([]referral.Verdict{referral.Approve, referral.Deny}).Draw(t, "verdict"), Actor: actor}
+				j := referral.Judgement{Verdict: rapid.SampledFrom([]referral.Verdict{referral.Approve, referral.Deny}).Draw(t, "verdict"), Actor: actor, Reason: "looked at it"}
 				c, err = s.DecideCase(ctx, id, j, now)
 				if err == nil && decided != nil {
 					c.Notes = decided.Notes
@@ -264,7 +264,7 @@ func decideRace(t *testing.T, store storage.Store) (done, allowed int, err error
 	decided := make(chan bool, 100)
 	for _, c := range s.queue() {
 		for i := range 6 {
-			j := referral.Judgement{Verdict: []referral.Verdict{referral.Approve, referral.Deny}[i%2], Actor: fmt.Sprint("staff ", i)}
+			j := referral.Judgement{Verdict: []referral.Verdict{referral.Approve, referral.Deny}[i%2], Actor: fmt.Sprint("staff ", i), Reason: "looked at it"}
 			calls = append(calls, func() error {
 				_, err := s.DecideCase(ctx, c.ID, j, noon.Add(time.Hour))
 				switch {

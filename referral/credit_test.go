@@ -213,10 +213,10 @@ func TestWhatWaitsIsNotSetOff(t *testing.T) {
 		s.returned(cancelled("mia", "mia's order"), noon.Add(day))
 		require.Len(t, s.brings("mia").Owed, 1)
 
-		require.NoError(t, s.coupons.Pause(ctx, "thanks", "staff", "", noon))
+		require.NoError(t, s.coupons.Pause(ctx, "thanks", "staff", "asked for", noon))
 		s.confirmed("ida", noon.Add(2*day))
 		require.Equal(t, referral.RewardPending, s.brings("ida").State)
-		require.NoError(t, s.coupons.Resume(ctx, "thanks", "staff", "", noon))
+		require.NoError(t, s.coupons.Resume(ctx, "thanks", "staff", "asked for", noon))
 		if !granted {
 			s.returned(cancelled("ida", "ida's order"), noon.Add(2*day))
 			s.confirmed("noa", noon.Add(4*day))
@@ -269,10 +269,10 @@ func TestDebtIsReviewed(t *testing.T) {
 	for name, decide := range map[string]func(s *shop, id string){
 		"nobody does": func(*shop, string) {},
 		"approved": func(s *shop, id string) {
-			require.NoError(t, second0(s.DecideCase(ctx, id, referral.Judgement{Verdict: referral.Approve, Actor: "kim"}, noon.Add(day))))
+			require.NoError(t, second0(s.DecideCase(ctx, id, referral.Judgement{Verdict: referral.Approve, Actor: "kim", Reason: "looked at it"}, noon.Add(day))))
 		},
 		"denied": func(s *shop, id string) {
-			require.NoError(t, second0(s.DecideCase(ctx, id, referral.Judgement{Verdict: referral.Deny, Actor: "kim"}, noon.Add(day))))
+			require.NoError(t, second0(s.DecideCase(ctx, id, referral.Judgement{Verdict: referral.Deny, Actor: "kim", Reason: "looked at it"}, noon.Add(day))))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

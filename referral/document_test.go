@@ -192,7 +192,7 @@ func changeAll(s *shop) []error {
 	return []error{
 		second0(s.Register(ctx, referral.Registration{Customer: "jane"}, later)),
 		second0(s.OrderReturned(ctx, cancelled("ida", "another"), later)),
-		s.Resume(ctx, "invite", "staff", "", later),
+		s.Resume(ctx, "invite", "staff", "asked for", later),
 	}
 }
 
@@ -220,7 +220,7 @@ func TestNewerFormatsAreRefused(t *testing.T) {
 	fresh := on(s.store, referral.Options{})
 	for name, err := range map[string]error{
 		"publish":  second(fresh.Publish(ctx, everything(), "staff", noon)),
-		"pause":    fresh.Pause(ctx, "invite", "staff", "", noon),
+		"pause":    fresh.Pause(ctx, "invite", "staff", "asked for", noon),
 		"program":  second(fresh.Program(ctx, "invite", 0)),
 		"version":  second(fresh.Program(ctx, "invite", 1)),
 		"link":     second(fresh.Link(ctx, "invite", "jane", noon)),

@@ -25,9 +25,11 @@ type Erasure struct {
 // is what they would still earn as a referrer, when it comes up. The books stay, and so
 // does what the referrer of an erased friend has earned. Asked again it changes
 // nothing; where it stops half-way, [Service.SweepPeople] takes the other coupons back.
-// It fails with [ErrNoPerson] and a [*Faults].
+// It fails with [ErrNoPerson], and with a [*Faults] where the actor or the reason is missing.
 func (s *Service) Erase(ctx context.Context, account, actor, reason string, now time.Time) (Erasure, error) {
-	if err := checkStaff(actor, reason, now); err != nil {
+	faults := &Faults{Kind: ErrRequest}
+	faults.staffVerb(actor, reason, now)
+	if err := faults.orNil(); err != nil {
 		return Erasure{}, err
 	}
 	subject, err := do(ctx, s, now, func(ctx context.Context, refused *storage.Failure) (storage.Plan[string], error) {
@@ -188,7 +190,7 @@ func (s *Service) revokeAll(ctx context.Context, subject string, now time.Time) 
 			return revoked, err
 		}
 		for _, c := range wallet.Coupons {
-			if _, err := s.coupons.Revoke(ctx, c.ID, "", "the customer's data was erased", now); err != nil {
+			if _, err := s.coupons.Revoke(ctx, c.ID, "erase", "the customer's data was erased", now); err != nil {
 				return revoked, err
 			}
 			revoked++
@@ -235,7 +237,7 @@ func (s *Service) finishSubjects(ctx context.Context, now time.Time, limit int) 
 		}
 		var batches []storage.Batch
 		for _, c := range wallet.Coupons {
-			plan, err := s.coupons.PlanRevoke(ctx, c.ID, "", "the customer's data was erased", now)
+			plan, err := s.coupons.PlanRevoke(ctx, c.ID, "erase", "the customer's data was erased", now)
 			if err != nil {
 				return storage.Batch{}, err
 			}

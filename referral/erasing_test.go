@@ -36,7 +36,7 @@ func TestErase(t *testing.T) {
 	again, err := s.Erase(ctx, "mia", "staff", "she asked for it", noon)
 	require.NoError(t, err)
 	require.Equal(t, referral.Erasure{}, again)
-	require.ErrorIs(t, second(s.Erase(ctx, "nobody", "staff", "", noon)), referral.ErrNoPerson)
+	require.ErrorIs(t, second(s.Erase(ctx, "nobody", "staff", "asked for", noon)), referral.ErrNoPerson)
 	s.settle(noon.Add(time.Hour))
 	require.Equal(t, 1, s.wallet(jane.ID), "what she earned is hers")
 
@@ -56,7 +56,7 @@ func TestErasedFriends(t *testing.T) {
 	s, jane, mia := peopled(t, bothSides(8))
 	code := s.link(mia.ID).Code.String()
 	s.pay(mia.ID, noon)
-	_, err := s.Erase(ctx, "mia", "staff", "", noon)
+	_, err := s.Erase(ctx, "mia", "staff", "asked for", noon)
 	require.NoError(t, err)
 	s.settle(noon.Add(time.Hour))
 	require.Equal(t, referral.RewardCanceled, s.reward(mia.ID, referral.Referee, referral.Qualified).State)
@@ -68,11 +68,11 @@ func TestErasedFriends(t *testing.T) {
 
 	noa := s.subject(referral.Person{Account: "noa"})
 	s.bind(jane.ID, noa.ID, noon)
-	_, err = s.Erase(ctx, "noa", "staff", "", noon)
+	_, err = s.Erase(ctx, "noa", "staff", "asked for", noon)
 	require.NoError(t, err)
 	require.Equal(t, referral.StateVoided, s.referral(noa.ID).State)
 	eve := s.subject(referral.Person{Account: "eve"})
-	_, err = s.Erase(ctx, "eve", "staff", "", noon)
+	_, err = s.Erase(ctx, "eve", "staff", "asked for", noon)
 	require.NoError(t, err)
 	require.ErrorIs(t, second(s.Register(ctx, referral.Registration{Customer: eve.ID}, noon)), referral.ErrNoPerson)
 }
@@ -119,7 +119,7 @@ func eraseRace(t *testing.T, store storage.Store) (done, allowed int, err error)
 				}
 				return err
 			},
-			func() error { return second0(s.Erase(ctx, account, "staff", "", noon)) })
+			func() error { return second0(s.Erase(ctx, account, "staff", "asked for", noon)) })
 	}
 	err = allAtOnce(8, calls...)
 	for _, subject := range all {
@@ -152,7 +152,7 @@ func subjectRace(t *testing.T, store storage.Store) (done, allowed int, err erro
 // The tombstone has the life that it is said to have, and leaves nothing.
 func TestTombstonesEnd(t *testing.T) {
 	s, _, _ := peopled(t, program(8))
-	_, err := s.Erase(ctx, "mia", "staff", "", noon)
+	_, err := s.Erase(ctx, "mia", "staff", "asked for", noon)
 	require.NoError(t, err)
 	count := func() int {
 		page, err := s.store.List(ctx, storage.Query{Kind: "person"})
@@ -177,7 +177,7 @@ func TestErasureIsFinished(t *testing.T) {
 	for at := 1; ; at++ {
 		s, _, mia := peopled(t, program(8))
 		store := &flaky{Store: s.store, at: at, err: errDown}
-		_, err := on(store, keyed(signingKey("a", 1))).Erase(ctx, "mia", "staff", "", noon)
+		_, err := on(store, keyed(signingKey("a", 1))).Erase(ctx, "mia", "staff", "asked for", noon)
 		if err == nil {
 			require.Greater(t, at, 5)
 			return
@@ -223,7 +223,7 @@ func TestErasedReferrersEarnNothing(t *testing.T) {
 	ida := s.subject(referral.Person{Account: "ida"})
 	s.bind(jane.ID, ida.ID, noon)
 	s.pay(mia.ID, noon)
-	_, err := s.Erase(ctx, "account 1", "staff", "", noon.Add(time.Minute))
+	_, err := s.Erase(ctx, "account 1", "staff", "asked for", noon.Add(time.Minute))
 	require.NoError(t, err)
 	s.settle(noon.Add(day))
 	require.Equal(t, referral.RewardCanceled, s.brings(mia.ID).State)

@@ -108,17 +108,17 @@ func TestChecks(t *testing.T) {
 		}, want: []string{"known_person: review 1>0"}},
 		"tainted": {check: referral.Check{Kind: referral.CheckTainted, Name: "stolen", Action: referral.ActionReject}, person: mia, before: func(s *shop, _ referral.Subject) {
 			require.NoError(s.t, s.Taint(ctx, "stolen", referral.Person{Instruments: []string{"card 2"}}, noon.Add(day), "staff", "reported", noon))
-			require.NoError(s.t, s.Taint(ctx, "other", referral.Person{Phone: "+33999999999"}, noon.Add(day), "staff", "", noon))
+			require.NoError(s.t, s.Taint(ctx, "other", referral.Person{Phone: "+33999999999"}, noon.Add(day), "staff", "asked for", noon))
 		}, want: []string{"tainted/stolen: reject 1>0"}},
 		"tainted in another list": {check: referral.Check{Kind: referral.CheckTainted, Name: "stolen", Action: referral.ActionReject}, person: mia, before: func(s *shop, _ referral.Subject) {
 			require.NoError(s.t, s.Taint(ctx, "other", referral.Person{Instruments: []string{"card 2"}}, noon.Add(day), "staff", "reported", noon))
 		}},
 		"tainted until now": {check: referral.Check{Kind: referral.CheckTainted, Name: "stolen", Action: referral.ActionReject}, person: mia, before: func(s *shop, _ referral.Subject) {
-			require.NoError(s.t, s.Taint(ctx, "stolen", referral.Person{Instruments: []string{"card 2"}}, noon, "staff", "", noon.Add(-day)))
+			require.NoError(s.t, s.Taint(ctx, "stolen", referral.Person{Instruments: []string{"card 2"}}, noon, "staff", "asked for", noon.Add(-day)))
 		}},
 		"untainted": {check: referral.Check{Kind: referral.CheckTainted, Name: "stolen", Action: referral.ActionReject}, person: mia, before: func(s *shop, _ referral.Subject) {
 			for _, until := range []time.Time{noon.Add(day), noon.Add(-day)} {
-				require.NoError(s.t, s.Taint(ctx, "stolen", referral.Person{Instruments: []string{"card 2"}}, until, "staff", "", noon))
+				require.NoError(s.t, s.Taint(ctx, "stolen", referral.Person{Instruments: []string{"card 2"}}, until, "staff", "asked for", noon))
 			}
 		}},
 		"seller": {check: review(referral.CheckRelatedSeller), person: mia, before: func(s *shop, _ referral.Subject) {

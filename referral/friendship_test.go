@@ -41,7 +41,7 @@ func oneOfSeveral(t checker, accounts int, twice bool) mergedFriend {
 
 func (m mergedFriend) merge(at time.Time) {
 	for i := range m.ids[1:] {
-		_, err := m.Merge(ctx, fmt.Sprint("account ", i), fmt.Sprint("account ", i+1), "staff", "", at)
+		_, err := m.Merge(ctx, fmt.Sprint("account ", i), fmt.Sprint("account ", i+1), "staff", "asked for", at)
 		require.NoError(m.t, err)
 	}
 }
@@ -102,7 +102,7 @@ func TestEitherKeyOfAMergedAccount(t *testing.T) {
 					m.merge(at)
 				}
 				if i == erased && i >= merged {
-					_, err := m.Erase(ctx, "account 0", "staff", "", at)
+					_, err := m.Erase(ctx, "account 0", "staff", "asked for", at)
 					require.NoError(t, err)
 				}
 				if i == len(facts) {
@@ -169,14 +169,14 @@ func TestAMergedFriendIsNotNew(t *testing.T) {
 	code := s.link(account("joe")).Code.String()
 	for _, m := range [][2]string{{"mia", "registered"}, {"registered", "not registered"}} {
 		account(m[1])
-		_, err := s.Merge(ctx, m[0], m[1], "staff", "", noon)
+		_, err := s.Merge(ctx, m[0], m[1], "staff", "asked for", noon)
 		require.NoError(t, err)
 	}
 	require.Equal(t, referral.ReasonNotNew, s.register(referral.Registration{Customer: account("mia"), Code: code}, noon).Reason)
 
 	s.bind(account("jane"), account("ida"), noon)
 	s.register(referral.Registration{Customer: account("late")}, noon)
-	_, err := s.Merge(ctx, "ida", "late", "staff", "", noon)
+	_, err := s.Merge(ctx, "ida", "late", "staff", "asked for", noon)
 	require.NoError(t, err)
 	o, err := s.EnterCode(ctx, referral.LateCode{Customer: account("late"), Code: code}, noon.Add(time.Hour))
 	require.NoError(t, err)
@@ -191,11 +191,11 @@ func TestMergeFindsSelfReferralOfMergedAccounts(t *testing.T) {
 	s.bind(account("jane"), account("mia"), noon)
 	for _, m := range [][2]string{{"jane", "jane's second"}, {"mia", "mia's second"}} {
 		account(m[1])
-		merged, err := s.Merge(ctx, m[0], m[1], "staff", "", noon)
+		merged, err := s.Merge(ctx, m[0], m[1], "staff", "asked for", noon)
 		require.NoError(t, err)
 		require.Empty(t, merged.Case)
 	}
-	merged, err := s.Merge(ctx, "mia's second", "jane's second", "staff", "", noon)
+	merged, err := s.Merge(ctx, "mia's second", "jane's second", "staff", "asked for", noon)
 	require.NoError(t, err)
 	require.NotEmpty(t, merged.Case)
 	requireAudit(t, s.store)
@@ -208,7 +208,7 @@ func TestErasingAMergedFriend(t *testing.T) {
 		m := oneOfSeveral(t, 3, true)
 		m.merge(noon)
 		store := &flaky{Store: m.store, at: at, err: errDown}
-		_, err := on(store, keyed(signingKey("a", 1))).Erase(ctx, "account 0", "staff", "", noon)
+		_, err := on(store, keyed(signingKey("a", 1))).Erase(ctx, "account 0", "staff", "asked for", noon)
 		if err != nil {
 			if _, err := m.FindSubject(ctx, "account 0"); err == nil {
 				continue // nothing was done

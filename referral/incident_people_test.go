@@ -23,7 +23,7 @@ func TestIncidentGitHubDotlessIAddress(t *testing.T) {
 	require.NotEqual(t, victim.ID, attacker.ID)
 	require.NoError(t, s.SuppressAddress(ctx, "mıke@example.com", "staff", noon))
 	other := s.subject(referral.Person{Account: "other"})
-	_, err := s.Erase(ctx, "attacker", "staff", "", noon)
+	_, err := s.Erase(ctx, "attacker", "staff", "asked for", noon)
 	require.NoError(t, err)
 	require.False(t, s.subject(referral.Person{Account: "victim 2", Email: "MIKE@example.com"}).Returning, "another mailbox was erased")
 	sent, err := s.Invite(ctx, referral.InviteRequest{ID: "1", Program: "invite", Customer: other.ID, Addresses: []string{"ike@example.com", "ıke@example.com"}}, noon)

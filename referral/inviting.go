@@ -388,7 +388,8 @@ func refusal(person storage.Key, actor string, now time.Time, puts ...storage.Pu
 }
 
 // SuppressAddress keeps an address from ever being invited, as somebody asked for by
-// other ways than the link. Asked again it changes nothing. It fails with a [*Faults].
+// other ways than the link. Asked again it changes nothing. It fails with a [*Faults], also
+// where nobody is named as the actor.
 func (s *Service) SuppressAddress(ctx context.Context, address, actor string, now time.Time) error {
 	faults := &Faults{Kind: ErrRequest}
 	s.people.check(faults)
@@ -396,10 +397,8 @@ func (s *Service) SuppressAddress(ctx context.Context, address, actor string, no
 	if !ok || len(address) > maxIdentifier || !strict.Readable(address) {
 		faults.add("address", "is no e-mail address")
 	}
+	faults.actor(actor, now)
 	if err := faults.orNil(); err != nil {
-		return err
-	}
-	if err := checkStaff(actor, "", now); err != nil {
 		return err
 	}
 	_, err := do(ctx, s, now, func(ctx context.Context, _ *storage.Failure) (storage.Plan[struct{}], error) {

@@ -38,9 +38,12 @@ const mergeReview = 14 * 24 * time.Hour
 // other, a case is opened, and a person decides.
 //
 // Asked again it changes nothing; where it stops half-way, [Service.SweepPeople]
-// finishes it. It fails with [ErrNoPerson] and a [*Faults].
+// finishes it. It fails with [ErrNoPerson], and with a [*Faults] where the actor or the
+// reason is missing.
 func (s *Service) Merge(ctx context.Context, from, into, actor, reason string, now time.Time) (Merged, error) {
-	if err := checkStaff(actor, reason, now); err != nil {
+	faults := &Faults{Kind: ErrRequest}
+	faults.staffVerb(actor, reason, now)
+	if err := faults.orNil(); err != nil {
 		return Merged{}, err
 	}
 	merged, err := do(ctx, s, now, func(ctx context.Context, refused *storage.Failure) (storage.Plan[Merged], error) {

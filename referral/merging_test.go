@@ -59,7 +59,7 @@ func TestMerge(t *testing.T) {
 
 	code := s.link(old.ID).Code.String()
 	for range 2 {
-		merged, err := s.Merge(ctx, "jane's first", "account 1", "staff", "", noon.Add(2*time.Hour))
+		merged, err := s.Merge(ctx, "jane's first", "account 1", "staff", "asked for", noon.Add(2*time.Hour))
 		require.NoError(t, err)
 		require.Equal(t, jane.ID, merged.Into)
 		require.Empty(t, merged.Case)
@@ -82,8 +82,8 @@ func TestMerge(t *testing.T) {
 
 	s.returned(cancelled(friends[0], friends[0]+"'s order"), noon.Add(2*day))
 	require.Equal(t, 4, s.wallet(jane.ID), "what is taken back is taken where it went")
-	require.ErrorIs(t, second(s.Merge(ctx, "nobody", "account 1", "staff", "", noon)), referral.ErrNoPerson)
-	require.ErrorIs(t, second(s.Merge(ctx, "account 1", "nobody", "staff", "", noon)), referral.ErrNoPerson)
+	require.ErrorIs(t, second(s.Merge(ctx, "nobody", "account 1", "staff", "asked for", noon)), referral.ErrNoPerson)
+	require.ErrorIs(t, second(s.Merge(ctx, "account 1", "nobody", "staff", "asked for", noon)), referral.ErrNoPerson)
 }
 
 // Friends, tallies, debts and credit of every kind are the one's afterwards: milestones
@@ -111,7 +111,7 @@ func TestMergeCountsTogether(t *testing.T) {
 	_, err := s.coupons.GrantCredit(ctx, coupon.CreditRequest{ID: "sorry", Customer: old.ID, Amount: ledger.Minor(300, usd)}, noon)
 	require.NoError(t, err)
 	for range 2 {
-		_, err := s.Merge(ctx, "old", "account 1", "staff", "", noon.Add(3*time.Hour))
+		_, err := s.Merge(ctx, "old", "account 1", "staff", "asked for", noon.Add(3*time.Hour))
 		require.NoError(t, err)
 	}
 	has := func(currency ledger.Currency) ledger.Money {
@@ -149,7 +149,7 @@ func TestMergeOwesTogether(t *testing.T) {
 	_, err := s.coupons.TakeCredit(ctx, coupon.CreditRequest{ID: "spent", Customer: old.ID, Amount: ledger.Minor(1<<40, euro)}, noon.Add(2*time.Hour))
 	require.NoError(t, err)
 	s.returned(cancelled(first, first+"'s order"), noon.Add(3*time.Hour)) // it was spent: it is owed
-	_, err = s.Merge(ctx, "old", "account 1", "staff", "", noon.Add(4*time.Hour))
+	_, err = s.Merge(ctx, "old", "account 1", "staff", "asked for", noon.Add(4*time.Hour))
 	require.NoError(t, err)
 	s.bind(jane.ID, second, noon.Add(5*time.Hour))
 	s.pay(second, noon.Add(5*time.Hour))
@@ -169,7 +169,7 @@ func TestMergeAboveACap(t *testing.T) {
 		s.bind([]string{jane.ID, old.ID}[i%2], friend.ID, noon)
 		s.pay(friend.ID, noon)
 	}
-	_, err := s.Merge(ctx, "old", "account 1", "staff", "", noon)
+	_, err := s.Merge(ctx, "old", "account 1", "staff", "asked for", noon)
 	require.NoError(t, err)
 	require.Equal(t, int64(4), s.used(jane.ID, noon))
 	require.Equal(t, 4, s.wallet(jane.ID))
@@ -182,10 +182,10 @@ func TestMergeFindsSelfReferral(t *testing.T) {
 		s, jane, mia := peopled(t, bothSides(8))
 		s.pay(mia.ID, noon)
 		s.settle(noon.Add(time.Hour))
-		merged, err := s.Merge(ctx, "mia", "account 1", "staff", "", noon.Add(2*time.Hour))
+		merged, err := s.Merge(ctx, "mia", "account 1", "staff", "asked for", noon.Add(2*time.Hour))
 		require.NoError(t, err)
 		require.Equal(t, 4, s.wallet(jane.ID))
-		_, err = s.DecideCase(ctx, merged.Case, referral.Judgement{Verdict: verdict, Actor: "kim"}, noon.Add(day))
+		_, err = s.DecideCase(ctx, merged.Case, referral.Judgement{Verdict: verdict, Actor: "kim", Reason: "looked at it"}, noon.Add(day))
 		require.NoError(t, err)
 		require.Equal(t, map[referral.Verdict]int{referral.Approve: 4, referral.Deny: 0}[verdict], s.wallet(jane.ID))
 	}
@@ -200,9 +200,9 @@ func TestMergeIsFinished(t *testing.T) {
 		s.pay(ida.ID, noon)
 		s.settle(noon.Add(time.Hour))
 		store := &flaky{Store: s.store, at: at, err: errDown}
-		_, err := on(store, keyed(signingKey("a", 1))).Merge(ctx, "mia", "account 1", "staff", "", noon.Add(time.Hour))
+		_, err := on(store, keyed(signingKey("a", 1))).Merge(ctx, "mia", "account 1", "staff", "asked for", noon.Add(time.Hour))
 		if err != nil {
-			_, err = s.Merge(ctx, "mia", "account 1", "staff", "", noon.Add(time.Hour))
+			_, err = s.Merge(ctx, "mia", "account 1", "staff", "asked for", noon.Add(time.Hour))
 			require.NoError(t, err)
 			_, err = s.SweepPeople(ctx, noon.Add(time.Hour), 0)
 			require.NoError(t, err)
@@ -234,9 +234,9 @@ func TestMergeTwice(t *testing.T) {
 	bring(old.ID, "first", noon)
 	bring(old.ID, "second", noon)
 	s.settle(noon.Add(2 * time.Hour))
-	_, err := s.Merge(ctx, "old", "middle", "staff", "", noon.Add(3*time.Hour))
+	_, err := s.Merge(ctx, "old", "middle", "staff", "asked for", noon.Add(3*time.Hour))
 	require.NoError(t, err)
-	_, err = s.Merge(ctx, "middle", "account 1", "staff", "", noon.Add(4*time.Hour))
+	_, err = s.Merge(ctx, "middle", "account 1", "staff", "asked for", noon.Add(4*time.Hour))
 	require.NoError(t, err)
 	require.Equal(t, int64(2), s.used(jane.ID, noon))
 	page, err := s.Friends(ctx, "invite", jane.ID, referral.TrackingQuery{})
@@ -264,7 +264,7 @@ func TestMergeOfTheBanned(t *testing.T) {
 	friend := s.subject(referral.Person{Account: "friend"})
 	s.bind(eve.ID, friend.ID, noon)
 	require.NoError(t, s.Ban(ctx, eve.ID, "kim", "she is her own friends", noon))
-	_, err := s.Merge(ctx, "eve", "account 1", "staff", "", noon.Add(time.Hour))
+	_, err := s.Merge(ctx, "eve", "account 1", "staff", "asked for", noon.Add(time.Hour))
 	require.NoError(t, err)
 	s.pay(friend.ID, noon.Add(2*time.Hour))
 	s.settle(noon.Add(day))

@@ -356,7 +356,7 @@ func TestRewardsWaitForTheirOffers(t *testing.T) {
 	many := offer("thanks", "5.00")
 	many.Limits = []coupon.Limit{{Per: coupon.PerCoupon, Uses: 1000}} // more than a held coupon can have
 	for name, spoil := range map[string]func(*shop) error{
-		"paused":            func(s *shop) error { return s.coupons.Pause(ctx, "thanks", "staff", "", noon) },
+		"paused":            func(s *shop) error { return s.coupons.Pause(ctx, "thanks", "staff", "asked for", noon) },
 		"over":              func(s *shop) error { return second0(s.coupons.Publish(ctx, over, "staff", noon)) },
 		"not for one alone": func(s *shop) error { return second0(s.coupons.Publish(ctx, many, "staff", noon)) },
 	} {
@@ -377,7 +377,7 @@ func TestRewardsWaitForTheirOffers(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "it can't be given at the moment, and is tried again", page.Friends[0].Reward.Why)
 
-			require.NoError(t, s.coupons.Resume(ctx, "thanks", "staff", "", noon))
+			require.NoError(t, s.coupons.Resume(ctx, "thanks", "staff", "asked for", noon))
 			require.NoError(t, second0(s.coupons.Publish(ctx, offer("thanks", "6.00"), "staff", noon)))
 			require.Equal(t, 1, s.settle(noon.Add(day)).Done)
 			reward = s.brings("mia")
@@ -393,11 +393,11 @@ func second0[A any](_ A, err error) error { return err }
 func TestWaitingRewardsAreCanceled(t *testing.T) {
 	s := newShop(t, program(8))
 	s.bind("jane", "mia", noon)
-	require.NoError(t, s.coupons.Pause(ctx, "thanks", "staff", "", noon))
+	require.NoError(t, s.coupons.Pause(ctx, "thanks", "staff", "asked for", noon))
 	s.pay("mia", noon)
 	require.Equal(t, referral.StateReversed, s.returned(cancelled("mia", "mia's order"), noon).State)
 	require.Equal(t, referral.RewardCanceled, s.brings("mia").State)
-	require.NoError(t, s.coupons.Resume(ctx, "thanks", "staff", "", noon))
+	require.NoError(t, s.coupons.Resume(ctx, "thanks", "staff", "asked for", noon))
 	require.Zero(t, s.settle(noon.Add(30*day)).Done)
 	require.Zero(t, s.wallet("jane"))
 }
@@ -415,7 +415,7 @@ func TestPausedPrograms(t *testing.T) {
 	}
 	require.Equal(t, referral.StateHeld, s.referral("mia").State)
 	require.Equal(t, 1, s.wallet("jane"))
-	require.NoError(t, s.Resume(ctx, "invite", "staff", "", noon))
+	require.NoError(t, s.Resume(ctx, "invite", "staff", "asked for", noon))
 	s.settle(noon.Add(6 * time.Hour))
 	require.Equal(t, referral.StateConfirmed, s.referral("mia").State)
 	require.Equal(t, 2, s.wallet("jane"))
@@ -425,11 +425,11 @@ func TestPausedPrograms(t *testing.T) {
 // Two rewards of one referral that wait at once are both granted in one sweep.
 func TestTwoRewardsWait(t *testing.T) {
 	s := newShop(t, bothSides(8))
-	require.NoError(t, s.coupons.Pause(ctx, "welcome", "staff", "", noon))
+	require.NoError(t, s.coupons.Pause(ctx, "welcome", "staff", "asked for", noon))
 	o := s.bind("jane", "mia", noon)
 	require.Len(t, o.Rewards, 2)
 	require.Equal(t, []referral.RewardState{referral.RewardPending, referral.RewardPending}, []referral.RewardState{o.Rewards[0].State, o.Rewards[1].State})
-	require.NoError(t, s.coupons.Resume(ctx, "welcome", "staff", "", noon))
+	require.NoError(t, s.coupons.Resume(ctx, "welcome", "staff", "asked for", noon))
 	require.Equal(t, 2, s.settle(noon.Add(time.Hour)).Done)
 	require.Equal(t, []int{1, 1}, []int{s.wallet("jane"), s.wallet("mia")})
 }
@@ -607,7 +607,7 @@ func TestChargeback(t *testing.T) {
 // is over: it is granted later.
 func TestPlacesOfRewardsThatWait(t *testing.T) {
 	s := newShop(t, bothSides(1))
-	require.NoError(t, s.coupons.Pause(ctx, "welcome", "staff", "", noon))
+	require.NoError(t, s.coupons.Pause(ctx, "welcome", "staff", "asked for", noon))
 	s.bind("jane", "mia", noon)
 	s.pay("mia", noon)
 	s.returned(cancelled("mia", "mia's order"), noon.Add(time.Minute))
@@ -615,7 +615,7 @@ func TestPlacesOfRewardsThatWait(t *testing.T) {
 	require.Equal(t, referral.RewardPending, s.reward("mia", referral.Referrer, referral.Registered).State)
 	require.Equal(t, int64(1), s.used("jane", noon))
 	s.bind("jane", "ida", noon.Add(2*time.Minute))
-	require.NoError(t, s.coupons.Resume(ctx, "welcome", "staff", "", noon.Add(time.Hour)))
+	require.NoError(t, s.coupons.Resume(ctx, "welcome", "staff", "asked for", noon.Add(time.Hour)))
 	s.settle(noon.Add(day))
 	require.Equal(t, 1, s.wallet("jane"), "for mia, and not for ida too")
 	require.Equal(t, int64(1), s.used("jane", noon))

@@ -35,7 +35,9 @@ func TestPeopleStoreFailures(t *testing.T) {
 			func(t *testing.T, s *shop) { require.NoError(t, second0(s.FindSubject(ctx, "ida"))) },
 		},
 		"erase": {
-			func(ctx context.Context, s *shop) error { return second0(s.Erase(ctx, "mia", "staff", "", noon)) },
+			func(ctx context.Context, s *shop) error {
+				return second0(s.Erase(ctx, "mia", "staff", "asked for", noon))
+			},
 			func(t *testing.T, s *shop) {
 				require.ErrorIs(t, second(s.FindSubject(ctx, "mia")), referral.ErrNoPerson)
 				require.NoError(t, second0(s.SweepPeople(ctx, noon, 0)))
@@ -52,7 +54,7 @@ func TestPeopleStoreFailures(t *testing.T) {
 		},
 		"taint": {
 			func(ctx context.Context, s *shop) error {
-				return s.Taint(ctx, "stolen", referral.Person{Phone: "+33123456789", Devices: []string{"x"}}, noon.Add(day), "staff", "", noon)
+				return s.Taint(ctx, "stolen", referral.Person{Phone: "+33123456789", Devices: []string{"x"}}, noon.Add(day), "staff", "asked for", noon)
 			},
 			func(t *testing.T, s *shop) {
 				page, err := s.store.List(ctx, storage.Query{Kind: "entry", List: "book"})
@@ -168,7 +170,7 @@ func TestPeopleStoreFailures(t *testing.T) {
 				if err != nil || len(page.Cases) == 0 {
 					return err
 				}
-				return second0(s.DecideCase(ctx, page.Cases[0].ID, referral.Judgement{Verdict: referral.Deny, Actor: "kim"}, noon))
+				return second0(s.DecideCase(ctx, page.Cases[0].ID, referral.Judgement{Verdict: referral.Deny, Actor: "kim", Reason: "looked at it"}, noon))
 			},
 			func(t *testing.T, s *shop) {
 				require.Empty(t, s.queue())

@@ -192,7 +192,7 @@ func TestPersonFaults(t *testing.T) {
 		require.ErrorContains(t, second(bad.Subject(ctx, janeDoe(), noon)), "options.person_keys")
 		require.ErrorIs(t, second(bad.FindSubject(ctx, "a")), referral.ErrRequest)
 		require.ErrorIs(t, second(bad.SweepPeople(ctx, noon, 0)), referral.ErrRequest)
-		require.ErrorIs(t, second(bad.Erase(ctx, "a", "staff", "", noon)), referral.ErrRequest)
+		require.ErrorIs(t, second(bad.Erase(ctx, "a", "staff", "asked for", noon)), referral.ErrRequest)
 		require.ErrorIs(t, second(bad.Export(ctx, "a", noon)), referral.ErrRequest)
 	}
 }

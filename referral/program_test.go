@@ -334,8 +334,8 @@ func TestUnknownThings(t *testing.T) {
 		"program":         second(s.Program(ctx, "none", 0)),
 		"program, no id":  second(s.Program(ctx, strings.Repeat("x", 300), 1)),
 		"program version": second(s.Program(ctx, "invite", 2)),
-		"pause":           s.Pause(ctx, "none", "staff", "", noon),
-		"resume":          s.Resume(ctx, strings.Repeat("x", 300), "staff", "", noon),
+		"pause":           s.Pause(ctx, "none", "staff", "asked for", noon),
+		"resume":          s.Resume(ctx, strings.Repeat("x", 300), "staff", "asked for", noon),
 		"caps":            second(s.Caps(ctx, "none", "jane", noon)),
 	} {
 		require.ErrorIs(t, err, referral.ErrNoProgram, name)

@@ -236,7 +236,7 @@ func TestLink(t *testing.T) {
 	s.bind("jane", "mia", noon)
 	require.NotEqual(t, link.Code, s.link("mia").Code, "a friend can invite others")
 	s.bind("mia", "ida", noon)
-	require.NoError(t, s.Pause(ctx, "invite", "staff", "", noon))
+	require.NoError(t, s.Pause(ctx, "invite", "staff", "asked for", noon))
 	require.Equal(t, link, s.link("jane"), "a link there is, is given, whatever the state")
 	_, err = s.Link(ctx, "invite", "new", noon)
 	require.ErrorIs(t, err, referral.ErrPaused)

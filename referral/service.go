@@ -1,8 +1,10 @@
 package referral
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -205,29 +207,58 @@ func checkNow(faults *Faults, now time.Time) {
 	}
 }
 
-// checkStaff checks what comes with the staff's calls.
-func checkStaff(actor, reason string, now time.Time) error {
-	faults := &Faults{Kind: ErrRequest}
-	faults.id("actor", actor, true)
-	if len(reason) > 500 {
-		faults.add("reason", "has %d bytes, want at most 500 of text", len(reason))
-	} else if !strict.Readable(reason) {
-		faults.add("reason", "%s", strict.Unreadable(reason))
+// staffVerb checks who of the staff does something, and why: both must be said.
+func (f *Faults) staffVerb(actor, reason string, now time.Time) {
+	f.actor(actor, now)
+	f.text("reason", reason)
+}
+
+// actor checks who does something, and when.
+func (f *Faults) actor(actor string, now time.Time) {
+	if actor == "" {
+		f.add("actor", "is missing: name the member of staff, or whatever acts in their place")
+	} else {
+		f.id("actor", actor, false)
 	}
-	checkNow(faults, now)
-	return faults.orNil()
+	checkNow(f, now)
+}
+
+// text checks what staff have to say.
+func (f *Faults) text(path, text string) {
+	switch {
+	case text == "":
+		f.add(path, "is missing")
+	case len(text) > maxText:
+		f.add(path, "has %d bytes, want at most %d of text", len(text), maxText)
+	case !strict.Readable(text):
+		f.add(path, "%s", strict.Unreadable(text))
+	}
+}
+
+// with are the faults of a request and those of what it hands over, of that one's kind
+// where it has any.
+func (f *Faults) with(handed error) error {
+	var found *Faults
+	if !errors.As(handed, &found) {
+		return cmp.Or(handed, f.orNil())
+	}
+	f.Kind = found.Kind
+	for _, fault := range found.Faults {
+		f.add(fault.Path, "%s", fault.Problem)
+	}
+	return f
 }
 
 // Publish makes the program, or its next version: friends are bound under it from
 // now on, and those bound before stay with theirs. Publishing what is published
 // already changes nothing. It gives the program with its version. It fails with a
-// [*Faults], and with [coupon.ErrNoOffer] when a reward's offer was not published.
+// [*Faults] that lists everything wrong with the program and the actor, who must be named,
+// and with [coupon.ErrNoOffer] when a reward's offer was not published.
 func (s *Service) Publish(ctx context.Context, program Program, actor string, now time.Time) (Program, error) {
 	program.Version = 0
-	if err := program.Validate(); err != nil {
-		return Program{}, err
-	}
-	if err := checkStaff(actor, "", now); err != nil {
+	faults := &Faults{Kind: ErrRequest}
+	faults.actor(actor, now)
+	if err := faults.with(program.Validate()); err != nil {
 		return Program{}, err
 	}
 	if i := slices.IndexFunc(program.Checks, func(c Check) bool { return c.needs().people }); i >= 0 && len(s.people) == 0 {
@@ -304,20 +335,19 @@ func headBatch(head storage.Record[headBody], entry ledger.Entry, puts ...storag
 
 // Pause stops a program at once: nobody is bound under it and nothing it rewards is
 // granted; what was promised waits until it is resumed. It fails with
-// [ErrNoProgram].
+// [ErrNoProgram], and with a [*Faults] where the actor or the reason is missing.
 func (s *Service) Pause(ctx context.Context, program, actor, reason string, now time.Time) error {
 	return s.setPaused(ctx, program, true, actor, reason, now)
 }
 
-// Resume undoes a Pause; [Service.Settle] grants what waited. It fails with
-// [ErrNoProgram].
+// Resume undoes a Pause; [Service.Settle] grants what waited. It fails as Pause does.
 func (s *Service) Resume(ctx context.Context, program, actor, reason string, now time.Time) error {
 	return s.setPaused(ctx, program, false, actor, reason, now)
 }
 
 func (s *Service) setPaused(ctx context.Context, program string, paused bool, actor, reason string, now time.Time) error {
 	kind := map[bool]string{true: "paused", false: "resumed"}[paused]
-	return s.changeHead(ctx, program, kind, actor, reason, now, func(h *headBody) bool {
+	return s.changeHead(ctx, program, kind, actor, reason, now, &Faults{Kind: ErrRequest}, func(h *headBody) bool {
 		changes := h.Paused != paused
 		h.Paused = paused
 		return changes
@@ -335,10 +365,7 @@ func (s *Service) End(ctx context.Context, program string, from time.Time, tail 
 	if tail < 0 || tail > maxWait || tail%time.Microsecond != 0 {
 		faults.add("tail", "is %s, want 0 to 10 years in whole microseconds", tail)
 	}
-	if err := faults.orNil(); err != nil {
-		return err
-	}
-	return s.changeHead(ctx, program, "ended", actor, reason, now, func(h *headBody) bool {
+	return s.changeHead(ctx, program, "ended", actor, reason, now, faults, func(h *headBody) bool {
 		same := h.Ends == micros(from) && h.Tail == tail.Microseconds()
 		h.Ends, h.Tail = micros(from), tail.Microseconds()
 		return !same
@@ -346,19 +373,21 @@ func (s *Service) End(ctx context.Context, program string, from time.Time, tail 
 }
 
 // Kill stops a program at once and for good: nobody is bound under it any more, and what
-// was promised and not granted yet is canceled when it comes up. It fails with
-// [ErrNoProgram].
+// was promised and not granted yet is canceled when it comes up. It fails as Pause
+// does.
 func (s *Service) Kill(ctx context.Context, program, actor, reason string, now time.Time) error {
-	return s.changeHead(ctx, program, "killed", actor, reason, now, func(h *headBody) bool {
+	return s.changeHead(ctx, program, "killed", actor, reason, now, &Faults{Kind: ErrRequest}, func(h *headBody) bool {
 		alive := !h.Killed
 		h.Killed = true
 		return alive
 	})
 }
 
-// changeHead changes a program's status, unless it is that way already.
-func (s *Service) changeHead(ctx context.Context, program, kind, actor, reason string, now time.Time, change func(*headBody) bool) error {
-	if err := checkStaff(actor, reason, now); err != nil {
+// changeHead changes a program's status, unless it is that way already. To the faults
+// found before it adds those of who asks, and why.
+func (s *Service) changeHead(ctx context.Context, program, kind, actor, reason string, now time.Time, faults *Faults, change func(*headBody) bool) error {
+	faults.staffVerb(actor, reason, now)
+	if err := faults.orNil(); err != nil {
 		return err
 	}
 	_, err := do(ctx, s, now, func(ctx context.Context, _ *storage.Failure) (storage.Plan[struct{}], error) {

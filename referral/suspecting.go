@@ -334,7 +334,7 @@ func (w *work) countSellers(ctx context.Context, fact *factBody) (figure, error)
 // Taint puts what somebody is known by on a list until an instant, for [CheckTainted]:
 // a stolen card, the phone of a farm. It needs no account, and nothing of it is kept in
 // the clear. Asked again it changes the instant; one that is past takes it off. It
-// fails with a [*Faults].
+// fails with a [*Faults], also where the actor or the reason is missing.
 func (s *Service) Taint(ctx context.Context, list string, person Person, until time.Time, actor, reason string, now time.Time) error {
 	faults := &Faults{Kind: ErrRequest}
 	s.people.check(faults)
@@ -348,10 +348,8 @@ func (s *Service) Taint(ctx context.Context, list string, person Person, until t
 	if !validInstant(until) {
 		faults.add("until", "is %s, want an instant between 1970 and 9999", until)
 	}
+	faults.staffVerb(actor, reason, now)
 	if err := faults.orNil(); err != nil {
-		return err
-	}
-	if err := checkStaff(actor, reason, now); err != nil {
 		return err
 	}
 	_, err := do(ctx, s, now, func(ctx context.Context, _ *storage.Failure) (storage.Plan[struct{}], error) {

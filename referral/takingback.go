@@ -53,7 +53,7 @@ func (w *work) clawBackOne(ctx context.Context, r *storage.Record[rewardBody], w
 	b.State, b.Why = RewardClawedBack, why
 	w.changed[r.Key.ID] = true
 	for _, id := range b.Coupons {
-		revoked, err := w.coupons.PlanRevoke(ctx, id, "", why, w.now)
+		revoked, err := w.coupons.PlanRevoke(ctx, id, "claw back", why, w.now)
 		if errors.Is(err, coupon.ErrNoCoupon) {
 			continue
 		}

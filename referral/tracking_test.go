@@ -30,7 +30,7 @@ func TestTrackingShowsNothingPrivate(t *testing.T) {
 	s.returned(back("secret-voided", order("secret-voided"), "secret-return", "12.34"), noon.Add(20*time.Minute))
 	s.settle(noon.Add(70 * time.Minute))
 	s.returned(cancelled("secret-reversed", order("secret-reversed")), noon.Add(80*time.Minute))
-	require.NoError(t, s.coupons.Pause(ctx, "thanks", "staff", "", noon))
+	require.NoError(t, s.coupons.Pause(ctx, "thanks", "staff", "asked for", noon))
 	s.paid(paid("secret-waiting", order("secret-waiting"), "12.34"), noon.Add(10*time.Minute))
 	s.settle(noon.Add(71 * time.Minute))
 	s.settle(noon.Add(91 * time.Minute)) // only secret-bound's time is over, which was the first to register

@@ -65,10 +65,10 @@ func TestVanityGuards(t *testing.T) {
 	require.ErrorIs(t, choose("jane", "THIRD"), referral.ErrCodeLimit)
 	require.EqualError(t, choose("jane", "second"), "no error", "asked again")
 	require.ErrorIs(t, second(s.ChooseCode(ctx, "none", "jane", "OTHER", noon)), referral.ErrNoProgram)
-	require.NoError(t, s.Pause(ctx, "invite", "staff", "", noon))
+	require.NoError(t, s.Pause(ctx, "invite", "staff", "asked for", noon))
 	require.ErrorIs(t, choose("jane", "OTHER"), referral.ErrPaused)
 	none := on(store, referral.Options{VanityCodes: -1})
-	require.NoError(t, s.Resume(ctx, "invite", "staff", "", noon))
+	require.NoError(t, s.Resume(ctx, "invite", "staff", "asked for", noon))
 	require.ErrorIs(t, second(none.ChooseCode(ctx, "invite", "ida", "IDA", noon)), referral.ErrCodeLimit)
 }
 

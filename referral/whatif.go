@@ -379,7 +379,7 @@ func scratch(ctx context.Context, retry time.Duration, changed *Program, ending 
 	if ending.at.IsZero() {
 		return s, nil
 	}
-	return s, s.End(ctx, terms.ID, ending.at, ending.tail, "what if", "", at)
+	return s, s.End(ctx, terms.ID, ending.at, ending.tail, "what if", "what if", at)
 }
 
 // settleBefore does what is due before an instant, each at its own.

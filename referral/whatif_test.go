@@ -140,7 +140,7 @@ func drawCourse(t *rapid.T, s *shop, check func()) (now time.Time) {
 				call = s.Resume
 			}
 			said["paused"] = !said["paused"]
-			require.NoError(t, call(ctx, "invite", "staff", "", now))
+			require.NoError(t, call(ctx, "invite", "staff", "asked for", now))
 		},
 		"ban": func(t *rapid.T) {
 			if !once("ban") {
@@ -153,7 +153,7 @@ func drawCourse(t *rapid.T, s *shop, check func()) (now time.Time) {
 	})
 	if said["paused"] {
 		advance()
-		require.NoError(t, s.Resume(ctx, "invite", "staff", "", now))
+		require.NoError(t, s.Resume(ctx, "invite", "staff", "asked for", now))
 	}
 	for range 12 {
 		advance()
@@ -205,7 +205,7 @@ func TestWhatIfTellsEverything(t *testing.T) {
 		}
 	}
 	decide := func(friend string, j referral.Judgement) {
-		j.Actor = "kim"
+		j.Actor, j.Reason = "kim", "looked at it"
 		require.NoError(t, second0(s.DecideCase(ctx, "invite/"+friend+"/fast_payment", j, noon.Add(2*time.Hour))))
 	}
 	decide("approved", referral.Judgement{Verdict: referral.Approve})
@@ -218,7 +218,7 @@ func TestWhatIfTellsEverything(t *testing.T) {
 	s.returned(cancelled("back", "back's order"), noon.Add(2*day))
 	s.settle(noon.Add(2 * day))
 	s.paid(paid("stopped", "stopped's order", "12.00"), noon.Add(2*day))
-	require.NoError(t, s.Kill(ctx, "invite", "staff", "", noon.Add(2*day+time.Minute)))
+	require.NoError(t, s.Kill(ctx, "invite", "staff", "asked for", noon.Add(2*day+time.Minute)))
 	s.settle(noon.Add(3 * day))
 	asked := fmt.Sprint(rides)
 	w, err := s.WhatIf(ctx, p, coupon.Interval{}, noon.Add(3*day))

@@ -37,7 +37,7 @@ func peopleOperations() map[string]operation {
 		})},
 		"referral.Service.Erase": {idaIsKnown, always(asking{
 			ask: func(ctx context.Context, s services, at time.Time) (any, error) {
-				return nil, only(people(s).Erase(ctx, "ida", "staff", "", at))
+				return nil, only(people(s).Erase(ctx, "ida", "staff", "asked for", at))
 			},
 			outcome: known("ida"),
 		})},
@@ -46,7 +46,7 @@ func peopleOperations() map[string]operation {
 				if err := idaIsKnown(ctx, s); err != nil {
 					return err
 				}
-				return only(people(s).Erase(ctx, "ida", "staff", "", noon.AddDate(-3, 0, 0)))
+				return only(people(s).Erase(ctx, "ida", "staff", "asked for", noon.AddDate(-3, 0, 0)))
 			},
 			always(asking{
 				ask: func(ctx context.Context, s services, at time.Time) (any, error) {
@@ -105,7 +105,7 @@ func peopleOperations() map[string]operation {
 			return nil, people(s).SuppressAddress(ctx, "mia@example.com", "staff", at)
 		}})},
 		"referral.Service.Taint": {nil, always(asking{ask: func(ctx context.Context, s services, at time.Time) (any, error) {
-			return nil, people(s).Taint(ctx, "stolen", tainted, noon.AddDate(0, 1, 0), "staff", "", at)
+			return nil, people(s).Taint(ctx, "stolen", tainted, noon.AddDate(0, 1, 0), "staff", "asked for", at)
 		}})},
 		"referral.Service.Ban": {bound, always(asking{ask: func(ctx context.Context, s services, at time.Time) (any, error) {
 			return nil, s.referrals.Ban(ctx, "jane", "staff", "farmed", at)
@@ -156,7 +156,7 @@ func peopleOperations() map[string]operation {
 			return s.referrals.NoteCase(ctx, suspectedCase, "kim", "asked them", at)
 		}})},
 		"referral.Service.DecideCase": {suspected, always(asking{ask: func(ctx context.Context, s services, at time.Time) (any, error) {
-			return s.referrals.DecideCase(ctx, suspectedCase, referral.Judgement{Verdict: referral.Deny, Actor: "kim"}, at)
+			return s.referrals.DecideCase(ctx, suspectedCase, referral.Judgement{Verdict: referral.Deny, Actor: "kim", Reason: "looked at it"}, at)
 		}})},
 	}
 }
