@@ -31,13 +31,14 @@
 //     [Quote.Lowered] says why offers take off less than their benefits give.
 //
 // What is kept, by a [Service] ([New]) in a store:
-//   - offers: [Service.Publish], [Service.Pause], [Service.Resume], [Service.Offer];
-//     exclusions: [Service.Exclude], [Service.Include].
+//   - offers: [Service.Publish], [Service.Pause], [Service.Resume], [Service.Offer],
+//     [Service.Offers], [Service.Status]; exclusions: [Service.Exclude],
+//     [Service.Include], [Service.Exclusions].
 //   - coupons: [Service.Issue], [Service.Wallet], [Service.Coupon],
 //     [Service.Revoke], [Service.Reissue], [Service.Extend], [Service.Override];
 //     a million codes: [Service.IssueBatch], [Service.Codes],
 //     [Service.Batch]; codes made elsewhere: [Service.LoadStock], [Service.StockLeft],
-//     [Service.StockLoad], [Service.WithdrawStock].
+//     [Service.StockLoad], [Service.StockCoupons], [Service.WithdrawStock].
 //   - a checkout: [Service.Quote], then [Service.Redeem] in one step, or
 //     [Service.Reserve] and [Service.Confirm] or [Service.Release] round a
 //     payment; later [Service.Refund], and [Service.RefundAmount] for goodwill. A

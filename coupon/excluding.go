@@ -72,6 +72,21 @@ func (s *Service) Include(ctx context.Context, seller, exclusion, actor string, 
 	})
 }
 
+// Exclusions gives what a seller keeps out of offers, the earlier ones first, those whose
+// time is over too; none for a seller who keeps out nothing. It fails with a [*Faults] when
+// the seller is missing or too long.
+func (s *Service) Exclusions(ctx context.Context, seller string) ([]Exclusion, error) {
+	faults := &Faults{Kind: ErrRequest}
+	if faults.id("seller", seller, false); len(faults.Faults) > 0 {
+		return nil, faults
+	}
+	docs, _, err := s.store.Get(ctx, []storage.Key{exclusionsKey(seller)})
+	if err != nil || len(docs) == 0 {
+		return nil, err
+	}
+	return exclusions(seller, &docs[0])
+}
+
 // changeExclusions hands over a copy of a seller's exclusions, and where the one of
 // the id stands (-1: nowhere); it writes what comes back, if that is another.
 func (s *Service) changeExclusions(ctx context.Context, seller, kind, id, actor string, now time.Time,

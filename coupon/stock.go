@@ -394,6 +394,65 @@ func (s *Service) StockLoad(ctx context.Context, id string) (StockLoad, error) {
 	return record.Value.load(id), nil
 }
 
+// StockQuery asks for a page of the coupons that have got codes of a load.
+type StockQuery struct {
+	Newest bool           // the last that got one first; otherwise the first
+	After  storage.Cursor // the Next of the page before
+	Limit  int            // default 100, at most 1,000
+}
+
+// StockPage is a page of the coupons that have got codes of a load; Next is empty on the
+// last.
+type StockPage struct {
+	Coupons []Coupon
+	Next    storage.Cursor
+}
+
+// StockCoupons gives the coupons that have got codes of a load, and so who holds them, in
+// the order in which they got them, revoked or not. With [Options].CodeKey their codes are
+// the last four characters. A page costs two reads, however many there are. It fails with
+// a [*Faults] when the load's id is missing or too long, with [ErrNoLoad], and with
+// [storage.ErrInvalid] when the limit is out of range or After is not the Next of a page.
+func (s *Service) StockCoupons(ctx context.Context, load string, q StockQuery) (StockPage, error) {
+	faults := &Faults{Kind: ErrRequest}
+	if faults.id("load", load, false); len(faults.Faults) > 0 {
+		return StockPage{}, faults
+	}
+	listed, err := s.store.List(ctx, storage.Query{Kind: kindCode, List: givenList(load), Newest: q.Newest, After: q.After, Limit: q.Limit})
+	if err != nil {
+		return StockPage{}, err
+	}
+	if len(listed.Docs) == 0 { // none was given out, or there is no load
+		_, err := s.StockLoad(ctx, load)
+		return StockPage{}, err
+	}
+	ids := make([]string, len(listed.Docs))
+	for i, doc := range listed.Docs {
+		code, err := codes.Decode(doc)
+		if err != nil {
+			return StockPage{}, err
+		}
+		ids[i] = code.Value.Coupon
+	}
+	docs := make(map[storage.Key]*storage.Doc)
+	if err := s.get(ctx, docs, couponKeys(ids)); err != nil {
+		return StockPage{}, err
+	}
+	page := StockPage{Next: listed.Next}
+	for i, id := range ids {
+		doc := docs[couponKey(id)]
+		if doc == nil {
+			return StockPage{}, fmt.Errorf("%w: %s: there is no coupon %q", storage.ErrCorrupt, listed.Docs[i].Key, id)
+		}
+		coupon, err := coupons.Decode(*doc)
+		if err != nil {
+			return StockPage{}, err
+		}
+		page.Coupons = append(page.Coupons, coupon.Value.coupon(id))
+	}
+	return page, nil
+}
+
 // StockWithdrawal asks to take what is left of a load out of its stock.
 type StockWithdrawal struct {
 	Load   string

@@ -110,8 +110,8 @@ func operations() map[string]operation {
 // readers are the exported functions that write nothing to a store.
 var readers = []string{
 	"coupon.Audit", "coupon.AuditAt", "coupon.New",
-	"coupon.Service.Batch", "coupon.Service.Codes", "coupon.Service.Coupon", "coupon.Service.Credit", "coupon.Service.In", "coupon.Service.Through", "coupon.Service.Offer",
-	"coupon.Service.Quote", "coupon.Service.Redemption", "coupon.Service.Statement", "coupon.Service.StockLeft", "coupon.Service.StockLoad", "coupon.Service.Wallet",
+	"coupon.Service.Batch", "coupon.Service.Codes", "coupon.Service.Coupon", "coupon.Service.Credit", "coupon.Service.In", "coupon.Service.Through", "coupon.Service.Exclusions", "coupon.Service.Offer", "coupon.Service.Offers", "coupon.Service.Status",
+	"coupon.Service.Quote", "coupon.Service.Redemption", "coupon.Service.Statement", "coupon.Service.StockCoupons", "coupon.Service.StockLeft", "coupon.Service.StockLoad", "coupon.Service.Wallet",
 	"ledger.Audit", "ledger.AuditAt", "ledger.Journal", "ledger.New", "ledger.OpenFaults",
 	"ledger.Book.Balance", "ledger.Book.Entry", "ledger.Book.Explain", "ledger.Book.In", "ledger.Book.Statement",
 	"referral.Audit", "referral.AuditAt", "referral.New",
