@@ -104,10 +104,7 @@ func (s *Service) IssueBatch(ctx context.Context, request BatchRequest, now time
 func (r *BatchRequest) validate(now time.Time, keys *codeKeys) error {
 	faults := &Faults{Kind: ErrRequest}
 	keys.check(faults)
-	faults.id("id", r.ID, false)
-	if len(r.ID) > maxIssueID {
-		faults.add("id", "has %d bytes, at most %d are allowed", len(r.ID), maxIssueID)
-	}
+	faults.issueID("id", r.ID)
 	faults.id("offer", r.Offer, false)
 	faults.id("actor", r.Actor, true)
 	faults.instant("now", now)
@@ -128,8 +125,8 @@ func (s *Service) planBatch(ctx context.Context, request BatchRequest, fingerpri
 	if err != nil {
 		return none, err
 	}
-	made, err := s.prepare(ctx, IssueRequest{ID: request.ID, Offers: []IssueOffer{{Offer: request.Offer, Version: request.Version}}}, now)
-	if err != nil {
+	made := make([]prepared, 1)
+	if err := s.prepare(ctx, IssueRequest{Offers: []IssueOffer{{Offer: request.Offer, Version: request.Version}}}, made, now); err != nil {
 		return none, err
 	}
 	keys := []storage.Key{issueKey(request.ID), batchKey(request.ID), headKey(request.Offer)}

@@ -171,8 +171,8 @@ func (c *codeKeys) derived(id string) []derivedCode {
 }
 
 // tell finds the codes of coupons again: of those that each may have been given, the
-// one whose document leads to it. A coupon whose code is not found keeps what it
-// shows.
+// one whose document leads to it. A coupon whose code is not found, or was kept under a
+// key that is not here any more, keeps what it shows.
 func (c *codeKeys) tell(all []Coupon, read func(keys []storage.Key) (map[storage.Key]*storage.Doc, error)) error {
 	var keys []storage.Key
 	candidates := make([][]derivedCode, len(all))
@@ -196,11 +196,11 @@ func (c *codeKeys) tell(all []Coupon, read func(keys []storage.Key) (map[storage
 	for i := range all {
 		if doc := docs[storage.Key{Kind: kindCode, ID: all[i].stocked}]; doc != nil {
 			record, err := codes.Decode(*doc)
-			if err == nil {
-				all[i].Code, err = c.open(record)
-			}
 			if err != nil {
 				return err
+			}
+			if code, err := c.open(record); err == nil {
+				all[i].Code = code
 			}
 		}
 		for _, d := range candidates[i] {

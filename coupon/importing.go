@@ -130,10 +130,7 @@ func (s *Service) Import(ctx context.Context, request ImportRequest, now time.Ti
 
 func (r *ImportRequest) validate(now time.Time) error {
 	faults := &Faults{Kind: ErrRequest}
-	faults.id("id", r.ID, false)
-	if len(r.ID) > maxIssueID {
-		faults.add("id", "has %d bytes, at most %d are allowed", len(r.ID), maxIssueID)
-	}
+	faults.issueID("id", r.ID)
 	faults.actor(r.Actor)
 	faults.instant("now", now)
 	if n := len(r.Uses); n < 1 || n > MaxImport {

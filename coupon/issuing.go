@@ -78,12 +78,15 @@ func (s *Service) PlanIssue(ctx context.Context, request IssueRequest, now time.
 	if err != nil {
 		return none, err
 	}
-	made, err := s.prepare(ctx, request, now)
+	made, err := request.wanted()
 	if err != nil {
 		return none, err
 	}
-	if err := s.takeFromStock(ctx, made); err != nil {
-		return none, err
+	if err = s.prepare(ctx, request, made, now); err == nil {
+		err = s.takeFromStock(ctx, made)
+	}
+	if err != nil {
+		return s.planIssuedBefore(ctx, request, fingerprints, made, now, err)
 	}
 	for attempt := 0; ; attempt++ {
 		keys, err := s.giveCodes(made, attempt)
@@ -99,16 +102,34 @@ func (s *Service) PlanIssue(ctx context.Context, request IssueRequest, now time.
 	}
 }
 
+// planIssuedBefore answers what was issued before, whatever keeps it from being issued now;
+// where nothing was, it fails with that.
+func (s *Service) planIssuedBefore(ctx context.Context, request IssueRequest, fingerprints []string, made []prepared, now time.Time, cause error) (storage.Plan[[]Coupon], error) {
+	docs, key := make(map[storage.Key]*storage.Doc), issueKey(request.ID)
+	if err := s.get(ctx, docs, []storage.Key{key}); err != nil || docs[key] == nil {
+		return storage.Plan[[]Coupon]{}, cause
+	}
+	return planOn(ctx, s, now, docs, nil, func(w *work) ([]Coupon, error) {
+		return w.issuedBefore(*docs[key], fingerprints, made, &s.codes)
+	})
+}
+
 // errMadeTwice says that a made code is taken: another one is tried.
 var errMadeTwice = errors.New("coupon: a made code is taken, and so are others made in its place: check Options.Random")
+
+// issueID checks an id that others are made of.
+func (f *Faults) issueID(path, id string) {
+	if len(id) > maxIssueID {
+		f.add(path, "has %d bytes, at most %d are allowed", len(id), maxIssueID)
+		return
+	}
+	f.id(path, id, false)
+}
 
 func (r *IssueRequest) validate(now time.Time, keys *codeKeys) error {
 	faults := &Faults{Kind: ErrRequest}
 	keys.check(faults)
-	faults.id("id", r.ID, false)
-	if len(r.ID) > maxIssueID {
-		faults.add("id", "has %d bytes, at most %d are allowed", len(r.ID), maxIssueID)
-	}
+	faults.issueID("id", r.ID)
 	faults.id("holder", r.Holder, true)
 	faults.id("actor", r.Actor, true)
 	faults.instant("now", now)
@@ -179,6 +200,7 @@ func (r IssueRequest) fingerprints(keys *codeKeys) ([]string, error) {
 // prepared is a coupon to be made: its version and its code.
 type prepared struct {
 	id      string
+	of      int // which of the offers asked for
 	version *Version
 	code    Code
 	chosen  bool
@@ -191,37 +213,50 @@ type prepared struct {
 // made says that a code is made for the coupon.
 func (m *prepared) made() bool { return !m.chosen && !m.fromStock }
 
-// prepare finds the versions and the chosen codes.
-func (s *Service) prepare(ctx context.Context, request IssueRequest, now time.Time) ([]prepared, error) {
-	var made []prepared
-	for _, o := range request.Offers {
+// wanted are the coupons asked for, with the chosen codes.
+func (r *IssueRequest) wanted() ([]prepared, error) {
+	var all []prepared
+	for i, o := range r.Offers {
+		for range max(1, o.Count) {
+			m := prepared{id: numbered(r.ID, len(all)+1), of: i, chosen: o.Code != "", fromStock: o.FromStock}
+			if m.chosen {
+				var err error
+				if m.code, err = ChooseCode(o.Code); err != nil {
+					return nil, err
+				}
+			}
+			all = append(all, m)
+		}
+	}
+	return all, nil
+}
+
+// prepare finds the versions that coupons are to be made under.
+func (s *Service) prepare(ctx context.Context, request IssueRequest, all []prepared, now time.Time) error {
+	versions := make([]*Version, len(request.Offers))
+	for i, o := range request.Offers {
 		number := o.Version
 		if number == 0 {
 			head, err := s.readHead(ctx, o.Offer, now)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			number = head.latest
 		}
 		v, err := s.version(ctx, o.Offer, number)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if request.Holder != "" && v.uses() > maxUses {
-			return nil, &Faults{ErrRequest, []Fault{{"holder", fmt.Sprintf(
+			return &Faults{ErrRequest, []Fault{{"holder", fmt.Sprintf(
 				"a coupon that somebody holds is used at most %d times, and offer %q allows %d", maxUses, o.Offer, v.uses())}}}
 		}
-		for range max(1, o.Count) {
-			m := prepared{id: numbered(request.ID, len(made)+1), version: v, chosen: o.Code != "", fromStock: o.FromStock}
-			if m.chosen {
-				if m.code, err = ChooseCode(o.Code); err != nil {
-					return nil, err
-				}
-			}
-			made = append(made, m)
-		}
+		versions[i] = v
 	}
-	return made, nil
+	for i := range all {
+		all[i].version = versions[all[i].of]
+	}
+	return nil
 }
 
 // numbered is the id of one of the coupons made under an id.

@@ -129,10 +129,7 @@ func (s *Service) PlanReissue(ctx context.Context, request ReissueRequest, now t
 func (r *ReissueRequest) validate(now time.Time, keys *codeKeys) error {
 	faults := &Faults{Kind: ErrRequest}
 	keys.check(faults)
-	faults.id("id", r.ID, false)
-	if len(r.ID) > maxIssueID {
-		faults.add("id", "has %d bytes, at most %d are allowed", len(r.ID), maxIssueID)
-	}
+	faults.issueID("id", r.ID)
 	faults.id("coupon", r.Coupon, false)
 	faults.id("holder", r.Holder, true)
 	faults.staffVerb(r.Actor, r.Reason)

@@ -131,10 +131,7 @@ type loadedCode struct {
 func (r *StockRequest) validate(now time.Time, keys *codeKeys) ([]loadedCode, error) {
 	faults := &Faults{Kind: ErrRequest}
 	keys.check(faults)
-	faults.id("id", r.ID, false)
-	if len(r.ID) > maxIssueID {
-		faults.add("id", "has %d bytes, at most %d are allowed", len(r.ID), maxIssueID)
-	}
+	faults.issueID("id", r.ID)
 	faults.id("offer", r.Offer, false)
 	faults.staffVerb(r.Actor, r.Reason)
 	faults.instant("now", now)
@@ -385,8 +382,19 @@ func (s *Service) StockLeft(ctx context.Context, offer string) (int64, error) {
 	return left, nil
 }
 
-// StockLoad says what became of a load. It fails with [ErrNoLoad].
+// checkLoad checks the id of a load that there may be.
+func checkLoad(id string) error {
+	faults := &Faults{Kind: ErrRequest}
+	faults.issueID("id", id)
+	return faults.orNil()
+}
+
+// StockLoad says what became of a load. It fails with [ErrNoLoad], and with a [*Faults]
+// when the id is missing or too long.
 func (s *Service) StockLoad(ctx context.Context, id string) (StockLoad, error) {
+	if err := checkLoad(id); err != nil {
+		return StockLoad{}, err
+	}
 	record, err := recorded(ctx, s, stockLoads, stockKey(id), ErrNoLoad)
 	if err != nil {
 		return StockLoad{}, err
@@ -414,9 +422,8 @@ type StockPage struct {
 // a [*Faults] when the load's id is missing or too long, with [ErrNoLoad], and with
 // [storage.ErrInvalid] when the limit is out of range or After is not the Next of a page.
 func (s *Service) StockCoupons(ctx context.Context, load string, q StockQuery) (StockPage, error) {
-	faults := &Faults{Kind: ErrRequest}
-	if faults.id("load", load, false); len(faults.Faults) > 0 {
-		return StockPage{}, faults
+	if err := checkLoad(load); err != nil {
+		return StockPage{}, err
 	}
 	listed, err := s.store.List(ctx, storage.Query{Kind: kindCode, List: givenList(load), Newest: q.Newest, After: q.After, Limit: q.Limit})
 	if err != nil {
@@ -455,7 +462,7 @@ func (s *Service) StockCoupons(ctx context.Context, load string, q StockQuery) (
 
 // StockWithdrawal asks to take what is left of a load out of its stock.
 type StockWithdrawal struct {
-	Load   string
+	Load   string // the load's id, at most 80 bytes
 	Actor  string // the member of staff
 	Reason string // at most 500 bytes
 }
@@ -469,7 +476,7 @@ type StockWithdrawal struct {
 // It fails with a [*Faults] and with [ErrNoLoad].
 func (s *Service) WithdrawStock(ctx context.Context, request StockWithdrawal, now time.Time) (StockLoad, error) {
 	faults := &Faults{Kind: ErrRequest}
-	faults.id("load", request.Load, false)
+	faults.issueID("load", request.Load)
 	faults.staffVerb(request.Actor, request.Reason)
 	faults.instant("now", now)
 	if err := faults.orNil(); err != nil {

@@ -568,3 +568,54 @@ func TestGoldenStock(t *testing.T) {
 	requireGolden(t, "code_from_stock.json", body(t, s.store, code))
 	requireGolden(t, "coupon_from_stock.json", body(t, s.store, storage.Key{Kind: "coupon", ID: "a/1"}))
 }
+
+// The id of a load is checked wherever it is named.
+func TestLoadsAreNamedByTheirIDs(t *testing.T) {
+	s := newShop(t, card())
+	for _, id := range []string{"", "a\n", strings.Repeat("x", 81)} {
+		for name, err := range map[string]error{
+			"load":     second(s.LoadStock(ctx, loading(id, "CARD-1"), noon)),
+			"status":   second(s.StockLoad(ctx, id)),
+			"coupons":  second(s.StockCoupons(ctx, id, coupon.StockQuery{})),
+			"withdraw": second(s.WithdrawStock(ctx, coupon.StockWithdrawal{Load: id, Actor: "ann", Reason: "leaked"}, noon)),
+		} {
+			require.ErrorIs(t, err, coupon.ErrRequest, name)
+			require.Len(t, paths(t, err), 1, name)
+		}
+	}
+	longest := strings.Repeat("x", 80)
+	s.load(longest, "CARD-1")
+	load, err := s.StockLoad(ctx, longest)
+	require.NoError(t, err)
+	require.Equal(t, 1, load.Loaded)
+}
+
+// What was issued under an id is answered again, though the stock is empty by now, the key
+// of its codes is gone, or its offer asks for what can't be issued like that any more.
+func TestIssuedBeforeWhateverIsLeft(t *testing.T) {
+	before := newShopOn(t, memory.New(), keyed(secondKey), card())
+	before.load("spring", cards("CARD", 0, 2)...)
+	given := issued(t, before.Service, fromStock("a", "jane", 1))[0]
+
+	lost := coupon.New(before.store, keyed(firstKey))
+	again := issued(t, lost, fromStock("a", "jane", 1))[0]
+	require.Equal(t, given.Code[len(given.Code)-4:], again.Code, "the whole code can't be told without its key")
+	again.Code = given.Code
+	require.Equal(t, given, again)
+	require.ErrorContains(t, ignore(lost.Issue(ctx, fromStock("b", "jane", 1), noon)), "OldCodeKeys")
+	require.ErrorIs(t, ignore(lost.Issue(ctx, fromStock("a", "jim", 1), noon)), coupon.ErrKeyReused)
+
+	issued(t, before.Service, fromStock("rest", "jane", 1))
+	before.requireLeft(0)
+	require.Equal(t, given, issued(t, before.Service, fromStock("a", "jane", 1))[0])
+	requireShort(t, ignore(before.Issue(ctx, fromStock("none", "jane", 1), noon)), 0, 1)
+
+	chosen := coupon.IssueRequest{ID: "c", Holder: "jane", Offers: []coupon.IssueOffer{{Offer: "card", Code: "WELCOME-JANE"}}}
+	first := issued(t, before.Service, chosen)[0]
+	often := limited(card(), coupon.Limit{Per: coupon.PerCoupon, Uses: 1000})
+	require.NoError(t, ignore(before.Publish(ctx, often, "ann", noon)))
+	later := coupon.New(before.store, keyed(secondKey))
+	require.Equal(t, first, issued(t, later, chosen)[0])
+	require.Equal(t, given, issued(t, later, fromStock("a", "jane", 1))[0])
+	require.ErrorIs(t, ignore(later.Issue(ctx, fromStock("d", "jane", 1), noon)), coupon.ErrRequest)
+}
