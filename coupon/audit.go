@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -48,9 +49,14 @@ func AuditAt(ctx context.Context, store storage.Store, pruned time.Time, kinds .
 	if err != nil {
 		return report, err
 	}
-	a := auditor{store: store, book: ledger.New(store, ledger.Options{Floors: floors})}
+	a := auditor{store: store, book: ledger.New(store, ledger.Options{Floors: floors}), stocked: make(map[string]bool)}
 	for kind, check := range map[string]checker{kindRedemption: a.redemption, kindCoupon: a.coupon, kindOverride: a.override, kindStock: a.stockLoad, kindOpening: a.opening} {
 		if err := a.each(ctx, kind, check); err != nil {
+			return report, err
+		}
+	}
+	for _, offer := range slices.Sorted(maps.Keys(a.stocked)) {
+		if err := a.stock(ctx, offer); err != nil {
 			return report, err
 		}
 	}
@@ -65,6 +71,7 @@ type auditor struct {
 	book      *ledger.Book
 	documents int
 	found     []ledger.Discrepancy
+	stocked   map[string]bool // offers that have a stock
 }
 
 // checker says what is wrong with a document, and which versions of which
@@ -415,14 +422,14 @@ func (a *auditor) opening(ctx context.Context, doc storage.Doc) ([]ledger.Discre
 	return nil, nil, nil
 }
 
-// stockLoad checks that what became of the codes of a load adds up, and that what the
-// counters of its offer say is left is there.
+// stockLoad checks that what became of the codes of a load adds up.
 func (a *auditor) stockLoad(ctx context.Context, doc storage.Doc) ([]ledger.Discrepancy, map[storage.Key]int64, error) {
 	record, err := stockLoads.Decode(doc)
 	if err != nil {
 		return unreadable(doc, err)
 	}
 	b, id := &record.Value, doc.Key.ID
+	a.stocked[b.Offer] = true
 	rests := map[storage.Key]int64{doc.Key: doc.Version}
 	var wrong []ledger.Discrepancy
 	compare := func(what string, found, want int64) {
@@ -432,23 +439,41 @@ func (a *auditor) stockLoad(ctx context.Context, doc storage.Doc) ([]ledger.Disc
 		}
 	}
 	listed := make(map[string]int64)
-	for _, list := range []string{leftList(id), givenList(id), withdrawnList(id), stockList(b.Offer)} {
+	for _, list := range []string{leftList(id), givenList(id), withdrawnList(id)} {
 		if listed[list], err = a.count(ctx, kindCode, list); err != nil {
 			return nil, nil, err
 		}
 	}
 	compare("codes of the load, left, given out and withdrawn", listed[leftList(id)]+listed[givenList(id)]+listed[withdrawnList(id)], int64(b.Loaded))
 	compare("codes of the load that were withdrawn", listed[withdrawnList(id)], int64(b.Withdrawn))
-	_, counters, err := a.store.Get(ctx, nil, stockCounters(b.Offer)...)
-	if err != nil {
-		return nil, nil, err
-	}
-	var left int64
-	for _, n := range counters {
-		left += n
-	}
-	compare("codes left in the stock of offer "+b.Offer, left, listed[stockList(b.Offer)])
 	return wrong, rests, nil
+}
+
+// stock checks that what the counters of an offer say is left in its stock is there, and
+// again while that still moves.
+func (a *auditor) stock(ctx context.Context, offer string) error {
+	type figures struct{ left, listed int64 }
+	for before := (figures{-1, -1}); ; {
+		_, counters, err := a.store.Get(ctx, nil, stockCounters(offer)...)
+		if err != nil {
+			return err
+		}
+		var now figures
+		for _, n := range counters {
+			now.left += n
+		}
+		if now.listed, err = a.count(ctx, kindCode, stockList(offer)); err != nil {
+			return err
+		}
+		switch {
+		case now.left == now.listed:
+			return nil
+		case now == before:
+			a.found = append(a.found, ledger.Discrepancy{Finding: FoundStock, Where: offer, Found: now.left, Want: now.listed, Note: "codes left in the stock of the offer"})
+			return nil
+		}
+		before = now
+	}
 }
 
 // count is how many documents a list has.

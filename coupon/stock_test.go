@@ -619,3 +619,35 @@ func TestIssuedBeforeWhateverIsLeft(t *testing.T) {
 	require.Equal(t, given, issued(t, later, fromStock("a", "jane", 1))[0])
 	require.ErrorIs(t, ignore(later.Issue(ctx, fromStock("d", "jane", 1), noon)), coupon.ErrRequest)
 }
+
+// The stock of an offer is counted once, however many loads it came in.
+func TestAuditCountsAStockOnce(t *testing.T) {
+	s := newShop(t, card())
+	listed := func() int {
+		reads := &callCounter{Store: s.store}
+		report, err := coupon.Audit(ctx, reads)
+		require.NoError(t, err)
+		require.NoError(t, report.Err())
+		return reads.lists
+	}
+	s.load("load-0", cards("CARD", 0, 1)...)
+	one := listed()
+	for i := 1; i < 5; i++ {
+		s.load(fmt.Sprint("load-", i), cards("CARD", i, 1)...)
+	}
+	require.Equal(t, one+4*3, listed(), "three lists for each load: what is left of it, given out and withdrawn")
+
+	wrong := memory.New()
+	copyDocs(t, s.store, wrong, func(_, body string) string { return body })
+	require.NoError(t, wrong.Apply(ctx, storage.Batch{Adds: []storage.Add{{Counter: ledger.ShardName("stock/card", 0, 32), Delta: 9, Min: 0, Max: 99}}}))
+	report, err := coupon.Audit(ctx, wrong)
+	require.NoError(t, err)
+	var found []ledger.Discrepancy
+	for _, d := range report.Discrepancies {
+		if d.Finding == coupon.FoundStock {
+			found = append(found, d)
+		}
+	}
+	require.Len(t, found, 1, "said once for the offer")
+	require.Equal(t, "card", found[0].Where)
+}
