@@ -19,8 +19,22 @@ import (
 // watched counts what is read and written, and fails where it is told to.
 type watched struct {
 	*memory.Store
-	gets, each atomic.Int64
-	answer     func(i int, err error) error // of a batch applied with others
+	gets, each, applies atomic.Int64
+	mu                  sync.Mutex
+	lists               []int                        // the limits of what was listed
+	answer              func(i int, err error) error // of a batch applied with others
+}
+
+func (w *watched) List(ctx context.Context, q storage.Query) (storage.Page, error) {
+	w.mu.Lock()
+	w.lists = append(w.lists, q.Limit)
+	w.mu.Unlock()
+	return w.Store.List(ctx, q)
+}
+
+func (w *watched) Apply(ctx context.Context, b storage.Batch) error {
+	w.applies.Add(1)
+	return w.Store.Apply(ctx, b)
 }
 
 func (w *watched) Get(ctx context.Context, keys []storage.Key, counters ...string) ([]storage.Doc, map[string]int64, error) {
@@ -64,6 +78,37 @@ func TestSweepReadsForAGroupAtOnce(t *testing.T) {
 	require.Equal(t, ledger.Report{Done: 90}, report)
 	require.EqualValues(t, 3, store.gets.Load(), "one for what is current, two for the plans")
 	require.EqualValues(t, 1, store.each.Load())
+}
+
+// What the plans of a group ask for is read in as few calls as the store allows, counters
+// like documents.
+func TestSweepReadsMoreThanOneCallHolds(t *testing.T) {
+	store := &watched{Store: memory.New()}
+	due(t, store.Store, 90)
+	counted := func(doc storage.Doc) (names []string) {
+		for i := range 20 {
+			names = append(names, fmt.Sprint(doc.Key.ID, "/", i))
+		}
+		return names
+	}
+	for i := range 90 {
+		var adds []storage.Add
+		for n, name := range counted(storage.Doc{Key: storage.Key{ID: fmt.Sprintf("%04d", i)}}) {
+			adds = append(adds, storage.Add{Counter: name, Delta: int64(1000*i + n), Max: 1 << 40})
+		}
+		require.NoError(t, store.Store.Apply(context.Background(), storage.Batch{Adds: adds}))
+	}
+	report := sweepTasks(t, store, noon, func(ctx context.Context, read storage.Store, doc storage.Doc) (storage.Batch, error) {
+		docs, values, err := read.Get(ctx, []storage.Key{doc.Key}, counted(doc)...)
+		assert.NoError(t, err)
+		assert.Equal(t, []storage.Doc{doc}, docs)
+		for n, name := range counted(doc) {
+			assert.EqualValues(t, 1000*doc.Lists[0].Place+int64(n), values[name])
+		}
+		return done(doc), nil
+	})
+	require.Equal(t, ledger.Report{Done: 90}, report)
+	require.EqualValues(t, 1+2, store.gets.Load(), "90 documents and 1,800 counters take two calls")
 }
 
 // A read that fails fails all that wait for it, and the sweep puts them off.

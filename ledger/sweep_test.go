@@ -206,28 +206,41 @@ func TestSweepOfPlansThatContradict(t *testing.T) {
 	assert.EqualValues(t, 30, docs[0].Version)
 }
 
-// One that is refused each time does not keep the others of its group.
-func TestSweepHalves(t *testing.T) {
-	store := audited(t, "task")
-	due(t, store, 40)
-	plan := func(_ context.Context, _ storage.Store, doc storage.Doc) (storage.Batch, error) {
-		batch := done(doc)
-		switch doc.Key.ID {
-		case "0003":
-			batch.Adds = append(batch.Adds, storage.Add{Counter: "full", Delta: 1})
-		case "0025":
-			batch.Adds = append(batch.Adds, storage.Add{Counter: "wrong", Min: 1, Max: 0})
-		case "0030":
-			for i := range 990 {
-				batch.Adds = append(batch.Adds, storage.Add{Counter: fmt.Sprint("many", i), Delta: 1, Max: 1})
+// ungrouped is a store that writes one batch at a time.
+type ungrouped struct{ storage.Store }
+
+// One that is refused each time does not keep the others of its group, whether the store
+// judges each batch by itself or the group is halved.
+func TestSweepOfAGroupInWhichSomeAreRefused(t *testing.T) {
+	for _, store := range []storage.Store{audited(t, "task"), ungrouped{audited(t, "task")}} {
+		due(t, store, 40)
+		plan := func(_ context.Context, _ storage.Store, doc storage.Doc) (storage.Batch, error) {
+			batch := done(doc)
+			switch doc.Key.ID {
+			case "0003":
+				batch.Adds = append(batch.Adds, storage.Add{Counter: "full", Delta: 1})
+			case "0025":
+				batch.Adds = append(batch.Adds, storage.Add{Counter: "wrong", Min: 1, Max: 0})
+			case "0030":
+				for i := range 990 {
+					batch.Adds = append(batch.Adds, storage.Add{Counter: fmt.Sprint("many", i), Delta: 1, Max: 1})
+				}
 			}
+			return batch, nil
 		}
-		return batch, nil
+		report := sweepTasks(t, store, noon, plan)
+		assert.Equal(t, 38, report.Done)
+		assert.Equal(t, 2, report.Failed)
+		assert.EqualValues(t, 38, counter(t, store, "done"))
 	}
-	report := sweepTasks(t, store, noon, plan)
-	assert.Equal(t, 38, report.Done)
-	assert.Equal(t, 2, report.Failed)
-	assert.EqualValues(t, 38, counter(t, store, "done"))
+}
+
+// A group is written in one call where nothing in it is refused.
+func TestSweepWritesAGroupAtOnce(t *testing.T) {
+	store := &watched{Store: memory.New()}
+	due(t, store.Store, 90)
+	require.Equal(t, ledger.Report{Done: 90}, sweepTasks(t, ungrouped{store}, noon, always))
+	require.EqualValues(t, 1, store.applies.Load())
 }
 
 // A document that is due again at once is not handled twice by one sweep.
@@ -252,6 +265,16 @@ func TestSweepStopsAtItsLimit(t *testing.T) {
 	assert.Equal(t, 120, report.Done)
 	assert.Equal(t, 100, report.Left)
 	assert.Equal(t, noon, report.Next)
+}
+
+// A sweep lists no more than it may look at, in pages as large as they may be.
+func TestSweepListsWhatItMayLookAt(t *testing.T) {
+	store := &watched{Store: memory.New()}
+	due(t, store.Store, 1500)
+	report, err := ledger.Sweep(context.Background(), store, ledger.SweepOptions{Kind: "task", Now: noon, Limit: 1200, Batch: 600}, always)
+	require.NoError(t, err)
+	require.Equal(t, ledger.Report{Done: 1200, Left: 100, Next: noon}, report)
+	require.Equal(t, []int{1000, 200, 0}, store.lists, "the last is for what is left")
 }
 
 func TestSweepStopsWithTheContext(t *testing.T) {
@@ -284,6 +307,9 @@ func TestSweepHandlesAll(t *testing.T) {
 			report, err := ledger.Sweep(context.Background(), store, options, always)
 			require.NoError(t, err)
 			total = total.Plus(report)
+			if tasks <= options.Limit || options.Limit == 0 {
+				require.Zero(t, report.Left, "one sweep is enough")
+			}
 			if report.Left == 0 {
 				break
 			}
