@@ -107,7 +107,7 @@ func TestOperationsAreForgotten(t *testing.T) {
 	_, err = ledger.ReadOperation(docs[0], "g")
 	require.ErrorIs(t, err, ledger.ErrKeyReused)
 
-	end := noon.Add(ledger.OperationLife)
+	end := noon.AddDate(0, 0, 90)
 	report, err := ledger.SweepOperations(ctx, store, ledger.SweepOptions{Now: end.Add(-time.Microsecond)})
 	require.NoError(t, err)
 	assert.Equal(t, ledger.Report{Next: end}, report)
