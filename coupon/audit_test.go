@@ -29,6 +29,9 @@ func TestAuditFinds(t *testing.T) {
 		"the shipping":               {"redemption", `"shipping":290`, `"shipping":0`, coupon.FoundSums},
 		"what was refunded":          {"redemption", `"refunded":2225`, `"refunded":0`, coupon.FoundSums},
 		"a refund's discount":        {"redemption", `"discount":65`, `"discount":66`, coupon.FoundBooked},
+		"a refund of no credit":      {"redemption", `"deliveries":["parcel"]`, `"deliveries":["parcel"],"tender":[{"tender":0,"amount":1,"worth":1}]`, coupon.FoundTender},
+		"an offer that is not there": {"redemption", `"applied":0,"amount":196`, `"applied":1,"amount":196`, coupon.FoundSums},
+		"a later redemption's state": {"redemption", `"state":"reserved"`, `"state":"released"`, coupon.FoundUse},
 		"units returned":             {"redemption", `"returned":1`, `"returned":4`, coupon.FoundSums},
 		"a use that is not there":    {"coupon", `"used":[{"order":"order"`, `"used":[{"order":"other"`, coupon.FoundUse},
 		"more uses than allowed":     {"coupon", `"uses":2`, `"uses":1`, coupon.FoundUse},
@@ -117,7 +120,9 @@ func TestAuditOfACopyFindsNothing(t *testing.T) {
 	report, err := coupon.Audit(ctx, store)
 	require.NoError(t, err)
 	require.NoError(t, report.Err())
-	assert.Positive(t, report.Documents)
+	books, err := ledger.Audit(ctx, store, coupon.Kinds()...)
+	require.NoError(t, err)
+	assert.Equal(t, books.Documents+4, report.Documents, "two redemptions and two coupons are read besides")
 	assert.Equal(t, 1, report.Counters)
 	assert.Equal(t, []string{"redemption", "opening"}, coupon.Kinds())
 }

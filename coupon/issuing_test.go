@@ -48,6 +48,22 @@ func TestIssueFaults(t *testing.T) {
 	}
 }
 
+// As much may be asked for as is said to be allowed.
+func TestIssueAllows(t *testing.T) {
+	s := newShop(t, amountOff("a", "1.00"), limited(amountOff("often", "1.00"), coupon.Limit{Per: coupon.PerCoupon, Uses: 100}))
+	for name, request := range map[string]coupon.IssueRequest{
+		"the longest id":            {ID: strings.Repeat("x", 80), Offers: []coupon.IssueOffer{{Offer: "a"}}},
+		"the most of one offer":     {ID: "most", Offers: []coupon.IssueOffer{{Offer: "a", Count: coupon.MaxIssue}}},
+		"the most of two":           {ID: "two", Offers: []coupon.IssueOffer{{Offer: "a", Count: 60}, {Offer: "often", Count: 40}}},
+		"the most uses to hold":     {ID: "held", Holder: "jane", Offers: []coupon.IssueOffer{{Offer: "often"}}},
+		"a code for one, said so":   {ID: "one", Offers: []coupon.IssueOffer{{Offer: "a", Count: 1, Code: "ONE"}}},
+		"more uses than to be held": {ID: "free", Offers: []coupon.IssueOffer{{Offer: "often", Code: "OFTEN"}}},
+	} {
+		_, err := s.Issue(ctx, request, noon)
+		require.NoError(t, err, name)
+	}
+}
+
 func TestIssuingAgain(t *testing.T) {
 	s := newShop(t, amountOff("a", "1.00"), amountOff("b", "2.00"))
 	request := coupon.IssueRequest{ID: "welcome/jane", Holder: "jane", Offers: []coupon.IssueOffer{{Offer: "a"}, {Offer: "b", Count: 2}}}

@@ -133,6 +133,19 @@ func TestBest(t *testing.T) {
 		assert.Equal(t, []coupon.Rival{{Offer: "a", Name: "a", Off: eur("4.00")}, {Offer: "b", Name: "b", Off: eur("4.00")}}, r.Rivals)
 		assert.Equal(t, eur("2.00"), r.Behind)
 	})
+	t.Run("one beside which of two others only one takes anything off", func(t *testing.T) {
+		cart := cartOf(product("cup", "10.00", 1), product("tea", "100.00", 1))
+		cups, tea := first(percentOff("x", "100")), each("c", "5.00")
+		cups.Scope.In, tea.Scope.In = products("cup"), products("tea")
+		cup := each("b", "9.00")
+		cup.Scope.In = products("cup")
+		q := best(t, cart, coupon.Facts{}, candidates(t,
+			label(cups, "x", "b", "c"), label(cup, "b", "x", "a", "c"), label(amountOff("a", "4.00"), "a", "b", "c"), label(tea, "c", "x", "a", "b")))
+		require.Equal(t, []string{"b", "c", "a"}, applied(q))
+		r := q.Refused()[0]
+		assert.Equal(t, []coupon.Rival{{Offer: "b", Name: "b", Off: eur("9.00")}, {Offer: "a", Name: "a", Off: eur("4.00")}}, r.Rivals)
+		assert.Equal(t, eur("3.00"), r.Behind)
+	})
 	t.Run("a quote without search does not claim it", func(t *testing.T) {
 		assert.False(t, decide(t, cartOf(item("100.00", 1)), amountOff("a", "1.00")).Optimal)
 	})
