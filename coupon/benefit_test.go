@@ -260,6 +260,8 @@ func TestTiers(t *testing.T) {
 		"exactly the second":             {cartOf(item("50.00", 2)), offers(giving("a", spend)), 1000},
 		"above the last":                 {cartOf(item("300.00", 1)), offers(giving("a", spend)), 4500},
 		"by prices before other offers":  {cartOf(item("100.00", 1)), offers(freely(giving("a", spend)), freely(percentOff("b", "50"))), 5500},
+		"by spend after what lines lose": {cartOf(item("60.00", 1)), offers(freely(giving("a", spend)), freely(percentOff("b", "50"))), 3500},
+		"by units before orders lose":    {cartOf(item("20.00", 3)), offers(freely(amountOff("a", "10.00")), freely(giving("b", quantity))), 1600},
 		"three units":                    {cartOf(item("10.00", 2), item("5.00", 1)), offers(giving("a", quantity)), 250},
 		"six units":                      {cartOf(item("10.00", 6)), offers(giving("a", quantity)), 2000},
 		"an amount above what they cost": {cartOf(item("1.00", 6)), offers(giving("a", quantity)), 600},

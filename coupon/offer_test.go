@@ -85,6 +85,9 @@ func TestOfferFaults(t *testing.T) {
 		"a life of half a second":    {func(o *coupon.Offer) { o.Schedule.Life = time.Second / 2 }, []string{"schedule.life_seconds"}},
 		"a life beyond a century":    {func(o *coupon.Offer) { o.Schedule.Life = 101 * 365 * 24 * time.Hour }, []string{"schedule.life_seconds"}},
 		"as many as the step before": {func(o *coupon.Offer) { o.Benefit = coupon.Tiers{Quantity: steps(3, 3)} }, []string{"benefit.quantity[1].from"}},
+		"as much as the step before": {func(o *coupon.Offer) {
+			o.Benefit = coupon.Tiers{Spend: []coupon.SpendTier{{From: euros("5.00"), Rate: half}, {From: euros("5.00"), Rate: half}}}
+		}, []string{"benefit.spend[1].from"}},
 		"a step above 100 %": {func(o *coupon.Offer) {
 			o.Benefit = coupon.Tiers{Quantity: []coupon.QuantityTier{{From: 1, Rate: ledger.MustRate("101")}}}
 		}, []string{"benefit.quantity[0].percent"}},
@@ -200,6 +203,9 @@ func TestOffersAtTheirLimits(t *testing.T) {
 			for i := range 10 {
 				o.Funding = append(o.Funding, share(fmt.Sprint("brand ", i), "10"))
 			}
+		},
+		"units that count": func(o *coupon.Offer) {
+			o.Benefit = coupon.PercentOff{Rate: half, Units: coupon.Units{Max: coupon.MaxQuantity}}
 		},
 		"the lowest priority":  func(o *coupon.Offer) { o.Priority = -1000 },
 		"the highest priority": func(o *coupon.Offer) { o.Priority = 1000 },

@@ -106,6 +106,17 @@ func TestShardsStay(t *testing.T) {
 		_, err := s.Publish(ctx, limited(amountOff("hot", "5.00"), same), "staff", noon)
 		require.NoError(t, err)
 	}
+	dollars := ledger.MustMoney("50.00", usd)
+	budget := func(money ...ledger.Money) coupon.Offer {
+		return limited(amountOff("budget", "5.00"), coupon.Limit{Money: money, Shards: 16})
+	}
+	require.NoError(t, ignore(s.Publish(ctx, budget(eur("40.00"), dollars), "staff", noon)))
+	for name, lower := range map[string]coupon.Offer{"a cent less": budget(eur("39.99"), dollars), "a currency less": budget(eur("40.00"))} {
+		require.ErrorIs(t, second(s.Publish(ctx, lower, "staff", noon)), coupon.ErrOffer, name)
+	}
+	for _, same := range []coupon.Offer{budget(eur("40.00"), dollars), budget(eur("40.01"), dollars)} {
+		require.NoError(t, ignore(s.Publish(ctx, same, "staff", noon)))
+	}
 	for name, limit := range map[string]coupon.Limit{
 		"one": {Uses: 9, Shards: 1}, "too many": {Uses: 9, Shards: 65}, "negative": {Uses: 9, Shards: -1},
 		"per customer": {Per: coupon.PerCustomer, Uses: 9, Shards: 2},
