@@ -180,11 +180,13 @@ func (i invitation) why() string {
 type LateCode struct {
 	Customer string
 	Code     string
-	Paid     bool // they have paid before: the code comes too late
+	Paid     bool   // they have paid before: the code comes too late
+	Country  string // in two capital letters, where programs ask for it; empty: not told
 }
 
 // EnterCode credits a customer to whose code it is when their registration bound nobody
-// and is not longer ago than the program's LateCode. What registration gives is given
+// and is not longer ago than the program's LateCode. They must have been a new customer
+// then, and come from a country of the program's. What registration gives is given
 // then, and the time to qualify counts from then. A code that comes too late, or that
 // can't be used, is told in the outcome and changes nothing. Asked again it answers what
 // it recorded.
@@ -197,6 +199,7 @@ type LateCode struct {
 func (s *Service) EnterCode(ctx context.Context, request LateCode, now time.Time) (Outcome, error) {
 	faults := &Faults{Kind: ErrRequest}
 	s.customer(faults, "customer", request.Customer)
+	faults.country(request.Country)
 	checkNow(faults, now)
 	if err := faults.orNil(); err != nil {
 		return Outcome{}, err
@@ -250,8 +253,10 @@ func (s *Service) planEnterCode(ctx context.Context, request LateCode, code coup
 	case found.reason != "":
 	case found.referrer == request.Customer:
 		found.reason = ReasonOwnCode
-	case before.Reason != ReasonNoInvitation && before.Reason != ReasonUnknownCode, len(member.Value.Links)+len(member.Value.Brought) > 0, subject.Value.Returning:
+	case before.Known, before.Reason == ReasonNotNew, before.Reason == ReasonOwnCode, len(member.Value.Links)+len(member.Value.Brought) > 0, subject.Value.Returning:
 		found.reason = ReasonNotNew
+	case !found.terms.welcomes(request.Country):
+		found.reason = ReasonCountry
 	case late, request.Paid:
 		found.reason = ReasonTooLate
 	}

@@ -125,6 +125,37 @@ func TestLateCodes(t *testing.T) {
 		s.register(referral.Registration{Customer: "mia"}, noon)
 		require.Equal(t, referral.ReasonTooLate, enter(s, "mia", code, false, noon).Reason)
 	})
+	t.Run("known before, and registered without a code", func(t *testing.T) {
+		s := newShop(t, late)
+		code := s.link("jane").Code.String()
+		require.Equal(t, referral.ReasonNoInvitation, s.register(referral.Registration{Customer: "old", Known: true}, noon).Reason)
+		require.Equal(t, referral.ReasonNotNew, enter(s, "old", code, false, noon).Reason)
+	})
+	t.Run("of another country", func(t *testing.T) {
+		s := newShop(t, changed(late, func(p *referral.Program) { p.Countries = []string{"DE"} }))
+		code := s.link("jane").Code.String()
+		s.register(referral.Registration{Customer: "mia", Country: "FR"}, noon)
+		for _, country := range []string{"FR", ""} {
+			o, err := s.EnterCode(ctx, referral.LateCode{Customer: "mia", Code: code, Country: country}, noon)
+			require.NoError(t, err)
+			require.Equal(t, referral.ReasonCountry, o.Reason)
+		}
+		require.ErrorIs(t, second(s.EnterCode(ctx, referral.LateCode{Customer: "mia", Code: code, Country: "de"}, noon)), referral.ErrRequest)
+		o, err := s.EnterCode(ctx, referral.LateCode{Customer: "mia", Code: code, Country: "DE"}, noon)
+		require.NoError(t, err)
+		require.True(t, o.Bound)
+	})
+	t.Run("after a registration while the program was paused", func(t *testing.T) {
+		s := newShop(t, late)
+		code := s.link("jane").Code.String()
+		require.NoError(t, s.Pause(ctx, "invite", "staff", "a rush", noon))
+		require.Equal(t, referral.ReasonPaused, s.register(referral.Registration{Customer: "mia", Code: code}, noon).Reason)
+		require.Equal(t, referral.ReasonPaused, s.register(referral.Registration{Customer: "old", Code: code, Known: true}, noon).Reason)
+		require.Equal(t, referral.ReasonPaused, enter(s, "mia", code, false, noon).Reason)
+		require.NoError(t, s.Resume(ctx, "invite", "staff", "over", noon))
+		require.True(t, enter(s, "mia", code, false, noon.Add(day)).Bound)
+		require.Equal(t, referral.ReasonNotNew, enter(s, "old", code, false, noon.Add(day)).Reason)
+	})
 }
 
 func TestCountries(t *testing.T) {

@@ -316,6 +316,8 @@ func (r *registrationBody) read(text []byte) bool {
 			return jsonbody.String(value, &r.Via)
 		case "at":
 			return jsonbody.Int(value, &r.At)
+		case "known":
+			return jsonbody.Bool(value, &r.Known)
 		case "why":
 			return jsonbody.String(value, &r.Why) || jsonbody.Value(value, &r.Why)
 		case "rivals":

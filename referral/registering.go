@@ -118,6 +118,7 @@ type registrationBody struct {
 	Referrer    string `json:"referrer"`
 	Via         Via    `json:"via"`
 	At          int64  `json:"at"`
+	Known       bool   `json:"known,omitempty"` // no new customer, whatever else the reason was
 
 	Why    string      `json:"why,omitempty"`
 	Rivals []rivalBody `json:"rivals,omitempty"`
@@ -160,9 +161,7 @@ func (s *Service) Register(ctx context.Context, request Registration, now time.T
 	faults := &Faults{Kind: ErrRequest}
 	s.customer(faults, "customer", request.Customer)
 	faults.id("visitor", request.Visitor, true)
-	if request.Country != "" && !countryCode.MatchString(request.Country) {
-		faults.add("country", "is %.20q, want two capital letters", request.Country)
-	}
+	faults.country(request.Country)
 	if len(request.Code) > MaxKey {
 		faults.add("code", "has %d bytes, at most %d are allowed", len(request.Code), MaxKey)
 	}
@@ -221,7 +220,8 @@ func (s *Service) planRegister(ctx context.Context, request Registration, code c
 	}
 	found.visitor, found.address = request.Visitor, request.Address
 	reason := found.reason
-	switch known := member.Version > 0 || request.Known || subject.Value.Returning; {
+	known := member.Version > 0 || request.Known || subject.Value.Returning
+	switch {
 	case known && found.referrer == request.Customer:
 		reason = ReasonOwnCode
 	case known && reason == "":
@@ -234,7 +234,7 @@ func (s *Service) planRegister(ctx context.Context, request Registration, code c
 	}
 	registered := registrationBody{
 		Fingerprint: fingerprint, Bound: reason == "", Reason: reason, Program: found.program, Referrer: found.referrer, Via: found.via,
-		At: micros(now), Rivals: found.rivals,
+		At: micros(now), Known: known, Rivals: found.rivals,
 	}
 	if registered.Bound {
 		registered.Why = found.why()
@@ -301,6 +301,12 @@ func (s *Service) planBind(ctx context.Context, found invitation, member storage
 		answer.Rewards = append(answer.Rewards, reward.Value.reward(reward.Key.ID))
 	}
 	return storage.Plan[Outcome]{Batch: batch, Answer: answer}, nil
+}
+
+func (f *Faults) country(country string) {
+	if country != "" && !countryCode.MatchString(country) {
+		f.add("country", "is %.20q, want two capital letters", country)
+	}
 }
 
 func since(t time.Time) string { return t.UTC().Format(time.RFC3339) }
