@@ -145,6 +145,9 @@ func (x *exposing) bound() {
 			continue
 		}
 		periods, ended := x.p.periods(c.Period)
+		if c.Period != ledger.Lifetime && len(x.p.Milestones) > 0 {
+			ended = false // a milestone counts in the period in which it is reached, however late that is
+		}
 		if !ended {
 			continue
 		}

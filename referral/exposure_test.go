@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -78,4 +79,29 @@ func TestMaxExposureByHand(t *testing.T) {
 	require.Equal(t, coupon.Amounts{ledger.Minor(math.MaxInt64, euro)}, got.Worth)
 	p.Rewards[0].Credit = coupon.Amounts{eur("0.02")}
 	require.ErrorIs(t, second(p.MaxExposure(1, math.MaxInt64)), ledger.ErrOverflow)
+}
+
+// A milestone counts in the day in which it is reached, which a hold and a late sweep move:
+// a cap a day does not bound it, however short the schedule is.
+func TestExposureOfMilestonesReachedLate(t *testing.T) {
+	p := inCredit(func(p *referral.Program) {
+		p.Schedule, p.Qualify.Within, p.Hold = coupon.Interval{From: noon, Until: noon.Add(day)}, day, 10*day
+		p.Rewards, p.Caps = nil, []referral.Cap{{Amount: eur("10.00"), Period: ledger.Day}}
+		p.Milestones = []referral.Milestone{{Friends: 1, Repeat: true, Earning: referral.Earning{Credit: coupon.Amounts{eur("10.00")}}}}
+	})
+	s := newShop(t, p)
+	const friends = 6
+	for i := range friends {
+		friend := fmt.Sprint("friend ", i)
+		s.bind("jane", friend, noon)
+		s.paid(paid(friend, friend, "20.00"), noon.Add(time.Duration(i)*time.Minute))
+	}
+	for i := range friends {
+		_, err := s.Settle(ctx, noon.Add(time.Duration(11+i)*day), 1)
+		require.NoError(t, err)
+	}
+	most, err := p.MaxExposure(1, friends)
+	require.NoError(t, err)
+	require.Equal(t, "60.00", s.credit("jane"))
+	require.Equal(t, referral.Exposure{Worth: coupon.Amounts{eur("60.00")}}, most)
 }
