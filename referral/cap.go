@@ -84,6 +84,15 @@ func (p *Program) checkWorth(path string, side Side, limit ledger.Money, faults 
 	}
 }
 
+// limits says that the caps in money and the budget count what a side earns.
+func (p *Program) limits(side Side, e *Earning) bool {
+	counts := func(limit ledger.Money) bool {
+		_, ok := e.worth(limit.Currency())
+		return ok || limit.Sign() <= 0
+	}
+	return counts(p.Budget) && (side != Referrer || !slices.ContainsFunc(p.Caps, func(c Cap) bool { return !counts(c.Amount) }))
+}
+
 // placedEarning is an earning with its place in the program.
 type placedEarning struct {
 	path string

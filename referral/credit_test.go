@@ -669,6 +669,60 @@ func TestUplift(t *testing.T) {
 	}
 }
 
+// An uplift takes the place of what was told only with what is more of the same: of coupons,
+// of what the shop grants by itself, for as long; or by what both are said to be worth. A
+// cap or budget that would not count it keeps it out.
+func TestUpliftOfAnotherKind(t *testing.T) {
+	thanks := referral.Earning{Coupons: []coupon.IssueOffer{{Offer: "thanks"}}}
+	credit := func(amount string) referral.Earning { return referral.Earning{Credit: coupon.Amounts{eur(amount)}} }
+	worth := func(e referral.Earning, amount string) referral.Earning {
+		e.Worth = coupon.Amounts{eur(amount)}
+		return e
+	}
+	both := credit("1.00")
+	both.Coupons = thanks.Coupons
+	short := credit("15.00")
+	short.Life = day
+	gift := func(what string) referral.Earning {
+		return referral.Earning{Custom: &referral.Custom{Kind: "gift", Details: map[string]string{"what": what}}}
+	}
+	more := func(e referral.Earning) referral.Earning {
+		e.Credit = coupon.Amounts{eur("1.00")}
+		return e
+	}
+	dollars := worth(credit("15.00"), "15.00")
+	dollars.Worth = coupon.Amounts{ledger.MustMoney("15.00", usd)}
+	for name, c := range map[string]struct {
+		told, next referral.Earning
+		budget     ledger.Money
+		raised     bool
+	}{
+		"credit in place of coupons":          {told: thanks, next: credit("0.01")},
+		"other coupons":                       {told: thanks, next: referral.Earning{Coupons: []coupon.IssueOffer{{Offer: "welcome", Count: 3}}}},
+		"more of the same coupons":            {told: thanks, next: referral.Earning{Coupons: []coupon.IssueOffer{{Offer: "thanks", Count: 2}}}, raised: true},
+		"credit besides":                      {told: thanks, next: both, raised: true},
+		"worth more":                          {told: worth(thanks, "5.00"), next: worth(credit("6.00"), "6.00"), raised: true},
+		"worth less":                          {told: worth(thanks, "5.00"), next: worth(credit("4.00"), "4.00")},
+		"for a shorter time":                  {told: credit("10.00"), next: short},
+		"credit in place of the shop's own":   {told: gift("mug"), next: credit("1.00")},
+		"credit besides it":                   {told: gift("mug"), next: more(gift("mug")), raised: true},
+		"credit besides another of that kind": {told: gift("mug"), next: more(gift("pin"))},
+		"a budget that does not count it":     {told: credit("10.00"), next: dollars, budget: eur("100.00")},
+		"a budget that does":                  {told: credit("10.00"), next: credit("15.00"), budget: eur("100.00"), raised: true},
+	} {
+		s := newShop(t, inCredit(func(p *referral.Program) { p.Rewards[0].Earning, p.Budget = c.told, c.budget }))
+		s.bind("jane", "mia", noon)
+		next := inCredit(func(p *referral.Program) { p.Rewards[0].Earning, p.Uplift = c.next, true })
+		require.NoError(t, second0(s.Publish(ctx, next, "staff", noon)), name)
+		s.pay("mia", noon)
+		want := c.told
+		if c.raised {
+			want = c.next
+		}
+		require.Equal(t, want, s.brings("mia").Gives, name)
+	}
+}
+
 // Two returns that are decided at once take together what they take one after the other.
 func TestTwoReductionsAtOnce(t *testing.T) {
 	s := newShop(t, inCredit(func(p *referral.Program) {

@@ -213,6 +213,17 @@ func (e *Earning) count() int {
 	return n
 }
 
+// countOf is how many of one offer.
+func (e *Earning) countOf(offer string) int {
+	n := 0
+	for _, o := range e.Coupons {
+		if o.Offer == offer {
+			n += max(1, o.Count)
+		}
+	}
+	return n
+}
+
 // times is the earning in a percentage of 100 or more; halves of minor units are
 // dropped.
 func (e *Earning) times(percent int) Earning {
@@ -249,6 +260,23 @@ func (e *Earning) lower(than *Earning) string {
 		return fmt.Sprintf("gives %d coupons, fewer than %d: say what both are worth", e.count(), than.count())
 	}
 	return ""
+}
+
+// raises says that an earning can take the place of another that was told of: it gives
+// more, and all of what has no stated worth, for as long.
+func (e *Earning) raises(told *Earning) bool {
+	if e.lower(told) != "" || told.lower(e) == "" || e.Life > 0 && (told.Life == 0 || e.Life < told.Life) {
+		return false
+	}
+	if len(told.Worth) > 0 {
+		return true
+	}
+	for _, o := range told.Coupons {
+		if told.countOf(o.Offer) > e.countOf(o.Offer) {
+			return false
+		}
+	}
+	return told.Custom == nil || e.Custom != nil && e.Custom.Kind == told.Custom.Kind && maps.Equal(e.Custom.Details, told.Custom.Details)
 }
 
 func orNothing(m ledger.Money, ok bool) string {

@@ -63,7 +63,9 @@ type Program struct {
 	Caps       []Cap        // per referrer
 	Budget     ledger.Money // what all rewards may be worth together; zero: no budget
 	// Uplift has this version raise what friends bound under earlier ones bring,
-	// where it gives more and was not promised yet. It never lowers anything.
+	// where it gives more and was not promised yet. It never lowers anything: coupons,
+	// and what the shop grants by itself, give way only to more of the same, or to what
+	// is worth as much where both say their Worth.
 	Uplift      bool
 	Invitations Invitations // that the shop sends for its referrers
 	// Checks are what is looked at against fraud; Thresholds are what their scores do.

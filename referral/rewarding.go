@@ -72,7 +72,7 @@ func (w *work) earning(side Side, step Step, at time.Time) (Earning, string, boo
 		return earned, boost, earns
 	}
 	more, boosted, raised := w.raised.earning(side, step, nth, at)
-	if raised && more.lower(&earned) == "" && (!earns || earned.lower(&more) != "") {
+	if raised && (!earns || more.raises(&earned)) && w.terms.limits(side, &more) {
 		return more, boosted, true
 	}
 	return earned, boost, earns
