@@ -443,6 +443,28 @@ func TestExpiredCredit(t *testing.T) {
 	require.Equal(t, "0.00", s.credit("jane"))
 }
 
+// Coupons that a reward gave beside credit have a life of their own: when the credit's is
+// over, they are taken back all the same.
+func TestCouponsBesideExpiredCredit(t *testing.T) {
+	s := newShop(t, inCredit(func(p *referral.Program) {
+		p.Rewards[0].Life, p.Rewards[0].Coupons = 30*day, []coupon.IssueOffer{{Offer: "thanks"}}
+	}))
+	s.confirmed("mia", noon)
+	s.spend("jane", "4.00")
+	s.settle(noon.Add(40 * day))
+	require.Equal(t, referral.RewardExpired, s.brings("mia").State)
+	require.Equal(t, 1, s.wallet("jane"))
+	s.returned(referral.Return{ID: "chargeback", Order: "mia's order", Customer: "mia", Amount: eur("20.00"), Chargeback: true}, noon.Add(41*day))
+	require.Zero(t, s.wallet("jane"))
+	reward := s.brings("mia")
+	require.Equal(t, referral.RewardClawedBack, reward.State)
+	require.Equal(t, coupon.Amounts{eur("6.00")}, reward.TakenBack)
+	require.Empty(t, reward.OwedMoney, "what was spent in its life stays spent")
+	a, err := s.Analyze(ctx, "invite", referral.AnalysisQuery{})
+	require.NoError(t, err)
+	require.Equal(t, coupon.Amounts{eur("4.00")}, a.Given.Credit)
+}
+
 // A hook is asked again after any failure, under one id; an empty stock lets the reward
 // wait.
 func TestHooks(t *testing.T) {

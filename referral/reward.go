@@ -14,7 +14,7 @@ import (
 //
 //	pending → granted → expired
 //	pending → withheld, canceled
-//	granted → clawed back
+//	granted, expired → clawed back
 //
 // A step that may still earn something is promised ([Service.Friends]); it has no reward
 // yet. That a granted reward is spent is what its coupons say, or the statement of

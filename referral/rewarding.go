@@ -226,7 +226,7 @@ func (w *work) withholdDenied(ctx context.Context, at time.Time) error {
 		switch r.Value.State {
 		case RewardPending:
 			w.withhold(r, why)
-		case RewardGranted:
+		case RewardGranted, RewardExpired:
 			if err := w.clawBackOne(ctx, r, why); err != nil {
 				return err
 			}

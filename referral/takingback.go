@@ -47,7 +47,8 @@ func (w *work) clawBack(ctx context.Context, why string, steps ...Step) error {
 // taken as far as it is there, and what was used is owed.
 func (w *work) clawBackOne(ctx context.Context, r *storage.Record[rewardBody], why string) error {
 	b := &r.Value
-	if b.State == RewardExpired { // nothing of it is left
+	expired := b.State == RewardExpired // nothing of its credit is left
+	if expired && len(b.Coupons) == 0 && b.Gives.Custom == nil {
 		return nil
 	}
 	b.State, b.Why = RewardClawedBack, why
@@ -80,6 +81,9 @@ func (w *work) clawBackOne(ctx context.Context, r *storage.Record[rewardBody], w
 		b.Retry = micros(w.now) // a sweep asks the shop's hook
 	}
 	for _, m := range b.Gives.Credit {
+		if expired {
+			break
+		}
 		w.takings = append(w.takings, taking{r, b.earned(m) - w.queued(r, m.Currency()), m.Currency(), true})
 	}
 	if len(b.Gives.Credit) == 0 {

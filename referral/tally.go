@@ -194,7 +194,7 @@ func (w *work) loseMilestones(ctx context.Context) error {
 		case r == nil:
 		case r.Value.State == RewardPending:
 			w.cancelOne(r, why)
-		case r.Value.State == RewardGranted:
+		case r.Value.State == RewardGranted, r.Value.State == RewardExpired:
 			if err := w.clawBackOne(ctx, r, why); err != nil {
 				return err
 			}
