@@ -1,6 +1,7 @@
 package referral_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -490,6 +491,90 @@ func TestHooks(t *testing.T) {
 	s.settle(noon.Add(3 * time.Hour))
 	require.Len(t, hook.back, 1)
 	require.Empty(t, s.settle(noon.Add(4*time.Hour)).Left)
+}
+
+// hooked gives the referrer a gift of the shop's own for a friend's first payment.
+func hooked(t *testing.T, hook referral.Hook, changes ...func(*referral.Program)) *shop {
+	s := openShop(t, memory.New(), referral.Options{Hooks: map[string]referral.Hook{"gift": hook}}, inCredit(append([]func(*referral.Program){func(p *referral.Program) {
+		p.Rewards[0].Earning = referral.Earning{Custom: &referral.Custom{Kind: "gift"}, Worth: coupon.Amounts{eur("10.00")}}
+	}}, changes...)...))
+	t.Cleanup(func() { requireAudit(t, s.store) })
+	return s
+}
+
+// interrupted grants, and then something happens before that can be written.
+type interrupted struct {
+	*counter
+	by func()
+}
+
+func (i *interrupted) Grant(ctx context.Context, r referral.HookRequest) error {
+	err := i.counter.Grant(ctx, r)
+	i.by()
+	return err
+}
+
+// A hook that is asked while the payment comes back has given what nobody is to have: it
+// is asked to take that back.
+func TestHookAgainstAReturn(t *testing.T) {
+	hook := &interrupted{counter: newCounter()}
+	s := hooked(t, hook)
+	s.bind("jane", "mia", noon)
+	s.paid(paid("mia", "mia's order", "20.00"), noon)
+	hook.by = func() { s.returned(cancelled("mia", "mia's order"), noon.Add(2*time.Hour)) }
+	_, err := s.Settle(ctx, noon.Add(2*time.Hour), 0)
+	require.NoError(t, err)
+	require.Equal(t, referral.RewardCanceled, s.brings("mia").State)
+	require.Len(t, hook.granted, 1)
+	s.settle(noon.Add(3 * time.Hour))
+	require.Equal(t, hook.granted, hook.back)
+	require.Zero(t, s.settle(noon.Add(4*time.Hour)).Done)
+}
+
+// owing is a hook whose gifts were used when they are taken back.
+type owing struct{ *counter }
+
+func (o owing) TakeBack(ctx context.Context, r referral.HookRequest) (bool, error) {
+	_, err := o.counter.TakeBack(ctx, r)
+	return true, err
+}
+
+// What the shop granted by itself holds its part of the budget until the shop has taken it
+// back, and for good when it was used.
+func TestBudgetOfWhatAHookGave(t *testing.T) {
+	for _, play := range []struct {
+		hook referral.Hook
+		want referral.Reason
+	}{{newCounter(), ""}, {owing{newCounter()}, referral.ReasonSpent}} {
+		s := hooked(t, play.hook, func(p *referral.Program) { p.Budget = eur("10.00") })
+		s.confirmed("mia", noon)
+		s.settle(noon.Add(3 * time.Hour))
+		require.Equal(t, referral.RewardGranted, s.brings("mia").State)
+		s.returned(cancelled("mia", "mia's order"), noon.Add(day))
+		register := func(who string) referral.Reason {
+			return s.register(referral.Registration{Customer: who, Code: s.link("jane").Code.String()}, noon.Add(day)).Reason
+		}
+		require.Equal(t, referral.ReasonSpent, register("ida"))
+		s.settle(noon.Add(2 * day))
+		require.Equal(t, play.want, register("noa"))
+	}
+}
+
+// What the shop grants by itself at registration waits while a case is open, and is given
+// once that is closed.
+func TestHookAfterACase(t *testing.T) {
+	hook := newCounter()
+	p := checked(referral.Check{Kind: referral.CheckSameDevice, Action: referral.ActionReview})
+	p.Rewards = []referral.Rule{{Side: referral.Referee, Step: referral.Registered, Earning: referral.Earning{Custom: &referral.Custom{Kind: "gift"}}}}
+	s, jane := guarded(t, referral.Options{Hooks: map[string]referral.Hook{"gift": hook}}, p)
+	mia := s.subject(referral.Person{Account: "mia", Devices: []string{"phone 1"}})
+	s.bind(jane.ID, mia.ID, noon)
+	s.settle(noon.Add(time.Minute))
+	require.Empty(t, hook.granted)
+	_, err := s.DecideCase(ctx, s.queue()[0].ID, referral.Judgement{Verdict: referral.Approve, Actor: "kim"}, noon.Add(time.Hour))
+	require.NoError(t, err)
+	s.settle(noon.Add(2 * time.Hour))
+	require.Len(t, hook.granted, 1)
 }
 
 // What counts of a payment: goods in scope, less promotional credit, no trials; the nth

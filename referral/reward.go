@@ -126,7 +126,7 @@ func putReward(r storage.Record[rewardBody]) (storage.Put, error) {
 		}
 	case b.State == RewardGranted:
 		due = b.Expires
-	case b.State == RewardClawedBack:
+	case b.State == RewardClawedBack, b.State == RewardCanceled, b.State == RewardWithheld:
 		due = b.Retry
 	}
 	return rewards.Put(r, due, lists...)

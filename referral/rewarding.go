@@ -19,8 +19,10 @@ type Hook interface {
 	// this ID. It fails with [ErrOutOfStock] when there is nothing left to give; after
 	// any error the reward waits and is tried again.
 	Grant(ctx context.Context, request HookRequest) error
-	// TakeBack takes a granted reward back, unless it did so before, and says whether
-	// the customer still owes it, because it was used.
+	// TakeBack takes a reward back, unless it did so before, and says whether the
+	// customer still owes it, because it was used. It is asked for rewards that were
+	// granted, and for those canceled or withheld when Grant may have been under way: of
+	// one that it never gave it says false, and must not give it any more.
 	TakeBack(ctx context.Context, request HookRequest) (owed bool, err error)
 }
 
@@ -94,12 +96,7 @@ func (w *work) newReward(id string, side Side, step Step, earned *Earning, notBe
 }
 
 // withhold ends a reward that was not granted, for good, and frees what it claimed.
-func (w *work) withhold(r *storage.Record[rewardBody], why string) {
-	r.Value.State, r.Value.Why, r.Value.Retry = RewardWithheld, why, 0
-	w.changed[r.Key.ID] = true
-	w.giveBack(r.Value.Claims)
-	w.decide("withheld", why, r.Key.ID)
-}
+func (w *work) withhold(r *storage.Record[rewardBody], why string) { w.drop(r, RewardWithheld, why) }
 
 // claim takes what a reward needs of caps and budget at an instant: the referrer's
 // place for this friend, unless the referral holds it already, and what the reward is
@@ -466,7 +463,7 @@ func (w *work) wait(r *storage.Record[rewardBody], why string) {
 	if r.Value.Why != why {
 		w.decide("waits", why, r.Key.ID)
 	}
-	if r.Value.Why = why; r.Value.Gives.Custom == nil || w.hooks {
+	if r.Value.Why = why; r.Value.Gives.Custom == nil || w.hooks || r.Value.Retry == 0 {
 		r.Value.Retry = micros(w.now.Add(w.options.Retry))
 	}
 	w.changed[r.Key.ID] = true

@@ -186,7 +186,7 @@ func (s *Service) planReward(ctx context.Context, doc storage.Doc, now time.Time
 		err = w.grant(ctx, r)
 	case RewardGranted:
 		err = w.expire(ctx, r)
-	case RewardClawedBack:
+	case RewardClawedBack, RewardCanceled, RewardWithheld:
 		err = w.takeBackByHook(ctx, r)
 	default:
 		err = fmt.Errorf("referral: reward %q is %s, and due: audit the store", doc.Key.ID, r.Value.State)

@@ -23,11 +23,22 @@ func (w *work) cancel(why string, steps ...Step) {
 	}
 }
 
-func (w *work) cancelOne(r *storage.Record[rewardBody], why string) {
-	r.Value.State, r.Value.Why, r.Value.Retry = RewardCanceled, why, 0
+func (w *work) cancelOne(r *storage.Record[rewardBody], why string) { w.drop(r, RewardCanceled, why) }
+
+// drop ends a reward that is not recorded as granted. A hook that was to be asked may have
+// granted it all the same, when what came of it could not be written: so it is asked to
+// take it back, and what the reward claimed is held until it answers.
+func (w *work) drop(r *storage.Record[rewardBody], state RewardState, why string) {
+	b := &r.Value
+	b.State, b.Why = state, why
 	w.changed[r.Key.ID] = true
-	w.giveBack(r.Value.Claims)
-	w.decide("canceled", why, r.Key.ID)
+	if b.Gives.Custom != nil && b.Retry > 0 {
+		b.Retry = micros(w.now)
+	} else {
+		b.Retry = 0
+		w.giveBack(b.Claims)
+	}
+	w.decide(string(state), why, r.Key.ID)
 }
 
 // clawBack takes the rewards of some steps back.
@@ -100,10 +111,17 @@ func (w *work) tookBack(r *storage.Record[rewardBody]) {
 	for _, m := range b.Gives.Credit {
 		why += fmt.Sprintf("; of %s: taken back %s, owed %s", m, ledger.Minor(minorIn(b.Back.Taken, m.Currency()), m.Currency()), ledger.Minor(minorIn(b.Back.Money, m.Currency()), m.Currency()))
 	}
+	if b.Retry == 0 { // else its hook is asked first
+		w.free(b)
+	}
+	w.decide("clawed_back", why, r.Key.ID)
+}
+
+// free gives back what a reward held that was taken back, when nothing of it is owed.
+func (w *work) free(b *rewardBody) {
 	if len(b.Back.Owed) == 0 && len(b.Back.Money) == 0 && len(b.Back.Coupons) == 0 {
 		w.giveBack(b.Claims)
 	}
-	w.decide("clawed_back", why, r.Key.ID)
 }
 
 // takeBackByHook has the shop take back what is of its own kind.
@@ -122,6 +140,7 @@ func (w *work) takeBackByHook(ctx context.Context, r *storage.Record[rewardBody]
 		b.Back.Owed = append(b.Back.Owed, b.Gives.Custom.Kind)
 		w.owes(r, fmt.Sprintf("the %q", b.Gives.Custom.Kind))
 	}
+	w.free(b)
 	w.decide("taken_back", fmt.Sprintf("the shop took the %s back; owed: %t", b.Gives.Custom.Kind, owed), r.Key.ID)
 	return nil
 }
