@@ -181,7 +181,7 @@ func TestPages(t *testing.T) {
 				{Key: storage.Key{Kind: "kind1", ID: "1"}, Version: 1},
 			}}))
 			for _, step := range steps {
-				plan := explain(t, db, step)
+				plan := explain(t, e, db, step)
 				if strings.Contains(step.Statement, " OR ") {
 					assert.Contains(t, plan, "|range|", "%s %v\n%s", step.Statement, step.Args, plan)
 				}
@@ -194,8 +194,11 @@ func TestPages(t *testing.T) {
 }
 
 // explain gives an engine's plan as text, columns apart by '|'.
-func explain(t *testing.T, db *sql.DB, step Step) string {
-	rows, err := db.Query("EXPLAIN "+step.Statement, step.Args...)
+func explain(t *testing.T, e Engine, db *sql.DB, step Step) string {
+	how := map[sqlstore.Dialect]string{
+		sqlstore.SQLite: "EXPLAIN QUERY PLAN ", sqlstore.PostgreSQL: "EXPLAIN ", sqlstore.MySQL: "EXPLAIN FORMAT=TRADITIONAL ", // MySQL 9 says a tree otherwise
+	}
+	rows, err := db.Query(how[e.Dialect]+step.Statement, step.Args...)
 	require.NoError(t, err)
 	defer rows.Close()
 	columns, err := rows.Columns()

@@ -163,10 +163,10 @@ func (e Engine) utc(column string) string {
 
 // TestViewByID: a view asked for one id looks it up in the index on (kind, id).
 func TestViewByID(t *testing.T) {
-	wants := map[sqlstore.Dialect]struct{ explain, plan string }{
-		sqlstore.SQLite:     {"EXPLAIN QUERY PLAN ", "(kind=? AND id=?)"},
-		sqlstore.PostgreSQL: {"EXPLAIN ", "Index Cond: ((kind = 'coupon'::text) AND (id = 'c-7'::text))"},
-		sqlstore.MySQL:      {"EXPLAIN FORMAT=JSON ", `"access_type": "const"`},
+	wants := map[sqlstore.Dialect]string{
+		sqlstore.SQLite:     "(kind=? AND id=?)",
+		sqlstore.PostgreSQL: "Index Cond: ((kind = 'coupon'::text) AND (id = 'c-7'::text))",
+		sqlstore.MySQL:      "|const|",
 	}
 	for _, e := range usual() {
 		t.Run(e.Name, func(t *testing.T) {
@@ -181,22 +181,8 @@ func TestViewByID(t *testing.T) {
 				_, err := db.Exec("SET enable_seqscan = off") // the table is small
 				require.NoError(t, err)
 			}
-			rows, err := db.Query(wants[e.Dialect].explain + "SELECT id FROM vouch_coupons WHERE id = 'c-7'")
-			require.NoError(t, err)
-			defer rows.Close()
-			columns, err := rows.Columns()
-			require.NoError(t, err)
-			plan := ""
-			for rows.Next() {
-				cells := make([]any, len(columns))
-				for i := range cells {
-					cells[i] = new(sql.NullString)
-				}
-				require.NoError(t, rows.Scan(cells...))
-				plan += cells[len(cells)-1].(*sql.NullString).String + "\n"
-			}
-			require.NoError(t, rows.Err())
-			require.Contains(t, plan, wants[e.Dialect].plan)
+			plan := explain(t, e, db, Step{Statement: "SELECT id FROM vouch_coupons WHERE id = 'c-7'"})
+			require.Contains(t, plan, wants[e.Dialect])
 		})
 	}
 }
