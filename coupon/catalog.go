@@ -223,7 +223,12 @@ func (c *Catalog) Decide(cart Cart, chosen []Candidate, facts Facts, at time.Tim
 	if err := d.begin(&c.names, cart, facts, at); err != nil {
 		return nil, err
 	}
-	if plain := c.match(d); plain && d.plain && len(chosen) == 0 && !facts.Best {
+	return c.decide(d, chosen)
+}
+
+// decide decides on a cart that was opened by the names of the catalogue.
+func (c *Catalog) decide(d *decision, chosen []Candidate) (*Quote, error) {
+	if plain := c.match(d); plain && d.plain && len(chosen) == 0 && !d.facts.Best {
 		if quote := c.plainly(d); quote != nil {
 			return quote, nil
 		}
@@ -248,10 +253,14 @@ func (c *Catalog) Decide(cart Cart, chosen []Candidate, facts Facts, at time.Tim
 func (c *Catalog) Candidates(cart *Cart, at time.Time) []Candidate {
 	d := newDecision()
 	defer d.release()
-	d.at, d.names = at, &c.names
-	if cart.open(d.basket) != nil {
+	if d.openCart(&c.names, cart, at) != nil {
 		return nil
 	}
+	return c.matching(d)
+}
+
+// matching are those for a cart that was opened by the names of the catalogue.
+func (c *Catalog) matching(d *decision) []Candidate {
 	c.match(d)
 	slices.Sort(d.hits)
 	d.reserve(len(d.hits))
@@ -261,6 +270,7 @@ func (c *Catalog) Candidates(cart *Cart, at time.Time) []Candidate {
 			all = append(all, c.candidates[i])
 		}
 	}
+	d.entries, d.memory, d.picked = d.entries[:0], d.memory[:0], d.picked[:0]
 	return all
 }
 

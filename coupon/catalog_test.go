@@ -13,6 +13,7 @@ import (
 
 	"github.com/vouch-go/vouch/coupon"
 	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/storage/memory"
 )
 
 func ExampleCatalog() {
@@ -184,6 +185,47 @@ func TestPlainOffersComeToTheSame(t *testing.T) {
 		require.Equal(t, want, got)
 		require.Equal(t, want.Explain(), got.Explain())
 		checkSums(t, got)
+	})
+}
+
+// A service opens a cart once, by the catalogue that it has read last, and decides like a
+// catalogue that is told everything: the first time, when it has read none, and later.
+func TestServiceQuotesLikeACatalogue(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := drawCatalog(t)
+		s := coupon.New(memory.New(), coupon.Options{Predicates: []coupon.RegisteredPredicate{pickup}})
+		var versions []*coupon.Version
+		var chosen []coupon.Candidate
+		choice := coupon.Choice{Best: d.facts.Best}
+		for i, v := range d.versions {
+			offer, err := s.Publish(ctx, v.Offer(), "staff", noon)
+			require.NoError(t, err)
+			version := mustVersion(offer)
+			versions = append(versions, version)
+			if offer.Automatic && !slices.ContainsFunc(d.chosen, func(c coupon.Candidate) bool { return c.Version == v }) {
+				continue
+			}
+			made, err := s.Issue(ctx, coupon.IssueRequest{ID: fmt.Sprint("coupon", i), Holder: "jane", Offers: []coupon.IssueOffer{{Offer: offer.ID}}}, noon)
+			if err == nil { // the offer is not over
+				choice.Coupons = append(choice.Coupons, made[0].ID)
+				chosen = append(chosen, coupon.Candidate{Version: version, Coupon: &made[0]})
+			}
+		}
+		catalog := coupon.NewCatalog(versions...)
+		other := d.cart
+		other.Lines = slices.Clone(d.cart.Lines[:1])
+		for _, cart := range []coupon.Cart{d.cart, other, d.cart} {
+			want, err := catalog.Decide(cart, chosen, d.facts, noon)
+			require.NoError(t, err)
+			got, err := s.Quote(ctx, cart, choice, noon)
+			require.NoError(t, err)
+			require.Equal(t, want.Explain(), got.Explain())
+			require.Equal(t, want.Lines(), got.Lines())
+			require.Equal(t, want.Deliveries(), got.Deliveries())
+			require.Equal(t, want.Applied(), got.Applied())
+			require.Equal(t, want.Refused(), got.Refused())
+			require.Equal(t, []any{want.Total, want.Optimal, want.Fingerprint()}, []any{got.Total, got.Optimal, got.Fingerprint()})
+		}
 	})
 }
 

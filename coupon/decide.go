@@ -141,19 +141,37 @@ func (d *decision) release() {
 	decisions.Put(d)
 }
 
-// begin opens the cart, by the names that offers ask for.
+// begin opens the cart, and says what the decision on it rests on.
 func (d *decision) begin(names *names, cart Cart, facts Facts, at time.Time) error {
-	d.quote, d.room = newQuote(len(cart.Lines))
-	d.quote.Cart, d.facts, d.at, d.names = cart, facts, at, names
-	if err := d.quote.Cart.open(d.basket); err != nil {
+	if err := d.openCart(names, d.keep(&cart), at); err != nil {
 		return err
 	}
+	d.rest(facts)
+	return nil
+}
+
+// keep makes the quote, and gives the cart as it stands there.
+func (d *decision) keep(cart *Cart) *Cart {
+	d.quote, d.room = newQuote(len(cart.Lines))
+	d.quote.Cart = *cart
+	return &d.quote.Cart
+}
+
+// openCart opens a cart, by the names that offers ask for, and forgets the one before.
+func (d *decision) openCart(names *names, cart *Cart, at time.Time) error {
+	d.lines.empty()
+	d.at, d.names = at, names
+	return cart.open(d.basket)
+}
+
+// rest says what the decision on the cart that is open rests on.
+func (d *decision) rest(facts Facts) {
+	d.facts = facts
 	d.pricing.begin()
 	d.situation = situation{cart: d.cart, pricing: &d.pricing, refusals: &d.refusals}
-	d.excluding = newExcluding(facts.Exclusions, d.cart, at)
+	d.excluding = newExcluding(facts.Exclusions, d.cart, d.at)
 	d.promoted = d.cart.promotedBy()
 	d.plain = d.excluding == nil && len(d.promoted) == 0
-	return nil
 }
 
 // reserve makes room for entries, once: they are referred to.

@@ -24,7 +24,9 @@ const maxChoice = 50
 // It fails with a [*Faults] when the cart or the choice is not valid, and with a
 // [*TooManyTries] when the shop's [Limiter] refuses to look codes up.
 func (s *Service) Quote(ctx context.Context, cart Cart, choice Choice, now time.Time) (*Quote, error) {
-	if err := cart.Validate(); err != nil {
+	open, err := s.open(&cart, now)
+	defer open.release()
+	if err != nil {
 		return nil, err
 	}
 	if err := choice.validate(now); err != nil {
@@ -36,7 +38,7 @@ func (s *Service) Quote(ctx context.Context, cart Cart, choice Choice, now time.
 		return nil, err
 	}
 	rests := s.newBasis()
-	automatic, err := s.automatic(ctx, &cart, onlyMistyped(chosen), now, rests)
+	automatic, err := s.automatic(ctx, &open, onlyMistyped(chosen), now, rests)
 	if err != nil {
 		return nil, err
 	}
@@ -49,12 +51,13 @@ func (s *Service) Quote(ctx context.Context, cart Cart, choice Choice, now time.
 	if err != nil {
 		return nil, err
 	}
+	open.chosen = candidates
 	candidates = append(candidates, automatic...)
 	if facts.Used, err = s.used(ctx, &cart, candidates, own, counted, now); err != nil {
 		return nil, err
 	}
 	facts.Best = choice.Best
-	quote, err := s.decide(ctx, cart, candidates, facts, now)
+	quote, err := s.decide(ctx, &open, candidates, facts)
 	if err == nil {
 		err = s.failed(ctx, attempt, quote)
 	}
@@ -65,9 +68,49 @@ func (s *Service) Quote(ctx context.Context, cart Cart, choice Choice, now time.
 	return quote, nil
 }
 
+// opened is a valid cart, opened once by the names that automatic offers ask for: to find
+// those that are candidates, and to decide.
+type opened struct {
+	*decision
+	catalog *Catalog    // by whose names it is open
+	chosen  []Candidate // the candidates beside the automatic ones
+}
+
+// open opens a cart by the catalogue last read. It fails with a [*Faults].
+func (s *Service) open(cart *Cart, now time.Time) (opened, error) {
+	open := opened{decision: newDecision(), catalog: s.catalog.lastAutomatic().catalog}
+	if open.catalog == nil {
+		open.catalog = newCatalog(nil)
+	}
+	return open, open.openCart(&open.catalog.names, cart, now)
+}
+
+// by gives the automatic offers of a catalogue that are candidates, and opens the cart anew
+// when it is another.
+func (o *opened) by(catalog *Catalog) ([]Candidate, error) {
+	if o.catalog != catalog {
+		if err := o.openCart(&catalog.names, o.cart, o.at); err != nil {
+			return nil, err
+		}
+		o.catalog = catalog
+	}
+	return catalog.matching(o.decision), nil
+}
+
+// decide decides on the cart as it is open, where none of the chosen offers asks for names:
+// they would have to be looked for in every line.
+func (o *opened) decide(candidates []Candidate, facts Facts) (*Quote, error) {
+	if slices.ContainsFunc(o.chosen, func(c Candidate) bool { return c.Version != nil && c.Version.anchored }) {
+		return Decide(*o.cart, candidates, facts, o.at)
+	}
+	o.cart = o.keep(o.cart)
+	o.rest(facts)
+	return o.catalog.decide(o.decision, o.chosen)
+}
+
 // automatic are the automatic offers that are candidates for the cart ([Catalog]): as
 // they are now, or as they were last read.
-func (s *Service) automatic(ctx context.Context, cart *Cart, lastRead bool, now time.Time, rests *basis) ([]Candidate, error) {
+func (s *Service) automatic(ctx context.Context, open *opened, lastRead bool, now time.Time, rests *basis) ([]Candidate, error) {
 	found := s.catalog.lastAutomatic()
 	if !lastRead {
 		var err error
@@ -76,9 +119,12 @@ func (s *Service) automatic(ctx context.Context, cart *Cart, lastRead bool, now 
 		}
 	}
 	if found.catalog == nil || found.forgotten {
-		return nil, nil
+		found.catalog = newCatalog(nil)
 	}
-	candidates := found.catalog.Candidates(cart, now)
+	candidates, err := open.by(found.catalog)
+	if err != nil {
+		return nil, err
+	}
 	for i := range candidates {
 		id := candidates[i].Version.offer.ID
 		rests.offer(id, found.heads[id].document)
@@ -284,8 +330,9 @@ func (b *redemptionBody) giveUp(used map[string]int64) (any bool) {
 // decide decides, and once more without what lapsed reservations hold when a limit
 // had a say: they make room when the quote is redeemed. Where that is not enough, what
 // staff have let through beyond the limits is looked for.
-func (s *Service) decide(ctx context.Context, cart Cart, candidates []Candidate, facts Facts, now time.Time) (*Quote, error) {
-	quote, err := Decide(cart, candidates, facts, now)
+func (s *Service) decide(ctx context.Context, open *opened, candidates []Candidate, facts Facts) (*Quote, error) {
+	now := open.at
+	quote, err := open.decide(candidates, facts)
 	if err != nil || !quote.limited {
 		return quote, err
 	}
@@ -294,11 +341,11 @@ func (s *Service) decide(ctx context.Context, cart Cart, candidates []Candidate,
 			return quote, err
 		}
 	}
-	found, err := s.overridden(ctx, &cart, candidates, quote.Refused(), &facts, now)
+	found, err := s.overridden(ctx, &quote.Cart, candidates, quote.Refused(), &facts, now)
 	if err != nil || !found {
 		return quote, err
 	}
-	return Decide(cart, candidates, facts, now)
+	return Decide(quote.Cart, candidates, facts, now)
 }
 
 // decideAnew decides without what lapsed reservations hold, if they hold any of it.
