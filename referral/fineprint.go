@@ -297,7 +297,8 @@ func (p *printing) limits() {
 		}
 		p.add(fmt.Sprintf("caps[%d]", i), sentence)
 	}
-	if slices.ContainsFunc(t.Caps, func(c Cap) bool { return c.Period != ledger.Lifetime }) {
+	invites := t.Invitations.PerSend > 0 && t.Invitations.PerDay > 0
+	if invites || slices.ContainsFunc(t.Caps, func(c Cap) bool { return c.Period != ledger.Lifetime }) {
 		p.add("zone", p.Say("terms_zone", "zone", cmp.Or(t.Zone, "UTC")))
 	}
 	if t.Budget.Sign() > 0 {
