@@ -169,6 +169,12 @@ func (a *auditor) reward(ctx context.Context, doc storage.Doc) (*ledger.Discrepa
 	return nil, nil
 }
 
+// denies says that a check or a review denies a side, or will when its time is over.
+func (b *referralBody) denies(side Side) bool {
+	v := judged(b.Facts, time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC))
+	return v.denied(side)
+}
+
 // contradicts says why a reward can't be in its state while its referral is in its
 // own.
 func (b *rewardBody) contradicts(r *referralBody) string {
@@ -186,7 +192,7 @@ func (b *rewardBody) contradicts(r *referralBody) string {
 		return "it was granted before its time"
 	case b.State == RewardPending && r.State != StateHeld && r.State != StateConfirmed:
 		return "it is pending, and its referral is " + string(r.State)
-	case b.State == RewardClawedBack && r.State != StateReversed:
+	case b.State == RewardClawedBack && r.State != StateReversed && !(r.State == StateConfirmed && r.denies(b.Side)):
 		return "it is clawed back, and its referral is " + string(r.State)
 	}
 	return ""

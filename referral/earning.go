@@ -86,7 +86,8 @@ type Boost struct {
 
 // Milestone is what a referrer earns on top when so many of their friends are
 // confirmed. When one of them is taken back later, so is the milestone that is no
-// longer reached.
+// longer reached. A friend for whom a check or a review denies the referrer's rewards
+// counts neither here nor for tiers.
 type Milestone struct {
 	Friends int64 // at least 1
 	// Repeat gives it again for each further so many: "75 for every 3 friends".

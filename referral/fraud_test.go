@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/vouch-go/vouch/coupon"
 	"github.com/vouch-go/vouch/referral"
 	"github.com/vouch-go/vouch/storage/memory"
 )
@@ -356,4 +357,67 @@ func TestChecksAfterKeysWereRotated(t *testing.T) {
 	_, err = rotated.Register(ctx, referral.Registration{Customer: mia.ID, Code: code}, noon)
 	require.NoError(t, err)
 	require.Equal(t, []string{"same_device: review 1>0"}, s.flagged(mia.ID))
+}
+
+// A friend for whom the referrer is denied does not count for milestones and tiers, in
+// whatever order the friends come.
+func TestDeniedFriendsDoNotCount(t *testing.T) {
+	p := checked(referral.Check{Kind: referral.CheckSameDevice, Action: referral.ActionWithhold, Side: referral.Referrer})
+	p.Rewards = []referral.Rule{{
+		Side: referral.Referrer, Step: referral.Qualified, Earning: referral.Earning{Credit: coupon.Amounts{eur("1.00")}},
+		Tiers: []referral.Tier{{From: 2, Earning: referral.Earning{Credit: coupon.Amounts{eur("5.00")}}}},
+	}}
+	p.Milestones = []referral.Milestone{{Friends: 2, Repeat: true, Earning: referral.Earning{Credit: coupon.Amounts{eur("75.00")}}}}
+	for _, order := range [][]bool{{true, false, false}, {false, true, false}, {false, false, true}} { // denied?
+		s, jane := guarded(t, referral.Options{}, p)
+		for i, denied := range order {
+			person := referral.Person{Account: fmt.Sprint("friend ", i)}
+			if denied {
+				person.Devices = []string{"phone 1"}
+			}
+			friend := s.subject(person)
+			s.bind(jane.ID, friend.ID, noon)
+			s.paid(paid(friend.ID, friend.ID, "20.00"), noon)
+			s.settle(noon.Add(time.Hour))
+			require.Equal(t, referral.StateConfirmed, s.referral(friend.ID).State)
+		}
+		require.Equal(t, "81.00", s.credit(jane.ID), "%v", order) // 1.00, 5.00 and 75.00
+	}
+}
+
+// One side is denied after the rewards were granted: its own is taken back, with the
+// milestone that is no longer reached, and the other side's stays.
+func TestOneSideIsDeniedAfterTheReward(t *testing.T) {
+	p := inCredit(func(p *referral.Program) {
+		p.Rewards = append(p.Rewards, referral.Rule{Side: referral.Referee, Step: referral.Qualified, Earning: referral.Earning{Coupons: []coupon.IssueOffer{{Offer: "thanks"}}}})
+		p.Milestones = []referral.Milestone{{Friends: 1, Repeat: true, Earning: referral.Earning{Credit: coupon.Amounts{eur("75.00")}}}}
+	})
+	for _, play := range []struct {
+		side   referral.Side
+		state  referral.State
+		credit string
+		wallet int
+	}{
+		{referral.Referrer, referral.StateConfirmed, "85.00", 1},
+		{referral.Referee, referral.StateConfirmed, "170.00", 0},
+		{"", referral.StateReversed, "85.00", 0},
+	} {
+		s, jane := guarded(t, referral.Options{}, p)
+		mia, ida := s.subject(referral.Person{Account: "mia"}), s.subject(referral.Person{Account: "ida"})
+		for _, friend := range []referral.Subject{mia, ida} {
+			s.bind(jane.ID, friend.ID, noon)
+			s.paid(paid(friend.ID, friend.ID, "20.00"), noon)
+		}
+		s.settle(noon.Add(2 * time.Hour))
+		require.Equal(t, "170.00", s.credit(jane.ID))
+		merged, err := s.Merge(ctx, "mia", "account 1", "staff", "one person", noon.Add(3*time.Hour))
+		require.NoError(t, err)
+		_, err = s.DecideCase(ctx, merged.Case, referral.Judgement{Verdict: referral.Deny, Side: play.side, Actor: "kim", Reason: "she knew"}, noon.Add(4*time.Hour))
+		require.NoError(t, err)
+		require.Equal(t, play.state, s.referral(mia.ID).State)
+		require.Equal(t, play.credit, s.credit(jane.ID))
+		require.Equal(t, play.wallet, s.wallet(jane.ID)) // who has become one with mia
+		s.returned(cancelled(mia.ID, mia.ID), noon.Add(5*time.Hour))
+		require.Equal(t, "85.00", s.credit(jane.ID), "and once only")
+	}
 }

@@ -36,6 +36,8 @@ func (b *referralBody) ReadMember(name, value []byte) bool {
 		return jsonbody.Slice(value, &b.Claims, readClaim)
 	case "made":
 		return jsonbody.Slice(value, &b.Made, jsonbody.String[string])
+	case "uncounted":
+		return jsonbody.Bool(value, &b.Uncounted)
 	case "facts":
 		return jsonbody.Slice(value, &b.Facts, readFact)
 	case "decisions":

@@ -161,7 +161,8 @@ type referralBody struct {
 	Ended     int64          `json:"ended"`
 	Number    int64          `json:"number"`
 	Claims    []ledger.Claim `json:"claims"`
-	Made      []string       `json:"made"` // ids of milestones reached with this friend
+	Made      []string       `json:"made"`                // ids of milestones reached with this friend
+	Uncounted bool           `json:"uncounted,omitempty"` // for tiers and milestones: the referrer is denied what this friend brings
 	Facts     []factBody     `json:"facts"`
 	Decisions []decisionBody `json:"decisions"`
 }

@@ -216,8 +216,13 @@ func (w *work) withholdDenied(ctx context.Context, at time.Time) error {
 		return nil
 	}
 	const why = "a check or a review denied this side"
+	if v.referrer {
+		if err := w.leaveTally(ctx); err != nil {
+			return err
+		}
+	}
 	for _, r := range w.sortedRewards() {
-		if !v.denied(r.Value.Side) {
+		if !v.denied(r.Value.Side) || r.Value.Step == Milestones {
 			continue
 		}
 		switch r.Value.State {

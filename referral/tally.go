@@ -57,8 +57,11 @@ func (w *work) readTally(ctx context.Context) (*tallyBody, error) {
 // count changes how many friends of the referrer count and are confirmed, and numbers
 // a friend who begins to count.
 func (w *work) count(ctx context.Context, counting, confirmed int64) error {
+	if counting == 0 && confirmed == 0 || w.referral.Value.Uncounted {
+		return nil
+	}
 	t, err := w.readTally(ctx)
-	if err != nil || t == nil || counting == 0 && confirmed == 0 {
+	if err != nil || t == nil {
 		return err
 	}
 	t.Counting += counting
@@ -67,6 +70,37 @@ func (w *work) count(ctx context.Context, counting, confirmed int64) error {
 		w.referral.Value.Number = t.Counting
 	}
 	return nil
+}
+
+// counts says how much of the referrer's tally the referral is: held or confirmed, and
+// confirmed.
+func (b *referralBody) counts() (counting, confirmed int64) {
+	switch {
+	case b.Uncounted:
+	case b.State == StateConfirmed:
+		return 1, 1
+	case b.State == StateHeld, b.State == StateReview && b.Before == StateHeld:
+		return 1, 0
+	}
+	return 0, 0
+}
+
+// leaveTally has a friend for whom the referrer is denied not count for tiers and
+// milestones, whether the friend counted before or would have.
+func (w *work) leaveTally(ctx context.Context) error {
+	b := &w.referral.Value
+	if b.Uncounted || b.State.final() || !w.terms.counts() {
+		return nil
+	}
+	counting, confirmed := b.counts()
+	if err := w.count(ctx, -counting, -confirmed); err != nil {
+		return err
+	}
+	b.Uncounted = true
+	if confirmed == 0 {
+		return nil
+	}
+	return w.loseMilestones(ctx)
 }
 
 // key names a milestone in the tally, whatever its place in the terms.
@@ -146,6 +180,9 @@ func (w *work) reachMilestones(ctx context.Context) error {
 		return err
 	}
 	b := &w.referral.Value
+	if b.Uncounted {
+		return nil
+	}
 	for i := range w.terms.Milestones {
 		m := &w.terms.Milestones[i]
 		made := t.Milestones[m.key()]

@@ -372,17 +372,11 @@ func (w *work) confirm(ctx context.Context, t Transition) error {
 // end ends the referral and gives its places back.
 func (w *work) end(ctx context.Context, t Transition, why string) error {
 	b := &w.referral.Value
-	counting, confirmed := int64(0), int64(0)
-	switch {
-	case b.State == StateConfirmed:
-		counting, confirmed = -1, -1
-	case b.State == StateHeld, b.State == StateReview && b.Before == StateHeld:
-		counting = -1
-	}
+	counting, confirmed := b.counts()
 	b.State, b.Ended = t.To, micros(w.now)
 	w.decide(string(t.To), why, "")
 	w.leavePlace()
-	if err := w.count(ctx, counting, confirmed); err != nil || confirmed == 0 {
+	if err := w.count(ctx, -counting, -confirmed); err != nil || confirmed == 0 {
 		return err
 	}
 	return w.loseMilestones(ctx)
