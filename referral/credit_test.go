@@ -571,7 +571,7 @@ func TestHookAfterACase(t *testing.T) {
 	s.bind(jane.ID, mia.ID, noon)
 	s.settle(noon.Add(time.Minute))
 	require.Empty(t, hook.granted)
-	_, err := s.DecideCase(ctx, s.queue()[0].ID, referral.Judgement{Verdict: referral.Approve, Actor: "kim"}, noon.Add(time.Hour))
+	_, err := s.DecideCase(ctx, s.queue()[0].ID, referral.Judgement{Verdict: referral.Approve, Actor: "kim", Reason: "looked at it"}, noon.Add(time.Hour))
 	require.NoError(t, err)
 	s.settle(noon.Add(2 * time.Hour))
 	require.Len(t, hook.granted, 1)
