@@ -141,6 +141,9 @@ func TestIssueBatchRefuses(t *testing.T) {
 	_, err := s.IssueBatch(ctx, coupon.BatchRequest{ID: strings.Repeat("x", 81), Version: -1, Actor: "\x00"}, time.Time{})
 	assert.Equal(t, []string{"id", "offer", "actor", "now", "version", "count"}, paths(t, err))
 
+	_, err = s.IssueBatch(ctx, flyers(strings.Repeat("x", 80), 1), noon)
+	require.NoError(t, err, "the longest id")
+
 	for name, c := range map[string]struct {
 		request coupon.BatchRequest
 		want    error

@@ -422,6 +422,7 @@ func TestMinimumSpend(t *testing.T) {
 		q := decide(t, cartOf(item("10.00", 1)), far, offer)
 		require.Len(t, q.Refused(), 2)
 		assert.Equal(t, "a", q.Missing().Offer)
+		assert.Equal(t, "a", decide(t, cartOf(item("10.00", 1)), changed(offer, func(o *coupon.Offer) { o.ID = "as.near" }), offer).Missing().Offer, "of equals the smaller id")
 		assert.Nil(t, decide(t, cartOf(item("10.00", 2)), offer).Missing())
 	})
 }

@@ -57,6 +57,14 @@ func TestGoodwillFaults(t *testing.T) {
 	}
 }
 
+// Goodwill may be as little as a coin, and as much as is left.
+func TestGoodwillAllows(t *testing.T) {
+	s := sold(t, asIs)
+	for id, amount := range map[string]string{"a coin": "0.01", "the rest": "32.89"} {
+		require.NoError(t, ignore(s.RefundAmount(ctx, "order", coupon.AmountRequest{ID: id, Amount: eur(amount), Actor: "ann", Reason: "late"}, noon)), id)
+	}
+}
+
 func TestGoodwill(t *testing.T) {
 	s := sold(t, asIs) // 30.00 for 4 units, 2.90 for the parcel
 	request := coupon.AmountRequest{ID: "g", Amount: eur("29.00"), Actor: "ann", Reason: "late", Funding: []coupon.Share{share("brand", "75"), share(coupon.Platform, "25")}}

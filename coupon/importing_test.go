@@ -3,6 +3,7 @@ package coupon_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,6 +91,9 @@ func TestImport(t *testing.T) {
 		if entry.Kind == "imported" {
 			imported++
 			assert.Equal(t, "ann", entry.Actor)
+			if entry.Concerns == "more" {
+				assert.Equal(t, "1", entry.Details["uses"], "without those known before")
+			}
 		}
 	}
 	assert.Equal(t, 4, imported, "three steps, and one")
@@ -223,6 +227,18 @@ func TestImportIntoShards(t *testing.T) {
 		}
 		require.Equal(rt, most-imported, redeem(most-imported+2))
 	})
+}
+
+// A use may have taken nothing off, and an import's id be as long as an issue's.
+func TestImportAllows(t *testing.T) {
+	s := newShop(t, amountOff("a", "1.00"))
+	use := used("old", "jane", noon)
+	use.Amount = eur("0.00")
+	report, err := s.Import(ctx, coupon.ImportRequest{ID: strings.Repeat("x", 80), Actor: "ann", Uses: []coupon.OpeningUse{use}}, noon)
+	require.NoError(t, err)
+	require.Equal(t, coupon.ImportReport{Imported: 1}, report)
+	use.Order, use.Amount = "older", ledger.Minor(coupon.MaxTotal, euro)
+	require.Equal(t, []string{"uses[0].amount"}, paths(t, ignore(s.Import(ctx, coupon.ImportRequest{ID: "most", Actor: "ann", Uses: []coupon.OpeningUse{use}}, noon))))
 }
 
 func TestImportFaults(t *testing.T) {

@@ -188,6 +188,20 @@ func TestLoweredAmounts(t *testing.T) {
 	}
 }
 
+// What an offer would take off without its caps is what it would take off lines as those
+// before it have left them.
+func TestLoweredAfterOthers(t *testing.T) {
+	one := giving("b", coupon.PercentOff{Rate: half, Max: euros("2.00"), Units: someUnits(1, coupon.Cheapest)})
+	q := decide(t, cartOf(item("10.00", 3)), first(freely(percentOff("a", "10"))), freely(one))
+	require.Equal(t, []ledger.Money{eur("3.00"), eur("2.00")}, []ledger.Money{q.Applied()[0].Amount, q.Applied()[1].Amount})
+	require.Len(t, q.Lowered(), 1)
+	l := q.Lowered()[0]
+	assert.Equal(t, eur("13.50"), l.Full, "half of the 27.00 that are left")
+	require.Len(t, l.By, 2)
+	assert.Equal(t, []any{coupon.LoweredByUnits, eur("9.00")}, []any{l.By[0].Reason, l.By[0].Amount})
+	assert.Equal(t, []any{coupon.LoweredByMaximum, eur("2.50")}, []any{l.By[1].Reason, l.By[1].Amount})
+}
+
 // What is taken off in full has no reason, whatever could have lowered it.
 func TestAmountsInFullAreNotLowered(t *testing.T) {
 	for name, offer := range map[string]coupon.Offer{

@@ -172,6 +172,17 @@ func TestOverrideOfAHeldCoupon(t *testing.T) {
 	require.Equal(t, coupon.ReasonUsed, s.refuses(cartOf(item("20.00", 1)), coupon.ChooseCoupons(held.ID), noon).Reason)
 }
 
+// A coupon that somebody holds can be used a hundred times at most, by overrides too.
+func TestOverridesOfAHeldCouponEnd(t *testing.T) {
+	s := newShop(t, limited(amountOff("a", "2.00"), coupon.Limit{Per: coupon.PerCoupon, Uses: 99}))
+	held := s.held("a", "jane", 1)[0]
+	again := func(id string) error {
+		return ignore(s.Override(ctx, overriding(id, func(r *coupon.OverrideRequest) { r.Coupon = held.ID }), noon))
+	}
+	require.NoError(t, again("the hundredth"))
+	require.ErrorIs(t, again("one more"), coupon.ErrState)
+}
+
 func TestOverrideRefuses(t *testing.T) {
 	s, public := overrideShop(t)
 	require.Equal(t, []string{"id", "offer", "customer", "actor", "reason"}, paths(t, second(s.Override(ctx, coupon.OverrideRequest{}, noon))))

@@ -13,6 +13,16 @@ import (
 	"github.com/vouch-go/vouch/ledger"
 )
 
+// The units of a line stay in their order when an offer before has cut it.
+func TestCartOrderOfUnitsThatWereCut(t *testing.T) {
+	one := func(id string, pick coupon.Pick) coupon.Offer {
+		return freely(giving(id, coupon.PercentOff{Rate: half, Units: someUnits(1, pick)}))
+	}
+	q := decide(t, cartOf(item("10.00", 3)), first(one("cheapest", coupon.Cheapest)), one("in.order", coupon.CartOrder))
+	require.Equal(t, []string{"cheapest", "in.order"}, applied(q))
+	require.Equal(t, eur("5.00"), q.Applied()[1].Amount, "the last unit is the one that was cut off")
+}
+
 // piece is some units of a line that cost the same, to the coin.
 type piece struct {
 	line       int

@@ -257,8 +257,32 @@ func TestLimitsOfAnOlderVersion(t *testing.T) {
 	assert.Contains(t, refused.Error(), "used 2 of 2 times in all in this month")
 }
 
+// A quote is good in any process, whichever has made it: that it comes out alike counts, not
+// what it was read from.
+func TestRedeemAQuoteOfAnotherProcess(t *testing.T) {
+	s := newShop(t, automatic(freely(percentOff("a", "10"))), automatic(freely(giving("parcel", coupon.ShippingOff{Rate: half}))))
+	cart := cartOf(item("20.00", 1), item("5.00", 3))
+	cart.Shipping = []coupon.Shipping{{ID: "1", Price: eur("4.90")}, {ID: "2", Price: eur("2.90")}}
+	q := s.applies(cart, coupon.Choice{}, noon)
+	redemption, err := coupon.New(s.store, coupon.Options{}).Redeem(ctx, "order", q, noon)
+	require.NoError(t, err)
+	require.Equal(t, q.Total, redemption.Total)
+}
+
+// A reservation lapses at the instant that it says, and not before.
+func TestReservationsLapse(t *testing.T) {
+	s := newShop(t, amountOff("a", "5.00"))
+	choice := coupon.ChooseCoupons(s.held("a", "jane", 1)[0].ID)
+	s.reserveAt("order", choice, noon)
+	r, err := s.Redemption(ctx, "order")
+	require.NoError(t, err)
+	cart := cartOf(item("20.00", 1))
+	require.Equal(t, coupon.ReasonReserved, s.refuses(cart, choice, r.Until.Add(-time.Microsecond)).Reason)
+	s.redeem("other", cart, choice, r.Until)
+}
+
 func TestHoldOption(t *testing.T) {
-	for hold, want := range map[time.Duration]time.Duration{0: 30 * time.Minute, -1: 30 * time.Minute, time.Hour: time.Hour, 31 * 24 * time.Hour: 30 * time.Minute} {
+	for hold, want := range map[time.Duration]time.Duration{0: 30 * time.Minute, -1: 30 * time.Minute, time.Hour: time.Hour, 30 * 24 * time.Hour: 30 * 24 * time.Hour, 31 * 24 * time.Hour: 30 * time.Minute} {
 		s := newShopOn(t, memory.New(), coupon.Options{Hold: hold}, amountOff("a", "5.00"))
 		s.public("a", "CODE")
 		s.reserveAt("order", coupon.Choose("CODE"), noon)

@@ -95,6 +95,7 @@ func TestReissueRefuses(t *testing.T) {
 		return refused.Reason
 	}
 	require.Equal(t, coupon.ReasonExpired, reason(held[0].ID, noon.AddDate(0, 1, 0)))
+	require.Equal(t, coupon.ReasonExpired, reason(held[0].ID, held[0].Expires), "just when it expires")
 	s.redeem("1", cartOf(item("20.00", 1)), coupon.ChooseCoupons(held[0].ID), noon)
 	s.redeem("2", cartOf(item("20.00", 1)), coupon.ChooseCoupons(held[0].ID), noon)
 	require.Equal(t, coupon.ReasonUsed, reason(held[0].ID, noon))
@@ -112,6 +113,9 @@ func TestReissueRefuses(t *testing.T) {
 	other.ID, other.Coupon = "new-"+held[1].ID, held[2].ID
 	require.ErrorIs(t, second(s.Reissue(ctx, other, noon)), coupon.ErrKeyReused)
 	require.ErrorIs(t, second(s.Reissue(ctx, coupon.ReissueRequest{ID: "held-a-jane", Coupon: made.ID, Actor: "ann", Reason: "x"}, noon)), coupon.ErrKeyReused)
+	long := reissue(held[2].ID)
+	long.ID, long.Reason = strings.Repeat("x", 80), strings.Repeat("x", 500)
+	require.NoError(t, ignore(s.Reissue(ctx, long, noon)), "as long as may be")
 	old, err := s.Coupon(ctx, held[1].ID)
 	require.NoError(t, err)
 	require.Equal(t, []string{"bob", made.ID}, []string{old.Revoked.Actor, old.Revoked.Reissued})
@@ -140,6 +144,7 @@ func TestExtend(t *testing.T) {
 	require.Equal(t, extended, again)
 	requireSame(t, before, dump(t, s.store))
 	for name, err := range map[string]error{
+		"to now":   second(s.Extend(ctx, held[1].ID, noon.AddDate(0, 0, 30), "ann", "ill", noon.AddDate(0, 0, 30))),
 		"earlier":  second(s.Extend(ctx, held[0].ID, until.Add(-1*time.Hour), "ann", "ill", noon)),
 		"past":     second(s.Extend(ctx, held[1].ID, noon.AddDate(0, 0, 20), "ann", "ill", noon.AddDate(0, 0, 30))),
 		"no staff": second(s.Extend(ctx, held[0].ID, until.Add(time.Hour), "", "ill", noon)),
