@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"entgo.io/ent/dialect"
@@ -45,7 +46,13 @@ var libraries = map[string]func(*testing.T, Engine, *market) order{
 		return orderWithGORM(openGORM(t, e, m.db, false), m.store)
 	},
 	"gorm-prepared": func(t *testing.T, e Engine, m *market) order {
-		return orderWithGORM(openGORM(t, e, m.db, true), m.store)
+		shop := openGORM(t, e, m.db, true)
+		t.Cleanup(func() {
+			kept := strings.Join(shop.ConnPool.(*gorm.PreparedStmtDB).Stmts.Keys(), "\n")
+			require.Contains(t, kept, "shop_orders")
+			require.NotContains(t, kept, "vouch", "GORM keeps the shop's statements, and none of the store's")
+		})
+		return orderWithGORM(shop, m.store)
 	},
 	"gorm-nested-savepoints": func(t *testing.T, e Engine, m *market) order { return nested(openGORM(t, e, m.db, false), m.store) },
 	"pgx":                    pgxOrders,

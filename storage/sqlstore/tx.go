@@ -26,13 +26,30 @@ type Tx interface {
 // caller's own rows. It never commits or rolls back itself. Like the
 // transaction, it is for one goroutine at a time.
 //
+// Of GORM's handle that prepares every statement (PrepareStmt) it takes the transaction
+// inside: MySQL prepares no savepoint, and statements of batches are too many to keep.
+//
 // It fails with [ErrHandle] when tx is nil, or can begin a transaction and thus
 // is none, and when the store is bound already.
 func (s *Store) Within(tx Tx) (*Store, error) {
 	if err := s.binds(tx); err != nil {
 		return nil, err
 	}
-	return s.inside(s.on(tx)), nil
+	return s.inside(s.on(unprepared(tx))), nil
+}
+
+// unprepared is the transaction inside GORM's handle of prepared statements.
+func unprepared(tx Tx) Tx {
+	handle := reflect.ValueOf(tx)
+	if handle.Type().String() != "*gorm.PreparedStmtTX" {
+		return tx
+	}
+	if field := handle.Elem().FieldByName("Tx"); field.IsValid() {
+		if inside, ok := field.Interface().(Tx); ok {
+			return inside
+		}
+	}
+	return tx
 }
 
 // binds fails when the store cannot be bound to what was handed in.
