@@ -26,10 +26,14 @@ type Plan[A any] struct {
 // they expect a document at different versions: it has changed between their
 // readings, so the plans must be made again, as [Do] does.
 func Join(batches ...Batch) (Batch, error) {
-	var joined Batch
 	var faults faults
 	var moved *Failure
-	versions := make(map[Key]int64)
+	puts, drops, checks := 0, 0, 0
+	for i := range batches {
+		puts, drops, checks = puts+len(batches[i].Puts), drops+len(batches[i].Drops), checks+len(batches[i].Checks)
+	}
+	joined := Batch{Puts: room[Put](puts), Drops: room[Drop](drops), Checks: room[Check](checks)}
+	versions := make(map[Key]int64, puts+drops+checks)
 	write := func(k Key, version int64) {
 		if _, twice := versions[k]; twice {
 			faults.add("document %s is written twice", k)
@@ -58,6 +62,9 @@ func Join(batches ...Batch) (Batch, error) {
 			}
 		}
 	}
+	if len(joined.Checks) == 0 {
+		joined.Checks = nil
+	}
 	joined.Adds = joinAdds(batches, &faults)
 	if err := faults.err("join"); err != nil {
 		return Batch{}, err
@@ -66,6 +73,14 @@ func Join(batches ...Batch) (Batch, error) {
 		return Batch{}, moved
 	}
 	return joined, nil
+}
+
+// room is an empty list for so many; nil for none.
+func room[T any](n int) []T {
+	if n == 0 {
+		return nil
+	}
+	return make([]T, 0, n)
 }
 
 func joinAdds(batches []Batch, faults *faults) []Add {

@@ -3,7 +3,6 @@ package storage
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +10,8 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/vouch-go/vouch/storage/jsonbody"
 )
 
 // Op is one operation of a batch: exactly one member is set.
@@ -135,23 +136,51 @@ func ValidateGet(keys []Key, counters []string) error {
 	if n := len(keys) + len(counters); n > MaxGet {
 		faults.add("%d keys and counters, at most %d are allowed: split it", n, MaxGet)
 	}
-	seen := make(map[Key]struct{}, len(keys)+len(counters))
-	once := func(k Key, what string) {
-		if _, twice := seen[k]; twice {
-			faults.add("%s occurs twice", what)
-		}
-		seen[k] = struct{}{}
-	}
 	for _, k := range keys {
 		faults.key(k)
-		once(k, "document "+k.String())
 	}
 	for _, c := range counters {
 		faults.text("counter", c, MaxCounter)
-		once(Key{ID: c}, fmt.Sprintf("counter %q", c)) // no document has an empty kind
+	}
+	for _, k := range twice(keys, Key.Compare) {
+		faults.add("document %s occurs twice", k)
+	}
+	for _, c := range twice(counters, strings.Compare) {
+		faults.add("counter %q occurs twice", c)
 	}
 	return faults.err("get")
 }
+
+// twice are the elements that occurred before. Long lists are mostly in order.
+func twice[T comparable](all []T, compare func(T, T) int) (again []T) {
+	for i := 1; ; i++ {
+		if i >= len(all) {
+			return nil
+		}
+		if compare(all[i-1], all[i]) >= 0 {
+			break
+		}
+	}
+	if len(all) <= fewElements {
+		for i, v := range all {
+			if slices.Contains(all[:i], v) {
+				again = append(again, v)
+			}
+		}
+		return again
+	}
+	seen := make(map[T]struct{}, len(all))
+	for _, v := range all {
+		if _, before := seen[v]; before {
+			again = append(again, v)
+		}
+		seen[v] = struct{}{}
+	}
+	return again
+}
+
+// fewElements are told apart quicker than they are put into a map.
+const fewElements = 12
 
 // Validate checks the query against the contract and fills in the default limit.
 func (q Query) Validate() (Query, error) {
@@ -226,8 +255,12 @@ func (f *faults) put(p Put) {
 	if n := len(p.Lists); n > MaxLists {
 		f.add("put %s: stands in %d lists, at most %d are allowed", p.Key, n, MaxLists)
 	}
-	names := slices.Clone(p.Lists)
-	slices.SortFunc(names, func(a, b Listing) int { return cmp.Compare(a.List, b.List) })
+	var room [MaxLists]Listing
+	names := p.Lists
+	if !slices.IsSortedFunc(names, byList) {
+		names = append(room[:0], names...)
+		slices.SortFunc(names, byList)
+	}
 	for i, l := range names {
 		f.text("list", l.List, MaxList)
 		switch {
@@ -240,13 +273,15 @@ func (f *faults) put(p Put) {
 	f.body(p)
 }
 
+func byList(a, b Listing) int { return cmp.Compare(a.List, b.List) }
+
 // body refuses what some engine could not keep or show: PostgreSQL's JSON has no
 // NUL, and a view over one such body would fail for all rows.
 func (f *faults) body(p Put) {
 	switch {
 	case len(p.Body) > MaxBody:
 		f.add("put %s: its body has %d bytes, at most %d are allowed", p.Key, len(p.Body), MaxBody)
-	case len(p.Body) == 0 || p.Body[0] != '{' || !utf8.Valid(p.Body) || !json.Valid(p.Body):
+	case len(p.Body) == 0 || p.Body[0] != '{' || !utf8.Valid(p.Body) || !jsonbody.Valid(p.Body):
 		f.add("put %s: its body is not a JSON object in UTF-8", p.Key)
 	case !showable(p.Body):
 		f.add("put %s: its body has an escaped NUL or half a surrogate pair, which not every engine can show", p.Key)

@@ -3,6 +3,8 @@ package jsonbody
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strconv"
 )
 
@@ -41,6 +43,10 @@ func (w *Writer) Close(bracket byte) { w.Text = append(w.Text, bracket) }
 // String writes a text.
 func (w *Writer) String(name, value string) {
 	w.Begin(name)
+	w.text(value)
+}
+
+func (w *Writer) text(value string) {
 	for i := range len(value) {
 		if c := value[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
 			w.append(value)
@@ -146,5 +152,11 @@ func WriteMap(w *Writer, name string, all map[string]string) {
 		w.Null(name)
 		return
 	}
-	w.Value(name, all)
+	w.Open(name, '{')
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		w.String("", key)
+		w.Text = append(w.Text, ':')
+		w.text(all[key])
+	}
+	w.Close('}')
 }

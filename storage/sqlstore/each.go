@@ -107,8 +107,9 @@ type joint struct {
 // newJoint does not ask for documents that are to be made: that one exists is rare,
 // and noticed when it is written. A second attempt is thorough.
 func newJoint(each [][]storage.Op, thorough bool) *joint {
-	j := &joint{each: each, asked: make(map[storage.Key]bool), changed: make(map[storage.Key]bool)}
-	counters := make(map[string]bool)
+	docs, adds := sizes(each)
+	j := &joint{each: each, asked: make(map[storage.Key]bool, docs/2), changed: make(map[storage.Key]bool, docs)}
+	counters := make(map[string]bool, adds)
 	for _, ops := range each {
 		for _, op := range ops {
 			if op.Add != nil {
@@ -129,6 +130,20 @@ func newJoint(each [][]storage.Op, thorough bool) *joint {
 		}
 	}
 	return j
+}
+
+// sizes is how many operations are about documents, and how many about counters.
+func sizes(each [][]storage.Op) (docs, adds int) {
+	for _, ops := range each {
+		for i := range ops {
+			if ops[i].Add != nil {
+				adds++
+			} else {
+				docs++
+			}
+		}
+	}
+	return docs, adds
 }
 
 // judge judges the batches on what was found, and gives what they come to. read

@@ -44,8 +44,9 @@ type groupCounter struct {
 // judgeEach judges batches of operations in lock order, each on the state that
 // those before it leave. What was not found is absent.
 func judgeEach(found standing, asked map[storage.Key]bool, batches [][]storage.Op) *group {
+	docs, adds := sizes(batches)
 	g := &group{
-		docs: make(map[storage.Key]*groupDoc), counters: make(map[string]*groupCounter),
+		docs: make(map[storage.Key]*groupDoc, docs), counters: make(map[string]*groupCounter, adds),
 		refused: make([]*storage.Failure, len(batches)),
 	}
 	for i, ops := range batches {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/vouch-go/vouch/storage"
 	"github.com/vouch-go/vouch/storage/jsonbody"
@@ -17,8 +18,10 @@ func pack(lists []storage.Listing) (string, error) {
 	if len(lists) == 0 {
 		return "", nil
 	}
+	var room [storage.MaxLists]storage.Listing
 	if !slices.IsSortedFunc(lists, byList) {
-		lists = slices.SortedFunc(slices.Values(lists), byList)
+		lists = append(room[:0], lists...)
+		slices.SortFunc(lists, byList)
 	}
 	var w jsonbody.Writer
 	w.Open("", '{')
@@ -37,6 +40,9 @@ func unpack(packed string) ([]storage.Listing, error) {
 	if packed == "" {
 		return nil, nil
 	}
+	if lists, ok := unpackPlain([]byte(packed)); ok {
+		return lists, nil
+	}
 	var places map[string]int64
 	if err := json.Unmarshal([]byte(packed), &places); err != nil {
 		return nil, err
@@ -47,6 +53,23 @@ func unpack(packed string) ([]storage.Listing, error) {
 	}
 	slices.SortFunc(lists, func(a, b storage.Listing) int { return cmp.Compare(a.List, b.List) })
 	return lists, nil
+}
+
+// unpackPlain reads what pack writes, unless it has escapes.
+func unpackPlain(packed []byte) ([]storage.Listing, bool) {
+	lists := make([]storage.Listing, 0, 4) // most documents stand in fewer
+	sorted := true
+	ok := jsonbody.Members(packed, func(name, value []byte) bool {
+		var l storage.Listing
+		if !jsonbody.Int(value, &l.Place) || !utf8.Valid(name) {
+			return false
+		}
+		l.List = string(name)
+		sorted = sorted && (len(lists) == 0 || lists[len(lists)-1].List < l.List)
+		lists = append(lists, l)
+		return true
+	})
+	return lists, ok && sorted // a list that is named twice stands where encoding/json says
 }
 
 // without gives the listings of a that are not in b.

@@ -117,6 +117,14 @@ func writeArgs(w writes) ([]any, error) {
 type docColumnsArray struct{ kinds, ids, before, after, dues, lists, bodies array }
 
 func docColumnsOf(docs []*groupDoc) (columns docColumnsArray, err error) {
+	room, longest := 0, 0
+	for _, d := range docs {
+		if d.put != nil {
+			room += len(d.put.Body)*5/4 + 8 // JSON is a quarter longer when it is escaped
+			longest = max(longest, len(d.put.Body))
+		}
+	}
+	columns.bodies.b = make([]byte, 0, room+longest)
 	for _, d := range docs {
 		columns.kinds.text(d.key.Kind)
 		columns.ids.text(d.key.ID)
@@ -163,7 +171,7 @@ func (columns *counterColumns) add(c *groupCounter, value int64) {
 type array struct{ b []byte }
 
 func (a *array) next() {
-	if a.b == nil {
+	if len(a.b) == 0 {
 		a.b = append(a.b, '{')
 	} else {
 		a.b = append(a.b, ',')
@@ -172,15 +180,21 @@ func (a *array) next() {
 
 func (a *array) text(s string) {
 	a.next()
-	a.b = append(slices.Grow(a.b, len(s)+len(s)/4+8), '"')
-	start := 0
+	a.b = slices.Grow(a.b, 2*len(s)+3) // all may have to be escaped; and the end
+	b := a.b[:cap(a.b)]
+	n := len(a.b)
+	b[n] = '"'
+	n++
 	for i := range len(s) {
 		if s[i] == '"' || s[i] == '\\' {
-			a.b = append(append(a.b, s[start:i]...), '\\')
-			start = i
+			b[n] = '\\'
+			n++
 		}
+		b[n] = s[i]
+		n++
 	}
-	a.b = append(append(a.b, s[start:]...), '"')
+	b[n] = '"'
+	a.b = b[:n+1]
 }
 
 func (a *array) number(n int64) {
@@ -199,7 +213,7 @@ func (a *array) instant(micros int64) {
 }
 
 func (a *array) end() string {
-	if a.b == nil {
+	if len(a.b) == 0 {
 		return "{}"
 	}
 	return string(append(a.b, '}'))
