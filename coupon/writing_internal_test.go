@@ -41,6 +41,8 @@ func fill(r *rand.Rand, v reflect.Value) {
 				fill(r, v.Field(i))
 			}
 		}
+	case reflect.Uint8:
+		v.SetUint(r.Uint64N(256))
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), r.IntN(3), 3))
 		for i := range v.Len() {
@@ -87,8 +89,35 @@ func TestBodiesAreWrittenAsByEncodingJSON(t *testing.T) {
 		var body redemptionBody
 		fill(r, reflect.ValueOf(&body).Elem())
 		same(t, body, &body)
+		for _, b := range []interface{ WriteMembers(*jsonbody.Writer) }{new(couponBody), new(codeBody), new(issueBody)} {
+			fill(r, reflect.ValueOf(b).Elem())
+			same(t, b, b)
+		}
+		for range r.IntN(3) {
+			amounts := make(Amounts, 0, 2)
+			for _, code := range []string{"EUR", "POINTS:3"}[:r.IntN(3)] {
+				amounts = append(amounts, ledger.Minor(r.Int64N(MaxTotal)-r.Int64N(MaxTotal), ledger.MustCurrency(code)))
+			}
+			var w jsonbody.Writer
+			WriteAmounts(&w, "", amounts)
+			want, err := json.Marshal(amounts)
+			require.NoError(t, err)
+			require.Equal(t, string(want), string(w.Text))
+		}
 		var quoted priced
 		fill(r, reflect.ValueOf(&quoted).Elem())
 		same(t, quoted, &quoted)
 	})
+}
+
+// Amounts that are none say so, written either way.
+func TestAmountsThatAreNoneAreNotWritten(t *testing.T) {
+	eur := ledger.MustCurrency("EUR")
+	for _, a := range []Amounts{{ledger.Money{}}, {ledger.Minor(MaxTotal, eur)}, {ledger.Minor(1, eur), ledger.Minor(2, eur)}} {
+		_, err := json.Marshal(a)
+		require.Error(t, err)
+		var w jsonbody.Writer
+		WriteAmounts(&w, "", a)
+		require.Error(t, w.Err(), "%v", a)
+	}
 }

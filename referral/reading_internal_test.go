@@ -140,6 +140,42 @@ func TestBodiesReadAllTheirMembers(t *testing.T) {
 	}
 }
 
+// Bodies that write themselves do so byte for byte as their tags say: whatever is in them,
+// and with every member there is.
+func TestBodiesWriteThemselves(t *testing.T) {
+	written := 0
+	for name, empty := range readers {
+		if _, writes := empty().(bodyWriter); !writes {
+			continue
+		}
+		written++
+		same := func(t require.TestingT, body any) {
+			want, err := json.Marshal(body)
+			require.NoError(t, err)
+			var w jsonbody.Writer
+			w.Open("", '{')
+			body.(bodyWriter).WriteMembers(&w)
+			w.Close('}')
+			require.NoError(t, w.Err())
+			require.Equal(t, string(want), string(w.Text))
+		}
+		t.Run(name, func(t *testing.T) {
+			full := empty()
+			fill(reflect.ValueOf(full).Elem())
+			same(t, full)
+			same(t, empty())
+			rapid.Check(t, func(t *rapid.T) {
+				body := empty()
+				drawBody(t, reflect.ValueOf(body).Elem())
+				same(t, body)
+			})
+		})
+	}
+	require.Equal(t, 2, written, "a referral and a reward")
+}
+
+type bodyWriter interface{ WriteMembers(*jsonbody.Writer) }
+
 // fill sets everything in a body.
 func fill(v reflect.Value) {
 	eur := ledger.MustCurrency("EUR")

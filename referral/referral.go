@@ -224,8 +224,8 @@ func programList(program string) string { return "program/" + program }
 func putReferral(r storage.Record[referralBody], terms *Program, ending ending, now time.Time) (storage.Put, error) {
 	b := &r.Value
 	return referrals.Put(r, b.due(terms, ending, now),
-		storage.Listing{List: referrerList(b.Program, cmp.Or(b.Earner, b.Referrer)), Place: b.Bound},
-		storage.Listing{List: programList(b.Program), Place: b.Bound})
+		storage.Listing{List: programList(b.Program), Place: b.Bound},
+		storage.Listing{List: referrerList(b.Program, cmp.Or(b.Earner, b.Referrer)), Place: b.Bound})
 }
 
 // referral is the body as staff see it.
