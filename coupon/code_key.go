@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -37,6 +38,12 @@ func newCodeKeys(o *Options) codeKeys {
 		c.keys = append(c.keys, slices.Clone(old))
 	}
 	return c
+}
+
+// unrepeated says that a made code was never made before: it is new randomness of the
+// system's, and kept under no other key.
+func (c *codeKeys) unrepeated() bool {
+	return len(c.keys) == 1 && !c.keyed() && c.random == rand.Reader
 }
 
 func (c *codeKeys) keyed() bool { return len(c.keys[0]) > 0 }

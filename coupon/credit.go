@@ -82,6 +82,14 @@ func (s *Service) PlanGrantCredit(ctx context.Context, request CreditRequest, no
 	return s.planCredit(ctx, request, now, grantedCredit)
 }
 
+// GrantReads names the document that [Service.PlanGrantCredit] reads for the request:
+// whoever plans many can have them read in one call.
+func (r *CreditRequest) GrantReads() storage.Key {
+	return ledger.EntryKey(creditEntry(grantedCredit, r.ID))
+}
+
+func creditEntry(what, id string) string { return "credit/" + what + "/" + id }
+
 // TakeCredit takes credit back, as far as it is there, and says what remains owed:
 // what was spent can't be taken, and later grants are not touched. Asked again under
 // the same id, it answers what it recorded.
@@ -162,7 +170,7 @@ func (c *CreditChange) move(minor int64) {
 // entry is what the book keeps of a change: it is the memory of the change, too.
 func (c *CreditChange) entry(what string) ledger.Entry {
 	e := ledger.Entry{
-		ID: "credit/" + what + "/" + c.ID, Kind: "credit " + what, At: c.At, Actor: c.Actor, Subject: c.Customer, Concerns: c.Concerns,
+		ID: creditEntry(what, c.ID), Kind: "credit " + what, At: c.At, Actor: c.Actor, Subject: c.Customer, Concerns: c.Concerns,
 		Details: map[string]string{"reason": c.Reason, "amount": c.Amount.String(), "funds": string(c.Funds)},
 	}
 	if c.Moved.Sign() > 0 {

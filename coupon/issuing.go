@@ -114,6 +114,16 @@ func (s *Service) planIssuedBefore(ctx context.Context, request IssueRequest, fi
 	})
 }
 
+// Reads names the documents that [Service.PlanIssue] reads for the request, as far as they
+// follow from it: whoever plans many can have them read in one call.
+func (r *IssueRequest) Reads() []storage.Key {
+	keys := make([]storage.Key, 0, 1+len(r.Offers))
+	for _, o := range r.Offers {
+		keys = append(keys, headKey(o.Offer))
+	}
+	return append(keys, issueKey(r.ID))
+}
+
 // errMadeTwice says that a made code is taken: another one is tried.
 var errMadeTwice = errors.New("coupon: a made code is taken, and so are others made in its place: check Options.Random")
 
@@ -263,7 +273,8 @@ func (s *Service) prepare(ctx context.Context, request IssueRequest, all []prepa
 func numbered(id string, number int) string { return id + "/" + strconv.Itoa(number) }
 
 // giveCodes makes the codes that were not chosen, and gives the documents that
-// issuing the coupons rests on.
+// issuing the coupons rests on. Whether a code is taken that nobody can have is not asked:
+// it is refused when it is written, and then another one is made.
 func (s *Service) giveCodes(all []prepared, attempt int) ([]storage.Key, error) {
 	var ids []string
 	for _, m := range all {
@@ -281,10 +292,13 @@ func (s *Service) giveCodes(all []prepared, attempt int) ([]storage.Key, error) 
 		if m.made() {
 			m.code, made = made[0], made[1:]
 		}
-		if !m.fromStock {
-			m.places = s.codes.places(m.code)
+		keys = append(keys, headKey(m.version.offer.ID))
+		if m.fromStock {
+			continue
 		}
-		keys = append(append(keys, headKey(m.version.offer.ID)), m.places...)
+		if m.places = s.codes.places(m.code); !m.made() || !s.codes.unrepeated() {
+			keys = append(keys, m.places...)
+		}
 	}
 	return keys, nil
 }

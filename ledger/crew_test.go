@@ -111,6 +111,68 @@ func TestSweepReadsMoreThanOneCallHolds(t *testing.T) {
 	require.EqualValues(t, 1+2, store.gets.Load(), "90 documents and 1,800 counters take two calls")
 }
 
+// What the sweep is told that plans will read is read with what it reads itself; what it
+// is not told, when they ask. Where it can't be read, each plan is told so by itself.
+func TestSweepReadsBeforehand(t *testing.T) {
+	for name, c := range map[string]struct {
+		reads func(id string) storage.Key
+		gets  int64
+	}{
+		"all of it": {func(id string) storage.Key { return storage.Key{Kind: "missing", ID: id} }, 1},
+		"another":   {func(id string) storage.Key { return storage.Key{Kind: "other", ID: id} }, 2},
+		"no key":    {func(string) storage.Key { return storage.Key{} }, 3},
+	} {
+		store := &watched{Store: memory.New()}
+		due(t, store.Store, 90)
+		report, err := ledger.Sweep(context.Background(), store, ledger.SweepOptions{
+			Kind: "task", Now: noon,
+			Reads: func(doc storage.Doc) []storage.Key {
+				return []storage.Key{c.reads(doc.Key.ID), {Kind: "task", ID: "0000"}}
+			},
+		}, func(ctx context.Context, read storage.Store, doc storage.Doc) (storage.Batch, error) {
+			docs, counted, err := read.Get(ctx, []storage.Key{{Kind: "missing", ID: doc.Key.ID}})
+			assert.NoError(t, err)
+			assert.Empty(t, docs)
+			assert.Empty(t, counted)
+			return done(doc), nil
+		})
+		require.NoError(t, err, name)
+		require.Equal(t, ledger.Report{Done: 90}, report, name)
+		require.Equal(t, c.gets, store.gets.Load(), name)
+	}
+}
+
+// Four that know nothing of each other handle each document once, and with few in vain:
+// after the first time they are in each other's way they go on elsewhere.
+func TestSweepsKeepOutOfEachOthersWay(t *testing.T) {
+	store := memory.New()
+	due(t, store, 3000)
+	var planned atomic.Int64
+	var group sync.WaitGroup
+	for range 4 {
+		crew := new(ledger.Crew)
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			for {
+				report, err := ledger.Sweep(context.Background(), store, ledger.SweepOptions{Kind: "task", Now: noon, Crew: crew},
+					func(_ context.Context, _ storage.Store, doc storage.Doc) (storage.Batch, error) {
+						planned.Add(1)
+						return done(doc), nil
+					})
+				assert.NoError(t, err)
+				assert.Zero(t, report.Failed)
+				if err != nil || report.Done == 0 {
+					return
+				}
+			}
+		}()
+	}
+	group.Wait()
+	require.EqualValues(t, 3000, counter(t, store, "done"), "each once")
+	require.Less(t, planned.Load(), int64(4*3000), "not each by everyone")
+}
+
 // A read that fails fails all that wait for it, and the sweep puts them off.
 func TestSweepWhoseReadsFail(t *testing.T) {
 	store := audited(t, "task")

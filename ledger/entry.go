@@ -100,7 +100,7 @@ func (e Entry) Batch(floors ...Floor) (storage.Batch, error) {
 		return storage.Batch{}, err
 	}
 	batch := storage.Batch{Checks: []storage.Check{{Key: MonthKey(e.At)}}}
-	var adds []storage.Batch
+	adds := make([]storage.Batch, 0, len(parts))
 	for _, part := range parts {
 		put, err := entryCodec.Put(part, 0, part.Value.lists()...)
 		if err != nil {
@@ -108,6 +108,10 @@ func (e Entry) Batch(floors ...Floor) (storage.Batch, error) {
 		}
 		batch.Puts = append(batch.Puts, put)
 		adds = append(adds, storage.Batch{Adds: part.Value.adds()})
+	}
+	if len(parts) == 1 { // in which each counter occurs once
+		batch.Adds = adds[0].Adds
+		return batch, nil
 	}
 	return storage.Join(append(adds, batch)...)
 }
@@ -185,9 +189,15 @@ func (e Entry) check() error {
 	if len(e.Details) > MaxDetails {
 		fault("%d details: at most %d are allowed", len(e.Details), MaxDetails)
 	}
-	for _, name := range slices.Sorted(maps.Keys(e.Details)) {
-		text("the name of detail", name, 1, MaxText)
-		text("detail "+name, e.Details[name], 0, MaxDetail)
+	for name, detail := range e.Details {
+		if len(name) > 0 && len(name) <= MaxText && isText(name) && len(detail) <= MaxDetail && isText(detail) {
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(e.Details)) { // all of them, in an order
+			text("the name of detail", name, 1, MaxText)
+			text("detail "+name, e.Details[name], 0, MaxDetail)
+		}
+		break
 	}
 	for i, t := range e.Transfers {
 		if err := t.check(); err != nil {
@@ -389,8 +399,9 @@ func (b *entryBody) adds() []storage.Add {
 
 // lists are the book and every account touched, at the entry's instant.
 func (b *entryBody) lists() []storage.Listing {
-	lists := []storage.Listing{{List: bookList, Place: b.At}}
-	for _, account := range b.accounts() {
+	accounts := b.accounts()
+	lists := append(make([]storage.Listing, 0, 1+len(accounts)), storage.Listing{List: bookList, Place: b.At})
+	for _, account := range accounts {
 		lists = append(lists, storage.Listing{List: accountList(account), Place: b.At})
 	}
 	return lists

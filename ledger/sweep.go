@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -21,6 +19,11 @@ type SweepOptions struct {
 	Limit int       // documents looked at in this call; default 1,000
 	Batch int       // about how many documents are handled together; default 100
 	Crew  *Crew     // the workers that share the documents out among themselves; default: this one alone
+
+	// Reads names documents that the plan of one will ask for, as far as that can be told
+	// beforehand: those of a group are read in one call. nil: none is known. It is called
+	// from the goroutine of the sweep, before the plan and each time it plans anew.
+	Reads func(doc storage.Doc) []storage.Key
 }
 
 // Report says what a sweep or a delivery did.
@@ -62,7 +65,7 @@ type SweepPlan func(ctx context.Context, read storage.Store, doc storage.Doc) (s
 // Sweep handles the documents of a kind that are due. Any number of workers may sweep
 // at once, in any number of processes.
 //
-// A worker goes through pages of due documents in groups, in an order of its own, and
+// A worker goes through pages of due documents in groups, from a place of its own, and
 // plans and writes the documents of a group together: where the store is a
 // [storage.Grouper], each judged by itself, elsewhere in one batch, which is halved
 // when it is refused. What was refused is planned again as it is by then.
@@ -119,8 +122,9 @@ type sweep struct {
 	plan    SweepPlan
 	seen    map[string]struct{} // ids; a document that is due again at once waits for the next sweep
 	after   storage.Cursor
-	ended   bool // there is nothing after that
-	looked  int  // at documents
+	ended   bool          // there is nothing after that
+	looked  int           // at documents
+	written []storage.Doc // of the group in hand
 	report  Report
 }
 
@@ -149,7 +153,8 @@ func (s *sweep) run(ctx context.Context) error {
 
 // take handles a group that the crew has given, and lets go of it, whatever comes of it.
 func (s *sweep) take(ctx context.Context, group []storage.Doc) error {
-	defer s.options.Crew.done(group)
+	s.written = s.written[:0]
+	defer func() { s.options.Crew.done(s.options.Kind, group, s.written) }()
 	return s.group(ctx, group)
 }
 
@@ -164,38 +169,22 @@ func (s *sweep) list(ctx context.Context) ([]storage.Doc, error) {
 	return page.Docs, err
 }
 
-// groups are documents in groups of about so many, in an order that is another each
-// time. Which are together follows from their ids: so another worker who lists the
-// same has the same groups, and gets into the way of one of them only.
-func groups(docs []storage.Doc, batch int) [][]storage.Doc {
-	n := 1
-	for n*2*batch <= len(docs) {
-		n *= 2
-	}
-	all := make([][]storage.Doc, n)
-	for _, doc := range docs {
-		hash := fnv.New32a()
-		hash.Write([]byte(doc.Key.ID))
-		group := &all[hash.Sum32()%uint32(n)]
-		*group = append(*group, doc)
-	}
-	rand.Shuffle(n, func(i, j int) { all[i], all[j] = all[j], all[i] })
-	return all
-}
-
 // group handles documents together; those that were refused together again, and then
 // each alone.
 func (s *sweep) group(ctx context.Context, docs []storage.Doc) error {
-	for range 2 {
-		items, err := s.current(ctx, docs)
+	for attempt := range 2 {
+		items, before, err := s.current(ctx, docs, attempt == 0 && !s.options.Crew.isWary(s.options.Kind))
 		if err == nil {
-			items, err = s.decide(ctx, items)
+			items, err = s.decide(ctx, items, before)
 		}
 		if err == nil {
 			items, err = s.apply(ctx, items)
 		}
 		if err != nil {
 			return err
+		}
+		if attempt == 0 && slices.ContainsFunc(items, func(item sweepItem) bool { return errors.Is(item.refusal, storage.ErrConflict) }) {
+			s.meet()
 		}
 		docs = docs[:0:0]
 		for _, item := range items {
@@ -210,41 +199,79 @@ func (s *sweep) group(ctx context.Context, docs []storage.Doc) error {
 	return nil
 }
 
-// current are the documents that have not changed since they were listed, and their
-// faults so far.
-func (s *sweep) current(ctx context.Context, docs []storage.Doc) ([]sweepItem, error) {
-	var items []sweepItem
-	for some := range slices.Chunk(docs, storage.MaxGet/2) {
-		keys := make([]storage.Key, 0, 2*len(some))
-		for _, doc := range some {
-			keys = append(keys, doc.Key, faultKey(doc.Key))
-		}
-		found, _, err := s.store.Get(ctx, keys)
-		if err != nil {
-			return nil, err
-		}
-		faults, err := faultsIn(found)
-		if err != nil {
-			return nil, err
-		}
-		versions := make(map[storage.Key]int64, len(found))
-		for _, doc := range found {
-			versions[doc.Key] = doc.Version
-		}
-		for _, doc := range some {
-			if versions[doc.Key] == doc.Version {
-				items = append(items, sweepItem{doc: doc, fault: faults[doc.Key]})
-			} else {
-				delete(s.seen, doc.Key.ID) // as it is now it was not
-			}
+// current are the documents that have not changed since they were listed, as far as that
+// is not taken for granted, and their faults so far; and what their plans are about to read.
+func (s *sweep) current(ctx context.Context, docs []storage.Doc, fresh bool) ([]sweepItem, fetched, error) {
+	if !fresh {
+		var err error
+		if docs, err = s.unchanged(ctx, docs); err != nil {
+			return nil, nil, err
 		}
 	}
-	return items, nil
+	keys := make([]storage.Key, 0, len(docs))
+	for _, doc := range docs {
+		keys = append(keys, faultKey(doc.Key))
+	}
+	if s.options.Reads != nil {
+		for _, doc := range docs {
+			keys = append(keys, s.options.Reads(doc)...)
+		}
+	}
+	found, _, err := readOnce(ctx, s.store, slices.Clone(keys), nil)
+	if err != nil && len(docs) < len(keys) { // what can't be read for one plan must not put off the others
+		found, _, err = readOnce(ctx, s.store, keys[:len(docs)], nil)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	items := make([]sweepItem, len(docs))
+	for i, doc := range docs {
+		items[i].doc = doc
+		if fault := found[faultKey(doc.Key)]; fault != nil {
+			record, err := faultCodec.Decode(*fault)
+			if err != nil {
+				return nil, nil, err
+			}
+			items[i].fault = faultRecord{record}
+		}
+	}
+	return items, found, nil
+}
+
+// unchanged are the documents that are still as they were listed. Where most are not,
+// others have been through them: then it is listed anew what there is.
+func (s *sweep) unchanged(ctx context.Context, docs []storage.Doc) ([]storage.Doc, error) {
+	keys := make([]storage.Key, len(docs))
+	for i, doc := range docs {
+		keys[i] = doc.Key
+	}
+	found, _, err := readOnce(ctx, s.store, keys, nil)
+	if err != nil {
+		return nil, err
+	}
+	var same []storage.Doc
+	for _, doc := range docs {
+		if now := found[doc.Key]; now != nil && now.Version == doc.Version {
+			same = append(same, doc)
+		} else {
+			delete(s.seen, doc.Key.ID) // as it is now it was not
+		}
+	}
+	if len(docs) > 1 && 2*len(same) < len(docs) {
+		s.meet()
+	}
+	return same, nil
+}
+
+// meet has the crew go on elsewhere, by what is due now.
+func (s *sweep) meet() {
+	s.options.Crew.met(s.options.Kind)
+	s.after, s.ended = "", false
 }
 
 // decide asks the plan for all of some items, and puts off those that fail.
-func (s *sweep) decide(ctx context.Context, items []sweepItem) ([]sweepItem, error) {
-	together(ctx, s.store, len(items), func(read storage.Store, i int) {
+func (s *sweep) decide(ctx context.Context, items []sweepItem, before fetched) ([]sweepItem, error) {
+	together(ctx, s.store, before, len(items), func(read storage.Store, i int) {
 		item := &items[i]
 		if item.batch, item.planned = s.plan(ctx, read, item.doc); item.planned == nil {
 			item.planned = item.complete()
@@ -295,7 +322,7 @@ func (s *sweep) apply(ctx context.Context, items []sweepItem) (again []sweepItem
 		var failed error
 		for i, err := range grouper.ApplyEach(ctx, batches) {
 			if items[i].refusal = err; err == nil {
-				s.report.Done++
+				s.wrote(items[i : i+1])
 			} else if again = append(again, items[i]); !judged(err) {
 				failed = cmp.Or(failed, err)
 			}
@@ -304,7 +331,7 @@ func (s *sweep) apply(ctx context.Context, items []sweepItem) (again []sweepItem
 	}
 	switch err := s.join(ctx, items); {
 	case err == nil:
-		s.report.Done += len(items)
+		s.wrote(items)
 		return nil, nil
 	case !judged(err):
 		return nil, err
@@ -318,6 +345,13 @@ func (s *sweep) apply(ctx context.Context, items []sweepItem) (again []sweepItem
 	}
 	more, err := s.apply(ctx, items[half:])
 	return append(again, more...), err
+}
+
+func (s *sweep) wrote(items []sweepItem) {
+	s.report.Done += len(items)
+	for i := range items {
+		s.written = append(s.written, items[i].doc)
+	}
 }
 
 // judged says that a batch was refused, for what it says or for what there is.
@@ -341,9 +375,9 @@ func (s *sweep) join(ctx context.Context, items []sweepItem) error {
 func (s *sweep) alone(ctx context.Context, doc storage.Doc) error {
 	var refusal sweepItem
 	for range applyAttempts {
-		items, err := s.current(ctx, []storage.Doc{doc})
+		items, before, err := s.current(ctx, []storage.Doc{doc}, false)
 		if err == nil {
-			items, err = s.decide(ctx, items)
+			items, err = s.decide(ctx, items, before)
 		}
 		if err == nil {
 			items, err = s.apply(ctx, items)

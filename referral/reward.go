@@ -148,4 +148,7 @@ func issueID(reward string) string {
 	return rewardIssues + hex.EncodeToString(sum[:20])
 }
 
+// creditID is the id under which a reward's credit in a currency is granted.
+func creditID(reward string, c ledger.Currency) string { return issueID(reward) + "-" + c.Code() }
+
 const rewardIssues = "reward-"

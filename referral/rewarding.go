@@ -434,7 +434,7 @@ func (w *work) bookGrants(ctx context.Context) error {
 		}
 		b := &g.reward.Value
 		granted, err := w.coupons.PlanGrantCredit(ctx, coupon.CreditRequest{
-			ID: issueID(g.reward.Key.ID) + "-" + g.currency.Code(), Customer: b.Customer, Amount: ledger.Minor(g.minor, g.currency), Concerns: b.Program,
+			ID: creditID(g.reward.Key.ID, g.currency), Customer: b.Customer, Amount: ledger.Minor(g.minor, g.currency), Concerns: b.Program,
 		}, w.now)
 		if err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/vouch-go/vouch/coupon"
 	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/storage"
 )
@@ -129,11 +130,24 @@ func (s *Service) planFactOf(ctx context.Context, read *snapshot, r storage.Reco
 // processes as you like; limit is how many documents of a kind it looks at, default
 // 1,000.
 func (s *Service) Settle(ctx context.Context, now time.Time, limit int) (ledger.Report, error) {
-	first, err := ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindReferral, Now: now, Limit: limit, Crew: s.crew}, func(ctx context.Context, read storage.Store, doc storage.Doc) (storage.Batch, error) {
-		s := s.through(read)
+	// Both are called from the goroutines of one sweep, one at a time.
+	listed := make(map[storage.Key]storage.Record[referralBody])
+	reads := func(doc storage.Doc) []storage.Key {
 		r, err := referrals.Decode(doc)
 		if err != nil {
-			return storage.Batch{}, err
+			return nil // the plan says so
+		}
+		listed[doc.Key] = r
+		return s.settlingReads(&r.Value)
+	}
+	first, err := ledger.Sweep(ctx, s.store, ledger.SweepOptions{Kind: kindReferral, Now: now, Limit: limit, Crew: s.crew, Reads: reads}, func(ctx context.Context, read storage.Store, doc storage.Doc) (storage.Batch, error) {
+		s := s.through(read)
+		r, known := listed[doc.Key]
+		if delete(listed, doc.Key); !known || r.Version != doc.Version {
+			var err error
+			if r, err = referrals.Decode(doc); err != nil {
+				return storage.Batch{}, err
+			}
 		}
 		w, err := s.load(ctx, s.snapshot(), r, now)
 		if err != nil {
@@ -155,6 +169,35 @@ func (s *Service) Settle(ctx context.Context, now time.Time, limit int) (ledger.
 	}
 	third, err := s.settleCases(ctx, now, limit)
 	return first.Plus(second).Plus(third), err
+}
+
+// settlingReads names what settling a referral reads, as far as it follows from what it is
+// and from terms that are known: what is missing is read when it is asked for.
+func (s *Service) settlingReads(b *referralBody) []storage.Key {
+	keys := append(rewardKeys(b.Program, b.Friend), headKey(b.Program), memberKey(b.Referrer), memberKey(b.Friend))
+	if len(s.people) > 0 {
+		keys = append(keys, subjectKey(b.Referrer), subjectKey(b.Friend))
+	}
+	s.terms.mu.RLock()
+	terms := s.terms.versions[programVersion{b.Program, b.Version}]
+	s.terms.mu.RUnlock()
+	if b.State != StateHeld || terms == nil {
+		return keys
+	}
+	for i := range terms.Rewards {
+		r := &terms.Rewards[i]
+		if r.Step != Qualified {
+			continue
+		}
+		id := rewardID(b.Program, b.Friend, r.Side, r.Step)
+		if len(r.Coupons) > 0 {
+			keys = append(keys, (&coupon.IssueRequest{ID: issueID(id), Offers: r.Coupons}).Reads()...)
+		}
+		for _, m := range r.Credit {
+			keys = append(keys, (&coupon.CreditRequest{ID: creditID(id, m.Currency())}).GrantReads())
+		}
+	}
+	return keys
 }
 
 // planReward does what is due of one reward: it is granted, taken back by a hook, or
