@@ -54,7 +54,8 @@ func friendshipsOf(ctx context.Context, read *snapshot, customer string) ([]frie
 
 // referralOf reads the referral in which a customer is the friend; its Version is 0
 // when nobody invited them. Of several, which only merges make, it is the one that knows
-// the order, and the customer's own where none does. It asks for the referrals of the
+// the order; where none does, the first that has not ended, the customer's own before those
+// of merged accounts: what ended can't earn anything any more. It asks for the referrals of the
 // programs it knows in the same call, and whatever else is wanted, so that one call is
 // usually enough.
 func (s *Service) referralOf(ctx context.Context, read *snapshot, customer, order string, others ...storage.Key) (storage.Record[referralBody], error) {
@@ -78,13 +79,17 @@ func (s *Service) referralOf(ctx context.Context, read *snapshot, customer, orde
 	if err := read.need(ctx, keys...); err != nil {
 		return none, err
 	}
+	var first storage.Record[referralBody]
 	for _, key := range keys {
 		r, err := record(referrals, read.docs, key)
 		if err != nil || r.Value.knows(order) {
 			return r, err
 		}
+		if first.Key.Kind == "" || r.Version > 0 && first.Value.State.final() && !r.Value.State.final() {
+			first = r
+		}
 	}
-	return record(referrals, read.docs, keys[0])
+	return first, nil
 }
 
 // knows says that something was told about an order.

@@ -159,6 +159,27 @@ func TestAMergedFriendIsFound(t *testing.T) {
 	requireAudit(t, m.store)
 }
 
+// A payment counts where it can still earn something, if it is of none of them yet: not for
+// an own referral that has ended.
+func TestPaymentOfWhoseOwnReferralHasEnded(t *testing.T) {
+	for ended := range 2 {
+		m := oneOfSeveral(t, 2, true)
+		m.paid(paid(m.ids[ended], "before", "30.00"), noon)
+		m.returned(cancelled(m.ids[ended], "before"), noon)
+		require.Equal(t, referral.StateVoided, m.referral(m.ids[ended]).State)
+		m.merge(noon.Add(time.Hour))
+		_, err := m.OrderPaid(ctx, paid(m.ids[1], "after", "30.00"), noon.Add(2*time.Hour))
+		require.NoError(t, err)
+		require.Equal(t, referral.StateVoided, m.referral(m.ids[ended]).State)
+		require.Equal(t, "after", m.referral(m.ids[1-ended]).Order)
+		require.Equal(t, referral.StateHeld, m.referral(m.ids[1-ended]).State)
+		_, err = m.OrderReturned(ctx, cancelled(m.ids[1], "before"), noon.Add(3*time.Hour)) // of the other
+		require.NoError(t, err)
+		require.Equal(t, referral.StateHeld, m.referral(m.ids[1-ended]).State)
+		requireAudit(t, m.store)
+	}
+}
+
 // Whoever was a friend as another account is no new customer, by no way.
 func TestAMergedFriendIsNotNew(t *testing.T) {
 	p := inCredit(func(p *referral.Program) { p.LateCode = day })
