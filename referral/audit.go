@@ -190,7 +190,7 @@ func (b *rewardBody) contradicts(r *referralBody) string {
 		return "it is granted, and its referral is " + string(r.State)
 	case b.State == RewardGranted && b.Granted < b.NotBefore:
 		return "it was granted before its time"
-	case b.State == RewardPending && r.State != StateHeld && r.State != StateConfirmed:
+	case b.State == RewardPending && r.State != StateHeld && r.State != StateConfirmed && !(r.State == StateReview && r.Before == StateHeld):
 		return "it is pending, and its referral is " + string(r.State)
 	case b.State == RewardClawedBack && r.State != StateReversed && !(r.State == StateConfirmed && r.denies(b.Side)):
 		return "it is clawed back, and its referral is " + string(r.State)

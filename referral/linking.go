@@ -95,7 +95,8 @@ func visitorList(visitor string) string { return "visitor/" + visitor }
 
 // Link gives a customer's personal link in a program, and makes it the first time.
 // Whoever has a link is no new customer from then on. It fails with [ErrNoProgram],
-// [ErrPaused] and a [*Faults].
+// [ErrPaused], a [*Faults], and with [ErrNoPerson] when the first is asked for by a subject
+// that was erased or merged.
 func (s *Service) Link(ctx context.Context, program, customer string, now time.Time) (Link, error) {
 	faults := &Faults{Kind: ErrRequest}
 	s.customer(faults, "customer", customer)
@@ -113,7 +114,11 @@ func (s *Service) Link(ctx context.Context, program, customer string, now time.T
 
 func (s *Service) planLink(ctx context.Context, program, customer string, now time.Time) (storage.Plan[Link], error) {
 	var none storage.Plan[Link]
-	docs, err := s.get(ctx, headKey(program), memberKey(customer))
+	keys := []storage.Key{headKey(program), memberKey(customer)}
+	if len(s.people) > 0 {
+		keys = append(keys, subjectKey(customer))
+	}
+	docs, err := s.get(ctx, keys...)
 	if err != nil {
 		return none, err
 	}
@@ -135,6 +140,17 @@ func (s *Service) planLink(ctx context.Context, program, customer string, now ti
 	case head.Value.Paused:
 		return none, fmt.Errorf("%w: %q", ErrPaused, program)
 	}
+	subject, err := record(subjects, docs, subjectKey(customer))
+	if err == nil {
+		err = subject.Value.gone()
+	}
+	if err != nil {
+		return none, err
+	}
+	checks := []storage.Check{{Key: head.Key, Version: head.Version}}
+	if subject.Version > 0 { // a merge must not come in between
+		checks = append(checks, storage.Check{Key: subject.Key, Version: subject.Version})
+	}
 	code, err := coupon.NewCode(s.options.Random)
 	if err != nil {
 		return none, err
@@ -152,7 +168,7 @@ func (s *Service) planLink(ctx context.Context, program, customer string, now ti
 		return none, err
 	}
 	return storage.Plan[Link]{
-		Batch:  storage.Batch{Puts: []storage.Put{memberPut, linkPut}, Checks: []storage.Check{{Key: head.Key, Version: head.Version}}},
+		Batch:  storage.Batch{Puts: []storage.Put{memberPut, linkPut}, Checks: checks},
 		Answer: Link{program, customer, code},
 	}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/vouch-go/vouch/coupon"
 	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/referral"
+	"github.com/vouch-go/vouch/storage"
 	"github.com/vouch-go/vouch/storage/memory"
 )
 
@@ -272,4 +273,36 @@ func TestMergeOfTheBanned(t *testing.T) {
 	x, err := s.Export(ctx, "account 1", noon.Add(day))
 	require.NoError(t, err)
 	require.Equal(t, "she is her own friends", x.Banned)
+}
+
+// What was promised before a merge turned out to be a self-referral waits for the review,
+// and the audit has nothing to say about it.
+func TestMergeOfWhoQualifiedIsAudited(t *testing.T) {
+	s := openShop(t, memory.New(), keyed(signingKey("a", 1)), held(8))
+	jane, mia := s.subject(referral.Person{Account: "jane"}).ID, s.subject(referral.Person{Account: "mia"}).ID
+	s.bind(jane, mia, noon)
+	require.Equal(t, referral.StateHeld, s.pay(mia, noon).State)
+	_, err := s.Merge(ctx, "mia", "jane", "staff", "", noon.Add(time.Minute))
+	require.NoError(t, err)
+	require.Equal(t, referral.StateReview, s.referral(mia).State)
+	require.Equal(t, referral.RewardPending, s.brings(mia).State)
+	requireAudit(t, s.store)
+	change(t, s.store, storage.Key{Kind: "referral", ID: "invite/" + mia}, `"before":"held"`, `"before":"bound"`)
+	report, err := referral.Audit(ctx, s.store)
+	require.NoError(t, err)
+	require.ErrorContains(t, report.Err(), "it is pending, and its referral is review")
+}
+
+// A link is made for who the account has become: one of the old id would lead to nobody
+// who is known.
+func TestLinkOfAMergedAccount(t *testing.T) {
+	s := openShop(t, memory.New(), keyed(signingKey("a", 1)), held(8))
+	old, now := s.subject(referral.Person{Account: "old"}).ID, s.subject(referral.Person{Account: "now"}).ID
+	_, err := s.Merge(ctx, "old", "now", "staff", "", noon)
+	require.NoError(t, err)
+	_, err = s.Link(ctx, "invite", old, noon)
+	require.ErrorIs(t, err, referral.ErrNoPerson)
+	require.Equal(t, now, s.subject(referral.Person{Account: "old"}).ID)
+	s.bind(now, s.subject(referral.Person{Account: "mia"}).ID, noon)
+	requireAudit(t, s.store)
 }
