@@ -147,7 +147,7 @@ func (s *Service) planMembers(ctx context.Context, m Merged, actor string, now t
 	from.Became = m.Into
 	changed := both[:1]
 	bans := from.Banned && !into.Banned
-	if bans || len(brought) > 0 {
+	if bans || len(brought)+len(from.Links) > 0 { // whom the other's links lead to from now on must be known
 		changed = both
 		into.Brought = append(slices.Clone(into.Brought), brought...)
 		if bans {

@@ -282,7 +282,7 @@ func TestMergeOfWhoQualifiedIsAudited(t *testing.T) {
 	jane, mia := s.subject(referral.Person{Account: "jane"}).ID, s.subject(referral.Person{Account: "mia"}).ID
 	s.bind(jane, mia, noon)
 	require.Equal(t, referral.StateHeld, s.pay(mia, noon).State)
-	_, err := s.Merge(ctx, "mia", "jane", "staff", "", noon.Add(time.Minute))
+	_, err := s.Merge(ctx, "mia", "jane", "staff", "why", noon.Add(time.Minute))
 	require.NoError(t, err)
 	require.Equal(t, referral.StateReview, s.referral(mia).State)
 	require.Equal(t, referral.RewardPending, s.brings(mia).State)
@@ -298,11 +298,24 @@ func TestMergeOfWhoQualifiedIsAudited(t *testing.T) {
 func TestLinkOfAMergedAccount(t *testing.T) {
 	s := openShop(t, memory.New(), keyed(signingKey("a", 1)), held(8))
 	old, now := s.subject(referral.Person{Account: "old"}).ID, s.subject(referral.Person{Account: "now"}).ID
-	_, err := s.Merge(ctx, "old", "now", "staff", "", noon)
+	_, err := s.Merge(ctx, "old", "now", "staff", "why", noon)
 	require.NoError(t, err)
 	_, err = s.Link(ctx, "invite", old, noon)
 	require.ErrorIs(t, err, referral.ErrNoPerson)
 	require.Equal(t, now, s.subject(referral.Person{Account: "old"}).ID)
 	s.bind(now, s.subject(referral.Person{Account: "mia"}).ID, noon)
+	requireAudit(t, s.store)
+}
+
+// The link of before leads to what the account has become, which nobody knew before.
+func TestLinkOfWhoBecameSomebodyNew(t *testing.T) {
+	s := openShop(t, memory.New(), keyed(signingKey("a", 1)), held(8))
+	old, now := s.subject(referral.Person{Account: "old"}).ID, s.subject(referral.Person{Account: "now"}).ID
+	code := s.link(old).Code.String()
+	_, err := s.Merge(ctx, "old", "now", "staff", "why", noon)
+	require.NoError(t, err)
+	o := s.register(referral.Registration{Customer: s.subject(referral.Person{Account: "mia"}).ID, Code: code}, noon)
+	require.True(t, o.Bound, o.Reason)
+	require.Equal(t, now, o.Referrer)
 	requireAudit(t, s.store)
 }
