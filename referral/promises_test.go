@@ -2,14 +2,17 @@ package referral_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/vouch-go/vouch/coupon"
 	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/referral"
+	"github.com/vouch-go/vouch/storage"
 	"github.com/vouch-go/vouch/storage/memory"
 )
 
@@ -200,6 +203,80 @@ func TestCapsWhereClocksChange(t *testing.T) {
 	}
 }
 
+// promises are what a course may not break, and what was seen of it so far.
+type promises struct {
+	states    map[string]referral.State
+	referrers map[string]string
+	back      map[string]int64
+}
+
+func newPromises() *promises {
+	return &promises{make(map[string]referral.State), make(map[string]string), make(map[string]int64)}
+}
+
+// broken says which promise is broken, by what there is now; empty: none.
+func (p *promises) broken(s *shop, friends ...string) string {
+	s.t.Helper()
+	for _, friend := range friends {
+		r, err := s.Referral(ctx, "invite", friend)
+		if err != nil {
+			require.ErrorIs(s.t, err, referral.ErrNoReferral)
+			continue
+		}
+		before := p.states[friend]
+		switch before {
+		case referral.StateRejected, referral.StateExpired, referral.StateVoided, referral.StateReversed:
+			if r.State != before {
+				return friend + " ended, and goes on"
+			}
+		case referral.StateConfirmed:
+			if r.State != before && r.State != referral.StateReversed {
+				return friend + " was confirmed, and is " + string(r.State)
+			}
+		}
+		if was := p.referrers[friend]; was != "" && was != r.Referrer {
+			return friend + " has another referrer"
+		}
+		p.states[friend], p.referrers[friend] = r.State, r.Referrer
+		all, err := s.Rewards(ctx, "invite", friend)
+		require.NoError(s.t, err)
+		seen := make(map[string]bool)
+		for _, w := range all {
+			if step := string(w.Side) + string(w.Step); seen[step] {
+				return w.ID + " is a second one of its step"
+			} else {
+				seen[step] = true
+			}
+			if why := p.brokenBy(&r, &w); why != "" {
+				return w.ID + why
+			}
+		}
+	}
+	return ""
+}
+
+func (p *promises) brokenBy(r *referral.Referral, w *referral.Reward) string {
+	for _, m := range w.Gives.Credit {
+		taken, _ := w.TakenBack.In(m.Currency())
+		owed, _ := w.OwedMoney.In(m.Currency())
+		back := taken.Minor() + owed.Minor()
+		switch {
+		case taken.Sign() < 0 || owed.Sign() < 0 || back > m.Minor():
+			return " is taken back by more than it gave, or by less than nothing"
+		case back < p.back[w.ID]:
+			return " is taken back by less than before"
+		}
+		p.back[w.ID] = back
+	}
+	if w.Step != referral.Qualified || w.State != referral.RewardGranted {
+		return ""
+	}
+	if r.State != referral.StateConfirmed || w.Granted.Before(r.HoldUntil) || w.Granted.Before(w.NotBefore) {
+		return " is granted before its time"
+	}
+	return ""
+}
+
 // Whatever happens, and however late it is told: what is taken back of a reward is between
 // nothing and all that it gave, and never less than before; nothing is granted before its
 // time; a friend has one referrer and one reward for each side and step; and what ended
@@ -207,44 +284,59 @@ func TestCapsWhereClocksChange(t *testing.T) {
 func TestPromisesOfAnyCourse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := openShop(t, memory.New(), referral.Options{Retry: 7 * time.Minute}, drawProgram(t))
-		states, referrers, back := make(map[string]referral.State), make(map[string]string), make(map[string]int64)
-		drawCourse(t, s, func() {
-			for _, friend := range courseFriends {
-				r, err := s.Referral(ctx, "invite", friend)
-				if err != nil {
-					require.ErrorIs(t, err, referral.ErrNoReferral)
-					continue
-				}
-				switch before := states[friend]; before {
-				case referral.StateRejected, referral.StateExpired, referral.StateVoided, referral.StateReversed:
-					require.Equal(t, before, r.State, friend)
-				case referral.StateConfirmed:
-					require.Contains(t, []referral.State{before, referral.StateReversed}, r.State, friend)
-				}
-				require.Contains(t, []string{"", r.Referrer}, referrers[friend])
-				states[friend], referrers[friend] = r.State, r.Referrer
-				all, err := s.Rewards(ctx, "invite", friend)
-				require.NoError(t, err)
-				seen := make(map[string]bool)
-				for _, w := range all {
-					step := string(w.Side) + string(w.Step)
-					require.False(t, seen[step], w.ID)
-					seen[step] = true
-					for _, m := range w.Gives.Credit {
-						taken, _ := w.TakenBack.In(m.Currency())
-						owed, _ := w.OwedMoney.In(m.Currency())
-						require.False(t, taken.Sign() < 0 || owed.Sign() < 0, w.ID)
-						require.LessOrEqual(t, taken.Minor()+owed.Minor(), m.Minor(), w.ID)
-						require.GreaterOrEqual(t, taken.Minor()+owed.Minor(), back[w.ID], w.ID)
-						back[w.ID] = taken.Minor() + owed.Minor()
-					}
-					if w.Step == referral.Qualified && w.State == referral.RewardGranted {
-						require.Equal(t, referral.StateConfirmed, r.State, w.ID)
-						require.False(t, w.Granted.Before(r.HoldUntil) || w.Granted.Before(w.NotBefore), w.ID)
-					}
-				}
-			}
-		})
+		p := newPromises()
+		drawCourse(t, s, func() { require.Empty(t, p.broken(s, courseFriends...)) })
 		requireAudit(t, s.store)
 	})
+}
+
+// The property notices each promise that is broken.
+func TestPromisesCanFail(t *testing.T) {
+	for name, c := range map[string]struct{ kind, old, new, want string }{
+		"an end that is none":      {"referral/invite/ida", `"state":"voided"`, `"state":"bound"`, "ida ended"},
+		"no longer confirmed":      {"referral/invite/mia", `"state":"confirmed"`, `"state":"held"`, "mia was confirmed"},
+		"another referrer":         {"referral/invite/mia", `"referrer":"jane"`, `"referrer":"joe"`, "another referrer"},
+		"more than all":            {"reward/invite/mia/referrer/qualified", `"taken":{"EUR":"`, `"taken":{"EUR":"9`, "by more than it gave"},
+		"given again":              {"reward/invite/mia/referrer/qualified", `"back":{"taken"`, `"back":{},"x":{"taken"`, "by less than before"},
+		"before the hold was over": {"referral/invite/mia", `"hold_until":1`, `"hold_until":9`, "before its time"},
+		"before it might be":       {"reward/invite/mia/referrer/qualified", `"not_before":1`, `"not_before":9`, "before its time"},
+	} {
+		s := newShop(t, inCredit(func(p *referral.Program) { p.Hold, p.Shortfall = time.Hour, referral.ShortfallReduces }))
+		for _, friend := range []string{"mia", "ida"} {
+			s.bind("jane", friend, noon)
+			s.pay(friend, noon)
+		}
+		s.returned(cancelled("ida", "ida's order"), noon)
+		s.settle(noon.Add(time.Hour))
+		s.returned(back("mia", "mia's order", "some", "6.00"), noon.Add(2*time.Hour))
+		p := newPromises()
+		for range 2 {
+			require.Empty(t, p.broken(s, "mia", "ida"), name)
+		}
+		kind, id, _ := strings.Cut(c.kind, "/")
+		change(t, s.store, storage.Key{Kind: kind, ID: id}, c.old, c.new)
+		require.Contains(t, p.broken(s, "mia", "ida"), c.want, name)
+		change(t, s.store, storage.Key{Kind: kind, ID: id}, c.new, c.old)
+	}
+}
+
+// That the program as it was gives what was given can fail: where something else was.
+func TestWhatIfNothingChangedCanFail(t *testing.T) {
+	p := inCredit(func(p *referral.Program) { p.Hold = time.Hour })
+	s := newShop(t, p)
+	s.bind("jane", "mia", noon)
+	s.pay("mia", noon)
+	now := noon.Add(day)
+	s.settle(now)
+	w, err := s.WhatIf(ctx, p, coupon.Interval{}, now)
+	require.NoError(t, err)
+	require.Equal(t, w.Recorded, w.Changed)
+	key := storage.Key{Kind: "reward", ID: "invite/mia/referrer/qualified"}
+	for old, planted := range map[string]string{`"credit":{"EUR":"`: `"credit":{"EUR":"1`, `"state":"granted"`: `"state":"withheld"`, `"back":{}`: `"back":{"taken":{"EUR":"1.00"}}`} {
+		change(t, s.store, key, old, planted)
+		w, err = s.WhatIf(ctx, p, coupon.Interval{}, now)
+		require.NoError(t, err)
+		require.NotEqual(t, w.Recorded, w.Changed, planted)
+		change(t, s.store, key, planted, old)
+	}
 }
