@@ -147,7 +147,13 @@ func (s *Service) planMembers(ctx context.Context, m Merged, actor string, now t
 	from.Became = m.Into
 	changed := both[:1]
 	bans := from.Banned && !into.Banned
-	if bans || len(brought)+len(from.Links) > 0 { // whom the other's links lead to from now on must be known
+	known := from.known(both[0].Version) && !into.known(both[1].Version)
+	if known && into.Registration != nil {
+		registration := *into.Registration
+		registration.Known = true
+		into.Registration = &registration
+	}
+	if bans || len(brought) > 0 || known { // whom the other's links lead to from now on must be known
 		changed = both
 		into.Brought = append(slices.Clone(into.Brought), brought...)
 		if bans {
@@ -172,6 +178,13 @@ func (s *Service) planMembers(ctx context.Context, m Merged, actor string, now t
 		return batch, err
 	}
 	return storage.Join(batch, booked)
+}
+
+// known says that a member may have friends, or was no new customer: nobody is credited for
+// them any more, nor for what their account becomes. Else referrals could form a circle.
+func (b *memberBody) known(version int64) bool {
+	r := b.Registration
+	return version > 0 && (r == nil || len(b.Links) > 0 || r.Known || r.Reason == ReasonNotNew || r.Reason == ReasonOwnCode)
 }
 
 // planSelfReferral opens a case where one of two merged subjects, or an account that was

@@ -319,3 +319,41 @@ func TestLinkOfWhoBecameSomebodyNew(t *testing.T) {
 	require.Equal(t, now, o.Referrer)
 	requireAudit(t, s.store)
 }
+
+// Whoever has become one with a customer who has a link is known: they can be the referrer
+// of a new friend, whether they had registered or not, and are nobody's friend any more. So
+// merged accounts form no circle either.
+func TestMergedReferrersAreKnown(t *testing.T) {
+	for _, registered := range []bool{true, false} {
+		for _, chain := range []bool{true, false} {
+			s, jane := guarded(t, referral.Options{}, changed(program(8), func(p *referral.Program) { p.LateCode = 7 * day }))
+			mia, late := s.subject(referral.Person{Account: "mia"}), s.subject(referral.Person{Account: "late"})
+			other := s.subject(referral.Person{Account: "jane 2"})
+			s.bind(jane.ID, mia.ID, noon)
+			miasCode := s.link(mia.ID).Code.String()
+			if registered {
+				require.Equal(t, referral.ReasonNoInvitation, s.register(referral.Registration{Customer: other.ID}, noon).Reason)
+			}
+			from := "account 1"
+			if chain {
+				s.subject(referral.Person{Account: "between"})
+				require.NoError(t, second0(s.Merge(ctx, from, "between", "staff", "one person", noon)))
+				from = "between"
+			}
+			require.NoError(t, second0(s.Merge(ctx, from, "jane 2", "staff", "one person", noon)))
+
+			o := s.register(referral.Registration{Customer: late.ID, Code: s.link(jane.ID).Code.String()}, noon)
+			require.True(t, o.Bound)
+			require.Equal(t, other.ID, o.Referrer)
+
+			if registered {
+				var err error
+				o, err = s.EnterCode(ctx, referral.LateCode{Customer: other.ID, Code: miasCode}, noon.Add(time.Hour))
+				require.NoError(t, err)
+			} else {
+				o = s.register(referral.Registration{Customer: other.ID, Code: miasCode}, noon.Add(time.Hour))
+			}
+			require.Equal(t, referral.ReasonNotNew, o.Reason, "registered: %t, chain: %t", registered, chain)
+		}
+	}
+}
