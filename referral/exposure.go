@@ -23,7 +23,12 @@ type Exposure struct {
 // MaxExposure is the most that the program can give when so many referrers bring so many
 // friends: every friend earns all that a friend can in the best boost, and the referrers
 // all that they can in the highest tier, as far as caps and the budget let them. Ask it
-// before a program starts. It fails with a [*Faults] when the program is not valid, and
+// before a program starts.
+//
+// It is net of what is taken back and of what is owed: a reward that is taken back frees
+// its place in caps and budget for another even where it was used, so what was handed out
+// until then may add up to more. Nor does it count what accounts that are merged have
+// beyond one person's cap, or what later terms with an Uplift add. It fails with a [*Faults] when the program is not valid, and
 // with [ledger.ErrOverflow].
 func (p *Program) MaxExposure(referrers, friends int64) (Exposure, error) {
 	if err := p.Validate(); err != nil {

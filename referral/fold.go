@@ -435,7 +435,24 @@ func (f *factBody) same(other *factBody) bool {
 
 // says is what a fact says, for the error about one that said something else.
 func (f *factBody) says() string {
-	return ledger.Minor(f.Amount, f.Currency).String()
+	said := ledger.Minor(f.Amount, f.Currency).String()
+	if len(f.Parts) > 0 {
+		said += fmt.Sprintf(" in %d parts", len(f.Parts))
+	}
+	return said
+}
+
+// sameParts says that an amount was for the same goods, in whatever order they are told.
+func sameParts(a, b []partBody) bool {
+	names := func(parts []partBody) []string {
+		var all []string
+		for _, p := range parts {
+			all = append(all, fmt.Sprintf("%q %q %d", p.Seller, slices.Sorted(slices.Values(p.Categories)), p.Amount))
+		}
+		slices.Sort(all)
+		return all
+	}
+	return slices.Equal(names(a), names(b))
 }
 
 // record adds a fact, unless it is there or can't concern the referral any more.
@@ -445,7 +462,7 @@ func (b *referralBody) record(f factBody) (added bool, err error) {
 	if i := slices.IndexFunc(b.Facts, func(known factBody) bool { return known.same(&f) }); i >= 0 {
 		known := &b.Facts[i]
 		amounts := known.Amount != f.Amount || known.Currency != f.Currency || known.Credit != f.Credit
-		if amounts && !f.derived || known.Everything != f.Everything || known.Trial != f.Trial || known.Name != f.Name || known.Verdict != f.Verdict || known.Side != f.Side {
+		if amounts && !f.derived || known.Everything != f.Everything || known.Trial != f.Trial || known.Name != f.Name || known.Verdict != f.Verdict || known.Side != f.Side || !sameParts(known.Parts, f.Parts) {
 			err = fmt.Errorf("%w: order %q, %s %q was told before as %s", ledger.ErrKeyReused, f.Order, f.Kind, f.ID, known.says())
 		}
 		return false, err

@@ -36,7 +36,11 @@ type Settlement struct {
 // OrderPaid records that a customer paid. In one batch it confirms what the order
 // has reserved of coupons, advances the referrals in which the customer is the
 // friend, and grants what need not wait. Orders without coupons and customers whom
-// nobody invited are fine. Asked again it changes nothing.
+// nobody invited are fine. Asked again it changes nothing; with another amount or other
+// Parts it fails with [ledger.ErrKeyReused], where a referral remembers the payment.
+//
+// A referral remembers 1,000 facts. Payments after that are left out, so that one which
+// has not qualified by then is not qualified by payments any more.
 //
 // It fails with a [*Faults], also when the order's coupons were reserved for another
 // customer or no amount is known, and as [coupon.Service.Confirm] does where a reservation has lapsed and
@@ -230,8 +234,11 @@ type Return struct {
 // OrderReturned records that goods came back. In one batch it refunds the order's
 // coupons, and takes back what the payment has earned: before a reward was granted
 // the referral is voided and its place in the caps freed; afterwards it is reversed,
-// coupons not yet used are revoked and those used are on record as owed. It fails
-// with a [*Faults], and as [coupon.Service.Refund] does.
+// coupons not yet used are revoked and those used are on record as owed. A return of
+// an order that a referral remembers is recorded however much it remembers. Asked again it
+// changes nothing; with another amount or other Parts it fails with [ledger.ErrKeyReused].
+//
+// It fails with a [*Faults], and as [coupon.Service.Refund] does.
 func (s *Service) OrderReturned(ctx context.Context, back Return, now time.Time) (Settlement, error) {
 	faults := &Faults{Kind: ErrRequest}
 	faults.id("id", back.ID, false)

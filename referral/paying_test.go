@@ -1,6 +1,7 @@
 package referral_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -619,4 +620,55 @@ func TestPlacesOfRewardsThatWait(t *testing.T) {
 	s.settle(noon.Add(day))
 	require.Equal(t, 1, s.wallet("jane"), "for mia, and not for ida too")
 	require.Equal(t, int64(1), s.used("jane", noon))
+}
+
+// Told again for other goods, a payment or a return is refused as one of another amount is;
+// the order in which the parts stand says nothing.
+func TestOtherPartsAreAnotherPayment(t *testing.T) {
+	s := newShop(t, changed(program(8), func(p *referral.Program) {
+		p.Hold, p.DueWithin, p.Qualify.In.Categories = 14*day, 30*day, []string{"books"}
+	}))
+	s.bind("jane", "mia", noon)
+	books := referral.Part{Categories: []string{"books", "new"}, Seller: "anna", Amount: eur("15.00")}
+	toys := referral.Part{Categories: []string{"toys"}, Amount: eur("5.00")}
+	turned := referral.Part{Categories: []string{"new", "books"}, Seller: "anna", Amount: eur("15.00")}
+	p := paid("mia", "1", "20.00")
+	tell := func(parts ...referral.Part) error {
+		p.Parts = parts
+		return second0(s.OrderPaid(ctx, p, noon))
+	}
+	require.NoError(t, tell(books, toys))
+	require.NoError(t, tell(toys, turned))
+	require.ErrorIs(t, tell(toys), ledger.ErrKeyReused)
+	require.ErrorIs(t, tell(), ledger.ErrKeyReused)
+	toys.Categories = []string{"games"}
+	require.ErrorIs(t, tell(books, toys), ledger.ErrKeyReused)
+
+	back := func(parts ...referral.Part) error {
+		return second0(s.OrderReturned(ctx, referral.Return{ID: "r", Order: "1", Customer: "mia", Amount: eur("5.00"), Parts: parts}, noon))
+	}
+	require.NoError(t, back(toys))
+	require.NoError(t, back(toys))
+	require.ErrorIs(t, back(referral.Part{Categories: []string{"books"}, Amount: eur("5.00")}), ledger.ErrKeyReused)
+	require.ErrorIs(t, back(), ledger.ErrKeyReused)
+	require.Equal(t, referral.StateHeld, s.referral("mia").State)
+	require.Len(t, s.referral("mia").Facts, 2)
+}
+
+// However much a referral remembers, a return of an order that it knows is never lost, and
+// ends it.
+func TestReturnsAfterTheLastFact(t *testing.T) {
+	s := newShop(t, inCredit(func(p *referral.Program) {
+		p.Hold, p.Qualify.Cumulative, p.Qualify.MinimumSpend = 14*day, true, coupon.Amounts{eur("10.00")}
+	}))
+	s.bind("jane", "mia", noon)
+	for i := range 999 {
+		s.paid(paid("mia", fmt.Sprint(i), "0.01"), noon)
+	}
+	require.Equal(t, referral.StateHeld, s.paid(paid("mia", "last", "20.00"), noon).State)
+	require.Len(t, s.referral("mia").Facts, 1000)
+	require.Len(t, s.paid(paid("mia", "more", "20.00"), noon).Facts, 1000)
+	r := s.returned(cancelled("mia", "last"), noon.Add(day))
+	require.Equal(t, referral.StateVoided, r.State)
+	require.Len(t, r.Facts, 1001)
 }

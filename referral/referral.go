@@ -107,7 +107,8 @@ const (
 
 // Fact is one thing that happened to the friend. Facts may arrive twice or out of
 // order: what follows from them does not depend on it. Payments after the one that
-// counts do not concern the referral and are not kept.
+// counts do not concern the referral and are not kept; nor, where there are 1,000 facts,
+// are more payments, or returns of orders that are in none of them.
 type Fact struct {
 	ID         string // unique per kind and order: the return's, the case's, or the order's that was paid
 	Kind       FactKind
