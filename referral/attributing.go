@@ -30,8 +30,8 @@ type invitation struct {
 
 // attribute finds who invited the customer: whose code they typed, or else whose
 // link they followed. Who else could have been credited is noted.
-func (s *Service) attribute(ctx context.Context, code coupon.Code, visitor string, now time.Time) (invitation, error) {
-	followed, err := s.attributeTouch(ctx, visitor, now)
+func (s *Service) attribute(ctx context.Context, code coupon.Code, visitor, country string, now time.Time) (invitation, error) {
+	followed, err := s.attributeTouch(ctx, visitor, country, now)
 	if code == "" || err != nil {
 		return followed, err
 	}
@@ -75,31 +75,59 @@ func (i *invitation) lost(other invitation, why string) {
 	i.rivals = append(i.rivals, rivalBody{other.program, other.referrer, other.via, micros(other.followed), why})
 }
 
-// attributeTouch goes through the visitor's touches, from the last on, to one in its
-// program's window; and on to the first of that program's where it says so.
-func (s *Service) attributeTouch(ctx context.Context, visitor string, now time.Time) (invitation, error) {
-	chosen := invitation{reason: ReasonNoInvitation}
+// attributeTouch finds the touch that a visitor's registration is credited to: among those
+// that can bind, or else, to say why nobody is bound, among all.
+func (s *Service) attributeTouch(ctx context.Context, visitor, country string, now time.Time) (invitation, error) {
+	none := invitation{reason: ReasonNoInvitation}
 	if visitor == "" {
-		return chosen, nil
+		return none, nil
 	}
-	programs := make(map[string]invitation)
+	t := touching{Service: s, country: country, now: now, programs: make(map[string]invitation), standings: make(map[string]invitation)}
+	chosen, err := t.choose(ctx, visitor, true)
+	if err != nil || chosen.terms != nil || !t.passed {
+		return chosen, err
+	}
+	return t.choose(ctx, visitor, false)
+}
+
+// touching is what was read to choose between a visitor's touches.
+type touching struct {
+	*Service
+	country   string
+	now       time.Time
+	programs  map[string]invitation
+	standings map[string]invitation // by referrer, in any program
+	passed    bool                  // a touch in its window could not bind
+}
+
+// choose goes through the visitor's touches, from the last on, to one in its program's
+// window; and on to the first of that program's where it says so.
+func (t *touching) choose(ctx context.Context, visitor string, able bool) (invitation, error) {
+	chosen := invitation{reason: ReasonNoInvitation}
 	visited := 0
-	err := s.eachTouch(ctx, visitor, now.Add(-maxWait), func(touch *touchBody) (more bool, err error) {
+	err := t.eachTouch(ctx, visitor, t.now.Add(-maxWait), func(touch *touchBody) (more bool, err error) {
 		visited++
-		found, read := programs[touch.Program]
-		if !read {
-			if found, err = s.open(ctx, touch.Program, now); err != nil {
+		found, err := t.found(ctx, touch)
+		if err != nil {
+			return false, err
+		}
+		inWindow := t.now.Before(found.followed.Add(found.terms.window()))
+		first := chosen.terms != nil && chosen.terms.Attribution == FirstTouch
+		var unable Reason
+		if candidate := chosen.terms == nil || first && found.program == chosen.program; able && inWindow && candidate {
+			if unable, err = t.unable(ctx, &found); err != nil {
 				return false, err
 			}
-			programs[touch.Program] = found
 		}
-		at := instant(touch.At)
-		found.referrer, found.via, found.followed = touch.Referrer, ViaLink, at
-		inWindow := now.Before(at.Add(found.terms.window()))
-		switch first := chosen.terms != nil && chosen.terms.Attribution == FirstTouch; {
+		switch {
 		case !inWindow && chosen.terms == nil:
 			return true, nil
+		case unable != "":
+			t.passed = true
+			chosen.lost(found, unable.Staff())
+			return true, nil
 		case chosen.terms == nil:
+			found.rivals = rivalsBut(chosen.rivals, &found)
 			chosen = found
 		case found.program != chosen.program && inWindow:
 			chosen.lost(found, "the last touch was of another program")
@@ -110,14 +138,55 @@ func (s *Service) attributeTouch(ctx context.Context, visitor string, now time.T
 		case first:
 			before := chosen
 			chosen, found.rivals = found, nil
-			chosen.rivals = slices.DeleteFunc(before.rivals, func(r rivalBody) bool { return r.Program == chosen.program && r.Referrer == chosen.referrer })
+			chosen.rivals = rivalsBut(before.rivals, &chosen)
 			chosen.lost(before, "an earlier touch is credited")
 		default:
 			chosen.lost(found, "a later touch is credited")
 		}
 		return chosen.terms.Attribution == FirstTouch || visited < rivalTouches && len(chosen.rivals) < maxRivals, nil
 	})
+	if chosen.terms == nil {
+		chosen.rivals = nil
+	}
 	return chosen, err
+}
+
+// found is the touch as an invitation, under its program as it is now.
+func (t *touching) found(ctx context.Context, touch *touchBody) (invitation, error) {
+	found, read := t.programs[touch.Program]
+	if !read {
+		var err error
+		if found, err = t.open(ctx, touch.Program, t.now); err != nil {
+			return found, err
+		}
+		t.programs[touch.Program] = found
+	}
+	found.referrer, found.via, found.followed = touch.Referrer, ViaLink, instant(touch.At)
+	return found, nil
+}
+
+// unable says why nobody who registers now is bound by a touch; empty: it can bind.
+func (t *touching) unable(ctx context.Context, found *invitation) (Reason, error) {
+	if found.reason != "" {
+		return found.reason, nil
+	}
+	if !found.terms.welcomes(t.country) {
+		return ReasonCountry, nil
+	}
+	stands, read := t.standings[found.referrer]
+	if !read {
+		stands = invitation{referrer: found.referrer}
+		if err := t.standing(ctx, &stands); err != nil {
+			return "", err
+		}
+		t.standings[found.referrer] = stands
+	}
+	return stands.reason, nil
+}
+
+// rivalsBut is who else could have been credited, but for who is.
+func rivalsBut(rivals []rivalBody, credited *invitation) []rivalBody {
+	return slices.DeleteFunc(rivals, func(r rivalBody) bool { return r.Program == credited.program && r.Referrer == credited.referrer })
 }
 
 // open reads a program's latest terms, and why nobody is bound under them now.
@@ -239,7 +308,13 @@ func (s *Service) planEnterCode(ctx context.Context, request LateCode, code coup
 		return none, err
 	}
 	if before.Bound {
-		if found.program == before.Program && found.referrer == before.Referrer {
+		raw := found.referrer
+		if found.program == before.Program && raw != before.Referrer { // it may have become another before it was bound to
+			if err := s.standing(ctx, &found); err != nil {
+				return none, err
+			}
+		}
+		if found.program == before.Program && (raw == before.Referrer || found.referrer == before.Referrer) {
 			return s.recordedOutcome(ctx, request.Customer, before)
 		}
 		return storage.Plan[Outcome]{Answer: Outcome{Customer: request.Customer, Reason: ReasonBound}}, nil

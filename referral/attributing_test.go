@@ -205,3 +205,78 @@ func TestEndAndKill(t *testing.T) {
 		require.Equal(t, 0, s.wallet("jane"))
 	})
 }
+
+// A touch that can bind nobody when the friend registers hides none that can, whichever
+// touch is credited; with none that can, the outcome says why as it did of the one chosen.
+func TestTouchesThatCannotBindHideNone(t *testing.T) {
+	for _, attribution := range []referral.Attribution{referral.LastTouch, referral.FirstTouch} {
+		term := func(id string) referral.Program {
+			return changed(program(8), func(p *referral.Program) { p.ID, p.Attribution = id, attribution })
+		}
+		for name, c := range map[string]struct {
+			program string // of the touch that can't bind
+			stop    func(*shop) error
+			reason  referral.Reason
+		}{
+			"banned": {"invite", func(s *shop) error { return s.Ban(ctx, "joe", "staff", "fraud", noon) }, referral.ReasonReferrer},
+			"killed": {"other", func(s *shop) error { return s.Kill(ctx, "other", "staff", "fraud", noon) }, referral.ReasonClosed},
+			"paused": {"other", func(s *shop) error { return s.Pause(ctx, "other", "staff", "a rush", noon) }, referral.ReasonPaused},
+			"elsewhere": {"other", func(s *shop) error {
+				p := term("other")
+				p.Countries = []string{"FR"}
+				_, err := s.Publish(ctx, p, "staff", noon)
+				return err
+			}, referral.ReasonCountry},
+		} {
+			for _, last := range []bool{true, false} { // the touch that can't bind
+				s := newShop(t, term("invite"), term("other"))
+				link, err := s.Link(ctx, c.program, "joe", noon)
+				require.NoError(t, err)
+				good, bad := noon.Add(time.Minute), noon.Add(2*time.Minute)
+				if !last {
+					good, bad = bad, good
+				}
+				s.touch("cookie", link, bad)
+				s.touch("alone", link, bad)
+				s.touch("cookie", s.link("jane"), good)
+				require.NoError(t, c.stop(s))
+				o := s.register(referral.Registration{Customer: "ida", Visitor: "cookie", Country: "DE"}, noon.Add(time.Hour))
+				require.True(t, o.Bound, "%s %s %t", attribution, name, last)
+				require.Equal(t, "jane", o.Referrer)
+				require.Len(t, o.Rivals, 1, "%s %s %t", attribution, name, last)
+				require.Equal(t, "joe", o.Rivals[0].Referrer)
+				if last {
+					require.Equal(t, c.reason.Staff(), o.Rivals[0].Why)
+				}
+				o = s.register(referral.Registration{Customer: "eve", Visitor: "alone", Country: "DE"}, noon.Add(time.Hour))
+				require.Equal(t, c.reason, o.Reason)
+				require.Empty(t, o.Rivals)
+			}
+		}
+	}
+}
+
+// A late code that was taken answers what it recorded when it is entered again, whatever
+// account its referrer has become since or had become before.
+func TestLateCodeOfAMergedReferrer(t *testing.T) {
+	for _, before := range []bool{true, false} {
+		s, jane := guarded(t, referral.Options{}, changed(program(8), func(p *referral.Program) { p.LateCode = 7 * day }))
+		s.subject(referral.Person{Account: "jane 2"})
+		code := s.link(jane.ID).Code.String()
+		mia := s.subject(referral.Person{Account: "mia"})
+		s.register(referral.Registration{Customer: mia.ID}, noon)
+		merge := func() { require.NoError(t, second0(s.Merge(ctx, "account 1", "jane 2", "staff", "one person", noon))) }
+		if before {
+			merge()
+		}
+		o, err := s.EnterCode(ctx, referral.LateCode{Customer: mia.ID, Code: code}, noon)
+		require.NoError(t, err)
+		require.True(t, o.Bound)
+		if !before {
+			merge()
+		}
+		again, err := s.EnterCode(ctx, referral.LateCode{Customer: mia.ID, Code: code}, noon.Add(time.Hour))
+		require.NoError(t, err)
+		require.Equal(t, o, again, before)
+	}
+}

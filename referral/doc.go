@@ -159,6 +159,12 @@
 //   - A mistyped code is refused before anything is recorded, so that the customer can
 //     correct it; a code that nobody has is an outcome on record, so that guessing
 //     costs a registration each time.
+//   - A touch that can bind nobody when the friend registers is passed over, for the next
+//     that can; who is passed over is a rival on record. That the last one wins whatever
+//     became of it lost: one click on the link of somebody who is banned, or of a program
+//     that was stopped, would take from an honest referrer what they have earned. A code
+//     that was typed is the friend's own word for who brought them: nobody else's link
+//     takes its place.
 //   - A page of friends continues at an instant and a number. The store's cursor lost:
 //     it has the friend's id in it, and pages go to the referrer.
 //   - A check is decided once and recorded as a fact, and its outcome is folded like any

@@ -145,8 +145,10 @@ func (r *registrationBody) outcome(customer string) Outcome {
 
 // Register records that a customer completed registration, and binds them as a
 // friend to whoever invited them: the code they typed, or else the first or last
-// link they followed within the program's window. Attribution closes with it. What
-// the program gives at registration is granted in the same batch.
+// link they followed within the program's window. A link that can bind nobody now, since
+// its program is paused or closed, is not for the country or has spent its budget, or its
+// referrer is banned or erased, hides no other; a code that was typed does. Attribution
+// closes with it. What the program gives at registration is granted in the same batch.
 //
 // A friend can be bound only by the very batch that makes them known, to a customer
 // who was known before: so nobody refers themselves, and referrals never form a
@@ -209,7 +211,7 @@ func (s *Service) planRegister(ctx context.Context, request Registration, code c
 	if err := subject.Value.gone(); err != nil {
 		return none, err
 	}
-	found, err := s.attribute(ctx, code, request.Visitor, now)
+	found, err := s.attribute(ctx, code, request.Visitor, request.Country, now)
 	if err != nil {
 		return none, err
 	}
