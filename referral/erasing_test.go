@@ -229,3 +229,25 @@ func TestErasedReferrersEarnNothing(t *testing.T) {
 	require.Equal(t, referral.RewardCanceled, s.brings(mia.ID).State)
 	require.Zero(t, s.wallet(jane.ID))
 }
+
+// Whoever is erased and comes back is no new customer, also when the shop learns what
+// proves it only after the account; what is shared and sold proves nothing then either.
+func TestErasedPeopleAreKnownByWhatIsLearnedLater(t *testing.T) {
+	s, jane, _ := peopled(t, held(8))
+	code := s.link(jane.ID).Code.String()
+	require.NoError(t, second0(s.Erase(ctx, "mia", "staff", "asked for", noon)))
+	for account, c := range map[string]struct {
+		learned   referral.Person
+		returning bool
+	}{
+		"x": {referral.Person{Account: "x", Email: "Mia+3@example.com"}, true},
+		"y": {referral.Person{Account: "y", Devices: []string{"mia's"}}, false},
+		"z": {referral.Person{Account: "z", Email: "zoe@example.com"}, false},
+	} {
+		first := s.subject(referral.Person{Account: account})
+		require.False(t, first.Returning)
+		require.Equal(t, c.returning, s.subject(c.learned).Returning, account)
+		require.Equal(t, c.returning, s.subject(referral.Person{Account: account}).Returning, account)
+		require.Equal(t, !c.returning, s.register(referral.Registration{Customer: first.ID, Code: code}, noon).Bound, account)
+	}
+}

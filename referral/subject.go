@@ -226,10 +226,11 @@ func (s *Service) planSubject(ctx context.Context, all []identifier, now time.Ti
 			return none, err
 		}
 		subject.Key = subjectKey(id)
-		for i := range found {
-			if k := &found[i]; k.identifier.kind.proves() && k.Value.Erased > micros(now) {
-				subject.Value.Returning = true
-			}
+	}
+	for i := range found { // what is learned later too: an address that comes after the account proves as much
+		k := &found[i]
+		if k.identifier.kind.proves() && k.Value.Erased > micros(now) && !slices.Contains(k.Value.Subjects, subject.Key.ID) {
+			subject.Value.Returning = true
 		}
 	}
 	batch, err := s.remember(found, subject)
@@ -322,8 +323,9 @@ func (s *Service) findAccount(ctx context.Context, account string) (kept, error)
 // SweepPeople moves what is kept under older keys on to the newest, forgets tombstones
 // whose life is over, and finishes erasures and merges that stopped half-way. Run it once a day, and after a new key was added; a
 // key can be taken out of [Options].PersonKeys once everybody whose documents were
-// made under it has been seen again by [Service.Subject], and not before. Limit is how
-// many documents of each kind it looks at, default 1,000.
+// made under it has been seen again by [Service.Subject], and not before: with it go the
+// tombstones of those erased and the refusals of invitations that were made under it. Limit
+// is how many documents of each kind it looks at, default 1,000.
 func (s *Service) SweepPeople(ctx context.Context, now time.Time, limit int) (ledger.Report, error) {
 	faults := &Faults{Kind: ErrRequest}
 	s.people.check(faults)
