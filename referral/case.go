@@ -3,7 +3,6 @@ package referral
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -170,11 +169,14 @@ type CasePage struct {
 // Cases gives a page of cases. It fails with a [*Faults].
 func (s *Service) Cases(ctx context.Context, q CaseQuery) (CasePage, error) {
 	state := cmp.Or(q.State, CaseOpen)
+	if state != CaseOpen && state != CaseDecided && state != CaseLapsed {
+		return CasePage{}, &Faults{ErrRequest, []Fault{{"state", fmt.Sprintf("is %.20q, want %s, %s or %s", state, CaseOpen, CaseDecided, CaseLapsed)}}}
+	}
 	page, err := s.store.List(ctx, storage.Query{
 		Kind: kindCase, List: caseList(state, q.Program), Newest: state != CaseOpen, After: q.After, Limit: q.Limit,
 	})
-	if errors.Is(err, storage.ErrInvalid) {
-		return CasePage{}, &Faults{ErrRequest, []Fault{{"query", err.Error()}}}
+	if err != nil {
+		return CasePage{}, queryFault(err)
 	}
 	answer := CasePage{Next: page.Next}
 	for _, doc := range page.Docs {
@@ -184,7 +186,7 @@ func (s *Service) Cases(ctx context.Context, q CaseQuery) (CasePage, error) {
 		}
 		answer.Cases = append(answer.Cases, r.Value.asCase(doc.Key.ID))
 	}
-	return answer, err
+	return answer, nil
 }
 
 // Case gives a case by id. It fails with [ErrNoCase].
@@ -408,7 +410,7 @@ func (s *Service) CaseStats(ctx context.Context, program string, from, now time.
 		}
 		page, err := s.store.List(ctx, query)
 		if err != nil {
-			return stats, err
+			return stats, queryFault(err)
 		}
 		for _, doc := range page.Docs {
 			r, err := cases.Decode(doc)

@@ -3,6 +3,7 @@ package referral
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math"
 	"time"
 
@@ -44,7 +45,7 @@ func (s *Service) Overdue(ctx context.Context, program string, now time.Time, q 
 func (s *Service) listRewards(ctx context.Context, query storage.Query) (RewardPage, error) {
 	page, err := s.store.List(ctx, query)
 	if err != nil {
-		return RewardPage{}, err
+		return RewardPage{}, queryFault(err)
 	}
 	found := RewardPage{Next: page.Next}
 	for _, doc := range page.Docs {
@@ -55,6 +56,14 @@ func (s *Service) listRewards(ctx context.Context, query storage.Query) (RewardP
 		found.Rewards = append(found.Rewards, r.Value.reward(r.Key.ID))
 	}
 	return found, nil
+}
+
+// queryFault says of what a store refuses to list that the query is wrong.
+func queryFault(err error) error {
+	if errors.Is(err, storage.ErrInvalid) {
+		return &Faults{ErrRequest, []Fault{{"query", err.Error()}}}
+	}
+	return err
 }
 
 // NextDeadline is when [Service.Settle] has something to do next: a hold ends, a time to

@@ -106,7 +106,7 @@ func Airbnb(id string, referrer, friend, minimum ledger.Money) Program {
 
 // PayPal is PayPal's of 2025: 10 USD for either side when the friend spends at least 5
 // USD within 30 days; 10 friends a calendar year. It ends on a date, or when 500,000
-// USD are spent.
+// USD are spent; with the zero time only then.
 func PayPal(id string, until time.Time) Program {
 	p := preset("paypal", id)
 	p.Schedule.Until = until
@@ -115,7 +115,7 @@ func PayPal(id string, until time.Time) Program {
 
 // Wise is Wise's: 75 GBP for every 3 friends who transfer at least 200 GBP each, and for
 // each friend a first transfer without fees within 6 months, which the shop grants by a
-// hook of the kind "fee_free_transfer". How many friends count is not published.
+// hook of the kind "fee_free_transfer". How many friends count, at least 3, is not published.
 func Wise(id string, friends int64) Program {
 	p := preset("wise", id)
 	p.Caps = []Cap{{Amount: ledger.Minor(friends/3*75_00, p.Milestones[0].Credit[0].Currency())}}

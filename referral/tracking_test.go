@@ -151,3 +151,13 @@ func TestCodesSayNothing(t *testing.T) {
 	_, err := coupon.ParseCode(strings.ToLower(one.Code.String()))
 	require.NoError(t, err)
 }
+
+// What a list of staff's can't be asked for is a fault of the request.
+func TestListsRefuseWhatTheyCannotAnswer(t *testing.T) {
+	s := newShop(t, program(8))
+	require.ErrorIs(t, second(s.Overdue(ctx, "invite", noon, referral.RewardQuery{After: "x"})), referral.ErrRequest)
+	for _, q := range []referral.CaseQuery{{After: "x"}, {Limit: -1}, {State: "closed"}, {Program: strings.Repeat("x", 300)}} {
+		require.ErrorIs(t, second(s.Cases(ctx, q)), referral.ErrRequest)
+	}
+	require.ErrorIs(t, second(s.CaseStats(ctx, strings.Repeat("x", 300), noon, noon)), referral.ErrRequest)
+}
