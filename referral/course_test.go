@@ -323,6 +323,21 @@ func (f *forest) brought(t checker) map[string]string {
 	return by
 }
 
+// above are the people that somebody was brought by, directly and through others, where
+// accounts that were merged are one.
+func (f *forest) above(by map[string]string, person string) map[string]bool {
+	found := map[string]bool{}
+	for more := []string{person}; len(more) > 0; more = more[1:] {
+		for friend, referrer := range by {
+			if referrer = f.now(referrer); f.now(friend) == more[0] && !found[referrer] {
+				found[referrer] = true
+				more = append(more, referrer)
+			}
+		}
+	}
+	return found
+}
+
 // cycle gives somebody who, by who brought whom, brought themselves; empty: nobody did.
 func cycle(by map[string]string) string {
 	for friend := range by {
@@ -338,7 +353,8 @@ func cycle(by map[string]string) string {
 }
 
 // Who brought whom is a forest, whatever codes come late and whichever accounts turn out
-// to be one person's in between: by the ids that they were bound under.
+// to be one person's in between: by the ids that they were bound under. And nobody is bound
+// to those whom they, or an account that was merged into theirs, have brought.
 func TestWhoBroughtWhomIsAForest(t *testing.T) {
 	merges, bindings := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -367,6 +383,7 @@ func TestWhoBroughtWhomIsAForest(t *testing.T) {
 			if !o.Bound || before[friend] != "" {
 				return
 			}
+			require.False(t, f.above(before, f.now(referrer))[friend], "who is bound has brought the referrer, through others")
 			bindings++
 		}
 		t.Repeat(map[string]func(*rapid.T){
