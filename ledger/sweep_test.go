@@ -267,6 +267,15 @@ func TestSweepStopsAtItsLimit(t *testing.T) {
 	assert.Equal(t, noon, report.Next)
 }
 
+// One sweep handles all however small its groups are, of which many are empty then.
+func TestSweepInTinyGroups(t *testing.T) {
+	store := audited(t, "task")
+	due(t, store, 64)
+	report, err := ledger.Sweep(context.Background(), store, ledger.SweepOptions{Kind: "task", Now: noon, Batch: 1}, always)
+	require.NoError(t, err)
+	require.Equal(t, ledger.Report{Done: 64}, report)
+}
+
 // A sweep lists no more than it may look at, in pages as large as they may be.
 func TestSweepListsWhatItMayLookAt(t *testing.T) {
 	store := &watched{Store: memory.New()}
