@@ -130,6 +130,19 @@ func TestCartsThatAreValid(t *testing.T) {
 				c.Shipping = append(c.Shipping, coupon.Shipping{ID: fmt.Sprint(i), Price: eur("1.00")})
 			}
 		},
+		"the most attributes": func(c *coupon.Cart) {
+			c.Attributes = make(map[string]string)
+			for i := range 50 {
+				c.Attributes[fmt.Sprint(i)] = ""
+			}
+		},
+		"the most categories, tags and segments": func(c *coupon.Cart) {
+			c.Lines[0].Categories, c.Lines[0].Tags, c.Customer.Segments = many("x", 1000), many("x", 1000), many("x", 1000)
+		},
+		"the highest price of three": func(c *coupon.Cart) {
+			c.Lines = c.Lines[:1]
+			c.Lines[0].UnitPrice = ledger.Minor(coupon.MaxTotal/3, euro)
+		},
 		"the longest name of an attribute": func(c *coupon.Cart) { c.Attributes = map[string]string{strings.Repeat("x", coupon.MaxKey): ""} },
 		"the most lines": func(c *coupon.Cart) {
 			c.Lines = nil
@@ -222,6 +235,7 @@ func TestRequestFaults(t *testing.T) {
 		"redeem a long order":      {second(s.Redeem(ctx, long, quote, noon)), coupon.ErrRequest},
 		"redeem at no time":        {second(s.Redeem(ctx, "o", quote, time.Time{})), coupon.ErrRequest},
 		"redeem an empty quote":    {second(s.Redeem(ctx, "o", &coupon.Quote{}, noon)), coupon.ErrCart},
+		"redeem at the epoch":      {second(s.Redeem(ctx, "o", quote, time.Unix(0, 0))), coupon.ErrRequest},
 		"confirm nothing":          {second(s.Confirm(ctx, "o", noon)), coupon.ErrNoRedemption},
 		"confirm a hostile order":  {second(s.Confirm(ctx, "\x00", noon)), coupon.ErrRequest},
 		"confirm at no time":       {second(s.Confirm(ctx, "o", time.Time{})), coupon.ErrRequest},

@@ -83,6 +83,8 @@ func TestParseCode(t *testing.T) {
 		"kelvin is k by NFKC":          {"\u212aILO", "KILO", nil},
 		"letters O, I, L of a word":    {"OIL", "OIL", nil},
 		"the longest":                  {strings.Repeat("A", 32), coupon.Code(strings.Repeat("A", 32)), nil},
+		"as many blanks as may be":     {"OIL" + strings.Repeat(" ", 125), "OIL", nil},
+		"a blank more":                 {"OIL" + strings.Repeat(" ", 126), "", coupon.ErrCode},
 		"empty":                        {"", "", coupon.ErrCode},
 		"blanks only":                  {"  -- ", "", coupon.ErrCode},
 		"too short":                    {"AB", "", coupon.ErrCode},

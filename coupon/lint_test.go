@@ -235,6 +235,11 @@ func TestCheckAlwaysBeaten(t *testing.T) {
 	out := func(o coupon.Offer, names ...string) coupon.Offer {
 		return change(o, func(o *coupon.Offer) { o.Scope.Out = products(names...) })
 	}
+	most := func(o coupon.Offer, amount string) coupon.Offer {
+		return change(o, func(o *coupon.Offer) {
+			o.Benefit = coupon.PercentOff{Rate: o.Benefit.(coupon.PercentOff).Rate, Max: euros(amount)}
+		})
+	}
 	for name, c := range map[string]struct {
 		winner, other coupon.Offer
 		beaten        bool
@@ -277,6 +282,9 @@ func TestCheckAlwaysBeaten(t *testing.T) {
 		"a lower price":                 {automatic(first(giving("a", coupon.FixedPrice{Prices: euros("1.00")}))), giving("b", coupon.FixedPrice{Prices: euros("1.01")}), true},
 		"a higher price":                {automatic(first(giving("a", coupon.FixedPrice{Prices: euros("1.02")}))), giving("b", coupon.FixedPrice{Prices: euros("1.01")}), false},
 		"up to a maximum":               {change(winner, func(o *coupon.Offer) { o.Benefit = coupon.PercentOff{Rate: whole, Max: euros("5.00")} }), other, false},
+		"up to the same maximum":        {most(winner, "5.00"), most(other, "5.00"), true},
+		"up to a higher maximum":        {most(winner, "5.01"), most(other, "5.00"), true},
+		"up to a lower maximum":         {most(winner, "4.99"), most(other, "5.00"), false},
 		"rounded otherwise":             {change(winner, func(o *coupon.Offer) { o.Rounding = ledger.Down }), other, false},
 		"in another currency":           {automatic(first(giving("a", coupon.AmountOff{Amounts: coupon.Amounts{ledger.MustMoney("9.00", usd)}}))), amountOff("b", "1.00"), false},
 		"a gift":                        {automatic(first(percentOff("a", "100"))), giving("b", coupon.GiftLine{Product: "mug", Quantity: 1}), false},

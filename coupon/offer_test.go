@@ -204,6 +204,8 @@ func TestOffersAtTheirLimits(t *testing.T) {
 				o.Funding = append(o.Funding, share(fmt.Sprint("brand ", i), "10"))
 			}
 		},
+		"a name": func(o *coupon.Offer) { o.Name = strings.Repeat("n", 200) },
+		"labels": func(o *coupon.Offer) { o.Labels = many("label", 20) },
 		"units that count": func(o *coupon.Offer) {
 			o.Benefit = coupon.PercentOff{Rate: half, Units: coupon.Units{Max: coupon.MaxQuantity}}
 		},
