@@ -139,3 +139,19 @@ func TestOffersCountTheUnitsTheySay(t *testing.T) {
 		requirePicked(t, cartOf(cart...), picks)
 	})
 }
+
+// An offer that chooses a unit and takes nothing off it leaves the line as it was, with
+// what others take off it.
+func TestUnitsChosenInVainStayInTheirLine(t *testing.T) {
+	at := func(o coupon.Offer, priority int) coupon.Offer {
+		return changed(freely(o), func(o *coupon.Offer) { o.Priority = priority })
+	}
+	one := giving("one", coupon.FixedPrice{Prices: euros("9.00"), Units: someUnits(1, coupon.Cheapest)})
+	q := decide(t, cartOf(item("10.00", 3)), at(percentOff("a", "10"), 9), at(percentOff("b", "10"), 8), at(one, 7), at(percentOff("c", "50"), 0))
+	require.Equal(t, []string{"a", "b", "c"}, applied(q))
+	line := q.Lines()[0]
+	require.Len(t, line.Parts, 1)
+	require.Equal(t, []ledger.Money{eur("30.00"), eur("12.15")}, []ledger.Money{line.Parts[0].Price, line.Parts[0].Total})
+	require.Equal(t, []coupon.Off{{Applied: 0, Amount: eur("3.00")}, {Applied: 1, Amount: eur("2.70")}, {Applied: 2, Amount: eur("12.15")}}, line.Parts[0].Off)
+	checkSums(t, q)
+}
