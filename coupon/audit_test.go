@@ -2,6 +2,7 @@ package coupon_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,6 +70,7 @@ func TestAuditFinds(t *testing.T) {
 func TestAuditFindsImportedUses(t *testing.T) {
 	for name, c := range map[string][3]string{
 		"none in the coupon":  {"coupon", `"used":[{"order":"old","at":1795176000000000,"opening":`, `"used":[{"order":"old","at":1795176000000000,"else":`},
+		"nothing at all":      {"coupon", `"used":[`, `"else":[`},
 		"of another order":    {"coupon", `"used":[{"order":"old"`, `"used":[{"order":"older"`},
 		"of another coupon":   {"opening", `"coupon":"held-a-jane/1"`, `"coupon":"held-a-jane/2"`},
 		"of a coupon of none": {"opening", `"coupon":"held-a-jane/1"`, `"coupon":"held-a-jane/9"`},
@@ -92,6 +94,21 @@ func TestAuditFindsImportedUses(t *testing.T) {
 			require.NoError(t, err)
 			require.ErrorIs(t, report.Err(), ledger.ErrDiscrepancy)
 		})
+	}
+}
+
+// An override that was used was used by an order that says so.
+func TestAuditFindsOverrides(t *testing.T) {
+	source, _ := overrideShop(t)
+	require.NoError(t, ignore(source.Override(ctx, overriding("o", forJane), noon)))
+	source.redeem("order", cartOf(item("20.00", 1)), coupon.Choose("CODE"), noon)
+	for said, sound := range map[string]bool{`"override":{`: true, `"else":{`: false} {
+		store := memory.New()
+		copyDocs(t, source.store, store, func(_, body string) string { return strings.Replace(body, `"override":{`, said, 1) })
+		report, err := coupon.Audit(ctx, store)
+		require.NoError(t, err)
+		uses := slices.ContainsFunc(report.Discrepancies, func(d ledger.Discrepancy) bool { return d.Finding == coupon.FoundUse && d.Where == "o" })
+		require.Equal(t, !sound, uses)
 	}
 }
 
