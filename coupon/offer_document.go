@@ -27,7 +27,8 @@ func OfferSchema() string { return offerSchema }
 // ParseOffer reads the JSON document of an offer, as [OfferSchema] describes it, and
 // checks the offer as [Offer.Validate] does. It fails with a [*Faults] that lists
 // everything wrong, each with its path in the document: members that are not known,
-// that stand twice or that a benefit or condition of that type does not use, null,
+// that stand twice or that a benefit or condition of that type does not use, those that
+// the schema requires and are left out, null, half a character,
 // values of another type, numbers and amounts that would have to be rounded, more
 // than [MaxDocument] bytes or 16 objects inside each other, anything after the
 // document.
@@ -36,6 +37,7 @@ func ParseOffer(data []byte, predicates ...RegisteredPredicate) (Offer, error) {
 	r := readStrictly(data, MaxDocument, ErrOffer, &d)
 	o := d.offer(r, "")
 	r.merge("", o.Validate(predicates...))
+	r.lacking()
 	if err := r.orNil(); err != nil {
 		return Offer{}, err
 	}
@@ -58,6 +60,7 @@ func (o *Offer) UnmarshalJSON(data []byte) error {
 	var d offerDocument
 	r := readStrictly(data, MaxDocument, ErrOffer, &d)
 	read := d.offer(r, "")
+	r.lacking()
 	if err := r.orNil(); err != nil {
 		return err
 	}
@@ -271,7 +274,9 @@ func (d *offerDocument) offer(r *reading, path string) Offer {
 		o.Combine = Combine(*d.Combine)
 	}
 	if d.Group != nil {
-		o.Group = Group(*d.Group)
+		if o.Group = Group(*d.Group); o.Group.Name == "" {
+			r.Misread(strict.Member(path, "group.name"), "is missing")
+		}
 	}
 	for _, l := range d.Limits {
 		o.Limits = append(o.Limits, Limit(l))

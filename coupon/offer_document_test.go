@@ -115,10 +115,46 @@ func TestOfferDocumentsAreReadStrictly(t *testing.T) {
 	})
 }
 
+// What the schema requires is not guessed where it is left out: a limit that does not say
+// for whom would count for all customers together.
+func TestOffersSayWhatTheSchemaRequires(t *testing.T) {
+	for document, path := range map[string]string{
+		`"limits":[{"uses":1}]`:  "limits[0].per",
+		`"group":{}`:             "group.name",
+		`"group":{"name":""}`:    "group.name",
+		`"group":{"first":true}`: "group.name",
+	} {
+		_, err := coupon.ParseOffer([]byte(offerWith(document)))
+		assert.Equal(t, []string{path}, paths(t, err), document)
+		var o coupon.Offer
+		assert.ErrorIs(t, json.Unmarshal([]byte(offerWith(document)), &o), coupon.ErrOffer, document)
+	}
+	_, err := coupon.ParseOffer([]byte(`{"id":"a","name":"a","benefit":{"type":"percent","percent":"10","units":{"pick":"dearest"}}}`))
+	assert.Equal(t, []string{"benefit.units.max"}, paths(t, err))
+}
+
+// Half of a surrogate pair is no character: encoding/json reads every one as U+FFFD, so
+// that names that differ would be the same.
+func TestDocumentsWithHalfACharacter(t *testing.T) {
+	named := func(name string) []byte {
+		return []byte(`{"id":"a","name":"` + name + `","benefit":{"type":"percent","percent":"10"}}`)
+	}
+	for _, name := range []string{`\ud800`, `a\udc00`, `\uD83Dx`, `\ud83d\ud83d`, `\ud83d\u0041`, `\ude00\ud83d`, `\\\ud800`, `\ud83d\n`} {
+		_, err := coupon.ParseOffer(named(name))
+		assert.ErrorIs(t, err, coupon.ErrOffer, name)
+		assert.ErrorContains(t, err, "is half a character", name)
+	}
+	for name, want := range map[string]string{`\ud83d\ude00`: "\U0001f600", `\\ud800`: `\ud800`, `\ufffd`: "\ufffd", `\u00e9`: "é"} {
+		o, err := coupon.ParseOffer(named(name))
+		require.NoError(t, err, name)
+		assert.Equal(t, want, o.Name)
+	}
+}
+
 // As encoding/json reads it: as strictly, without checking what the offer says.
 func TestOffersUnmarshal(t *testing.T) {
 	var all []coupon.Offer
-	require.NoError(t, json.Unmarshal([]byte(`[{"id":"A","benefit":{"type":"gift","product":"mug","count":1}}]`), &all))
+	require.NoError(t, json.Unmarshal([]byte(`[{"id":"A","name":"","benefit":{"type":"gift","product":"mug","count":1}}]`), &all))
 	require.Error(t, all[0].Validate())
 	before := all[0]
 	require.ErrorIs(t, json.Unmarshal([]byte(`{"id":"B","id":"C"}`), &all[0]), coupon.ErrOffer)

@@ -25,6 +25,18 @@ type faultSink struct{ *Faults }
 func (s faultSink) Add(path, problem string, args ...any) { s.add(path, problem, args...) }
 func (s faultSink) Full() bool                            { return len(s.Faults.Faults) > maxFaults }
 
+// lacking adds what is missing of what a document must say, where no other fault says it:
+// a limit that names nobody would count for all.
+func (r *reading) lacking() {
+	var paths []string
+	for _, fault := range r.Faults.Faults {
+		paths = append(paths, fault.Path)
+	}
+	for _, path := range r.Lacks(paths) {
+		r.add(path, "is missing")
+	}
+}
+
 // merge adds faults that were found in what was read, under a path, but for those
 // that follow from what could not be read.
 func (r *reading) merge(path string, err error) {

@@ -110,24 +110,24 @@ type cartDocument struct {
 }
 
 type lineDocument struct {
-	ID         string   `json:"id"`
-	Product    string   `json:"product"`
-	Seller     string   `json:"seller,omitempty"`
-	Categories []string `json:"categories,omitempty"`
-	Tags       []string `json:"tags,omitempty"`
-	Quantity   int64    `json:"quantity"`
-	UnitPrice  string   `json:"unit_price,omitempty"`
-	Total      string   `json:"total,omitempty"`
-	Floor      string   `json:"floor,omitempty"`
-	OnSale     bool     `json:"on_sale,omitempty"`
-	Promotions []string `json:"promotions,omitempty"`
+	ID         string     `json:"id"`
+	Product    string     `json:"product"`
+	Seller     string     `json:"seller,omitempty"`
+	Categories []string   `json:"categories,omitempty"`
+	Tags       []string   `json:"tags,omitempty"`
+	Quantity   int64      `json:"quantity"`
+	UnitPrice  amountText `json:"unit_price,omitempty"`
+	Total      amountText `json:"total,omitempty"`
+	Floor      amountText `json:"floor,omitempty"`
+	OnSale     bool       `json:"on_sale,omitempty"`
+	Promotions []string   `json:"promotions,omitempty"`
 }
 
 type shippingDocument struct {
-	ID     string `json:"id"`
-	Seller string `json:"seller,omitempty"`
-	Method string `json:"method,omitempty"`
-	Price  string `json:"price"`
+	ID     string     `json:"id"`
+	Seller string     `json:"seller,omitempty"`
+	Method string     `json:"method,omitempty"`
+	Price  amountText `json:"price"`
 }
 
 type customerDocument struct {
@@ -172,7 +172,19 @@ type usedDocument struct {
 	Coupon    string        `json:"coupon,omitempty"`
 	Period    ledger.Period `json:"period,omitempty"`
 	Uses      *int64        `json:"uses,omitempty"`
-	Money     *string       `json:"money,omitempty"`
+	Money     *amountText   `json:"money,omitempty"`
+}
+
+// amountText is an amount of the cart's currency as it is written; empty: it is left out.
+type amountText string
+
+// UnmarshalText refuses an empty text: what is said to be an amount is not left out.
+func (a *amountText) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return errors.New(`is "", want an amount: "5.00"`)
+	}
+	*a = amountText(text)
+	return nil
 }
 
 // prices says whether a cart's prices include tax.
@@ -217,6 +229,7 @@ func (p *trialParser) parse(predicates []RegisteredPredicate) {
 	p.parseCoupons()
 	p.parseUsed()
 	p.choose()
+	p.lacking()
 }
 
 func (p *trialParser) checkInstant() {
@@ -275,7 +288,7 @@ func (p *trialParser) line(path string, d *lineDocument) Line {
 		Total: p.money(path+".total", d.Total), Floor: p.money(path+".floor", d.Floor),
 		OnSale: d.OnSale, Promotions: d.Promotions,
 	}
-	if _, err := ledger.ParseMoney(d.UnitPrice, p.trial.Cart.Currency); errors.Is(err, ledger.ErrPrecision) && unitPrice.MatchString(d.UnitPrice) {
+	if _, err := ledger.ParseMoney(string(d.UnitPrice), p.trial.Cart.Currency); errors.Is(err, ledger.ErrPrecision) && unitPrice.MatchString(string(d.UnitPrice)) {
 		p.finePrice(path, d, &l)
 	} else {
 		l.UnitPrice = p.money(path+".unit_price", d.UnitPrice)
@@ -292,7 +305,7 @@ func (p *trialParser) finePrice(path string, d *lineDocument, l *Line) {
 	if d.Total != "" || d.Quantity < 1 || d.Quantity > MaxQuantity {
 		return
 	}
-	exact := decimal.RequireFromString(d.UnitPrice).Mul(decimal.NewFromInt(d.Quantity))
+	exact := decimal.RequireFromString(string(d.UnitPrice)).Mul(decimal.NewFromInt(d.Quantity))
 	total, err := ledger.FromDecimal(exact, p.trial.Cart.Currency)
 	if err != nil {
 		p.Misread(path+".total", "is missing: %d times %s is %s, which is no amount in %s", d.Quantity, d.UnitPrice, exact, p.trial.Cart.Currency)
@@ -301,8 +314,9 @@ func (p *trialParser) finePrice(path string, d *lineDocument, l *Line) {
 	l.Total = total
 }
 
-// money reads an amount in the cart's currency; an empty text is no amount.
-func (p *trialParser) money(path, text string) ledger.Money {
+// money reads an amount in the cart's currency; one that is left out is none.
+func (p *trialParser) money(path string, given amountText) ledger.Money {
+	text := string(given)
 	if text == "" {
 		return ledger.Money{}
 	}

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/vouch-go/vouch/ledger"
@@ -31,7 +32,8 @@ type Sink interface {
 
 // Reader reads one document. It refuses what encoding/json lets pass: members twice,
 // members that are not known or in another letter case, null, numbers that would be
-// rounded, text that is not UTF-8, anything after the document.
+// rounded, text that is not UTF-8 or has half a character, anything after the document.
+// What is missing it notes, for the caller to refuse.
 //
 // A value is read as its Go type says: structs by the JSON names of their fields, lists,
 // maps, texts with UnmarshalText, whole numbers, true and false; [ledger.Money] as
@@ -39,8 +41,10 @@ type Sink interface {
 type Reader struct {
 	Sink
 	Unread  []string // paths of values that could not be read: what follows from them is no fault of its own
+	Missing []string // paths of members that were left out and are always written (those without omitempty), in order
 	decoder *json.Decoder
 	known   map[reflect.Type]map[string][]int // indices of a struct's members by name
+	needed  map[reflect.Type][]string         // the names of those that are always written, in their order
 	prefix  string
 }
 
@@ -53,7 +57,7 @@ func New(sink Sink) *Reader { return &Reader{Sink: sink} }
 // Read reads a document of at most limit bytes into the struct that pointer points to.
 // What can't be read stays zero there. The prefix is cut off the errors of texts.
 func Read(data []byte, limit int, sink Sink, prefix string, pointer any) *Reader {
-	r := &Reader{Sink: sink, known: make(map[reflect.Type]map[string][]int), prefix: prefix}
+	r := &Reader{Sink: sink, known: make(map[reflect.Type]map[string][]int), needed: make(map[reflect.Type][]string), prefix: prefix}
 	if len(data) > limit {
 		r.Misread("", "the document has %d bytes, at most %d are allowed", len(data), limit)
 		return r
@@ -78,7 +82,44 @@ func syntax(data []byte) error {
 	if at, ok := err.(*json.SyntaxError); ok {
 		return fmt.Errorf("byte %d: %w", at.Offset, at)
 	}
+	if at := unpaired(data); err == nil && at >= 0 {
+		return fmt.Errorf("byte %d: %s is half a character", at+1, data[at:at+escape])
+	}
 	return err
+}
+
+const escape = len(`\ud800`)
+
+// unpaired finds the first surrogate in a JSON document that is escaped without its other
+// half, -1 where there is none: two texts that differ in it alone would be read as the same.
+func unpaired(data []byte) int {
+	for at := 0; ; {
+		next := bytes.IndexByte(data[at:], '\\')
+		if next < 0 {
+			return -1
+		}
+		at += next
+		switch first := escaped(data[at:]); {
+		case !utf16.IsSurrogate(first):
+			at += len(`\n`)
+		case utf16.DecodeRune(first, escaped(data[at+escape:])) == utf8.RuneError:
+			return at
+		default:
+			at += 2 * escape
+		}
+	}
+}
+
+// escaped is the unit of UTF-16 that a text begins with as an escape; -1: with none.
+func escaped(text []byte) rune {
+	if len(text) < escape || text[0] != '\\' || text[1] != 'u' {
+		return -1
+	}
+	unit, err := strconv.ParseUint(string(text[2:escape]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(unit)
 }
 
 // Misread adds a fault about a value that stays zero.
@@ -173,6 +214,11 @@ func (r *Reader) object(path string, v reflect.Value, depth int) {
 		}
 	}
 	r.next() // the closing bracket
+	for _, name := range r.needed[v.Type()] {
+		if !seen[name] && !r.Full() {
+			r.Missing = append(r.Missing, Member(path, name))
+		}
+	}
 	if typed, ok := v.Addr().Interface().(Typed); ok {
 		r.refuseUnused(path, typed, seen)
 	}
@@ -391,7 +437,7 @@ func wanted(t reflect.Type) string {
 // included.
 func (r *Reader) members(t reflect.Type) map[string][]int {
 	if r.known[t] == nil {
-		r.known[t] = Members(t)
+		r.known[t], r.needed[t] = Members(t), required(t)
 	}
 	return r.known[t]
 }
@@ -406,6 +452,25 @@ func Members(t reflect.Type) map[string][]int {
 		}
 	}
 	return named
+}
+
+// required are the JSON names of a struct's fields that are always written.
+func required(t reflect.Type) []string {
+	var names []string
+	for _, f := range reflect.VisibleFields(t) {
+		if name, options, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && options == "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Lacks gives those of the missing members of which no fault says anything yet, where the
+// paths are those of the faults.
+func (r *Reader) Lacks(paths []string) []string {
+	return slices.DeleteFunc(slices.Clone(r.Missing), func(missing string) bool {
+		return slices.ContainsFunc(paths, func(path string) bool { return within(path, missing) })
+	})
 }
 
 // unprintable says that a character has no place in a path.
