@@ -1,14 +1,11 @@
 package storage
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/vouch-go/vouch/storage/jsonbody"
@@ -288,37 +285,12 @@ func (f *faults) body(p Put) {
 	}
 }
 
-// showable says that the escapes in valid JSON all stand for characters.
+// showable says that the escapes in valid JSON all stand for characters, none of them NUL.
 func showable(body []byte) bool {
-	for {
-		i := bytes.IndexByte(body, '\\')
-		if i < 0 {
-			return true
-		}
-		first := escaped(body[i:])
-		if body = body[i+2:]; first < 0 {
-			continue
-		}
-		if body = body[4:]; utf16.IsSurrogate(first) {
-			if utf16.DecodeRune(first, escaped(body)) == utf8.RuneError {
-				return false
-			}
-			body = body[6:]
-		}
-		if first == 0 {
+	for _, character := range jsonbody.Escapes(body) {
+		if character == 0 || character == jsonbody.HalfPair {
 			return false
 		}
 	}
-}
-
-// escaped is the UTF-16 unit that the text begins with as \uXXXX, or -1.
-func escaped(text []byte) rune {
-	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
-		return -1
-	}
-	unit, err := strconv.ParseUint(string(text[2:6]), 16, 16)
-	if err != nil {
-		return -1
-	}
-	return rune(unit)
+	return true
 }

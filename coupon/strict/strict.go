@@ -15,10 +15,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/storage/jsonbody"
 )
 
 // maxNesting bounds the objects of a document that stand inside each other.
@@ -82,44 +82,15 @@ func syntax(data []byte) error {
 	if at, ok := err.(*json.SyntaxError); ok {
 		return fmt.Errorf("byte %d: %w", at.Offset, at)
 	}
-	if at := unpaired(data); err == nil && at >= 0 {
-		return fmt.Errorf("byte %d: %s is half a character", at+1, data[at:at+escape])
-	}
-	return err
-}
-
-const escape = len(`\ud800`)
-
-// unpaired finds the first surrogate in a JSON document that is escaped without its other
-// half, -1 where there is none: two texts that differ in it alone would be read as the same.
-func unpaired(data []byte) int {
-	for at := 0; ; {
-		next := bytes.IndexByte(data[at:], '\\')
-		if next < 0 {
-			return -1
-		}
-		at += next
-		switch first := escaped(data[at:]); {
-		case !utf16.IsSurrogate(first):
-			at += len(`\n`)
-		case utf16.DecodeRune(first, escaped(data[at+escape:])) == utf8.RuneError:
-			return at
-		default:
-			at += 2 * escape
-		}
-	}
-}
-
-// escaped is the unit of UTF-16 that a text begins with as an escape; -1: with none.
-func escaped(text []byte) rune {
-	if len(text) < escape || text[0] != '\\' || text[1] != 'u' {
-		return -1
-	}
-	unit, err := strconv.ParseUint(string(text[2:escape]), 16, 16)
 	if err != nil {
-		return -1
+		return err
 	}
-	return rune(unit)
+	for at, character := range jsonbody.Escapes(data) {
+		if character == jsonbody.HalfPair { // texts that differ in it alone would be read as the same
+			return fmt.Errorf("byte %d: %s is half a character", at+1, data[at:at+jsonbody.EscapeSize])
+		}
+	}
+	return nil
 }
 
 // Misread adds a fault about a value that stays zero.
