@@ -77,8 +77,9 @@ func (s *Service) Include(ctx context.Context, seller, exclusion, actor string, 
 // the seller is missing or too long.
 func (s *Service) Exclusions(ctx context.Context, seller string) ([]Exclusion, error) {
 	faults := &Faults{Kind: ErrRequest}
-	if faults.id("seller", seller, false); len(faults.Faults) > 0 {
-		return nil, faults
+	faults.id("seller", seller, false)
+	if err := faults.orNil(); err != nil {
+		return nil, err
 	}
 	docs, _, err := s.store.Get(ctx, []storage.Key{exclusionsKey(seller)})
 	if err != nil || len(docs) == 0 {

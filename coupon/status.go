@@ -52,8 +52,9 @@ type OfferPage struct {
 // Next of a page.
 func (s *Service) Offers(ctx context.Context, q OfferQuery, now time.Time) (OfferPage, error) {
 	faults := &Faults{Kind: ErrRequest}
-	if faults.instant("now", now); len(faults.Faults) > 0 {
-		return OfferPage{}, faults
+	faults.instant("now", now)
+	if err := faults.orNil(); err != nil {
+		return OfferPage{}, err
 	}
 	page, err := s.store.List(ctx, storage.Query{Kind: kindHead, After: q.After, Limit: q.Limit})
 	if err != nil {

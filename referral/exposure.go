@@ -28,8 +28,9 @@ type Exposure struct {
 // It is net of what is taken back and of what is owed: a reward that is taken back frees
 // its place in caps and budget for another even where it was used, so what was handed out
 // until then may add up to more. Nor does it count what accounts that are merged have
-// beyond one person's cap, or what later terms with an Uplift add. It fails with a [*Faults] when the program is not valid, and
-// with [ledger.ErrOverflow].
+// beyond one person's cap, or what later terms with an Uplift add.
+//
+// It fails with a [*Faults] when the program is not valid, and with [ledger.ErrOverflow].
 func (p *Program) MaxExposure(referrers, friends int64) (Exposure, error) {
 	if err := p.Validate(); err != nil {
 		return Exposure{}, err
@@ -150,10 +151,8 @@ func (x *exposing) bound() {
 			continue
 		}
 		periods, ended := x.p.periods(c.Period)
-		if c.Period != ledger.Lifetime && len(x.p.Milestones) > 0 {
-			ended = false // a milestone counts in the period in which it is reached, however late that is
-		}
-		if !ended {
+		late := c.Period != ledger.Lifetime && len(x.p.Milestones) > 0 // they count in the period in which they are reached
+		if !ended || late {
 			continue
 		}
 		currency := c.Amount.Currency()
