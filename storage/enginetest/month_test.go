@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand"
 	"slices"
 	"strconv"
@@ -186,50 +187,69 @@ func (s *monthShop) settle(workers int) {
 // each referrer got.
 func (s *monthShop) outcome(m month) []string {
 	s.t.Helper()
-	all := make([]string, 0, len(m.friends)+1)
-	for _, friend := range m.friends {
+	all := make([]string, len(m.friends), len(m.friends)+1)
+	each(s.t, len(m.friends), monthWorkers, func(ctx context.Context, i int) error {
 		var b strings.Builder
-		r, err := s.referrals.Referral(s.t.Context(), "invite", friend)
-		require.NoError(s.t, err)
+		friend := m.friends[i]
+		r, err := s.referrals.Referral(ctx, "invite", friend)
+		if err != nil {
+			return err
+		}
 		fmt.Fprintln(&b, friend, r.State, r.Order, r.Paid, r.HoldUntil, len(r.Claims))
 		for _, d := range r.Decisions {
 			fmt.Fprintln(&b, "  ", d.What, d.Why, d.Reward)
 		}
-		rewards, err := s.referrals.Rewards(s.t.Context(), "invite", friend)
-		require.NoError(s.t, err)
+		rewards, err := s.referrals.Rewards(ctx, "invite", friend)
+		if err != nil {
+			return err
+		}
 		for _, w := range rewards {
 			fmt.Fprintln(&b, "  ", w.ID, w.State, w.Gives.Credit, w.TakenBack, w.OwedMoney, len(w.Coupons), w.Why)
 		}
-		all = append(all, b.String())
-	}
+		all[i] = b.String()
+		return nil
+	})
 	return append(all, fmt.Sprint(s.granted(m)))
 }
 
 // granted is how many rewards each referrer got, and how much credit.
 func (s *monthShop) granted(m month) map[string]string {
 	s.t.Helper()
-	counts := make(map[string]int)
-	for i, friend := range m.friends {
-		all, err := s.referrals.Rewards(s.t.Context(), "invite", friend)
-		require.NoError(s.t, err)
+	granted := make([]int, len(m.friends)) // per friend
+	each(s.t, len(m.friends), monthWorkers, func(ctx context.Context, i int) error {
+		all, err := s.referrals.Rewards(ctx, "invite", m.friends[i])
 		for _, w := range all {
 			if w.Side == referral.Referrer && w.State == referral.RewardGranted {
-				counts[referrerOf(i)]++
+				granted[i]++
 			}
 		}
+		return err
+	})
+	counts := make(map[string]int)
+	for i, n := range granted {
+		counts[referrerOf(i)] += n
 	}
-	totals := make(map[string]string)
-	for i := range m.friends {
-		referrer := referrerOf(i)
-		if _, known := totals[referrer]; known {
-			continue
+	referrers := slices.Sorted(maps.Keys(counts))
+	got := make([]string, len(referrers))
+	each(s.t, len(referrers), monthWorkers, func(ctx context.Context, i int) error {
+		credit, err := s.coupons.Credit(ctx, referrers[i], eur)
+		if err != nil {
+			return err
 		}
-		credit, err := s.coupons.Credit(s.t.Context(), referrer, eur)
-		require.NoError(s.t, err)
-		wallet, err := s.coupons.Wallet(s.t.Context(), referrer, coupon.WalletQuery{Limit: 1000}, noon)
-		require.NoError(s.t, err)
-		require.Len(s.t, wallet.Coupons, counts[referrer], "what was taken back can't be used")
-		totals[referrer] = fmt.Sprint(counts[referrer], " ", credit)
+		wallet, err := s.coupons.Wallet(ctx, referrers[i], coupon.WalletQuery{Limit: 1000}, noon)
+		if err != nil {
+			return err
+		}
+		if usable := len(wallet.Coupons); usable != counts[referrers[i]] {
+			return fmt.Errorf("%s can use %d coupons of %d rewards: what was taken back can't be used",
+				referrers[i], usable, counts[referrers[i]])
+		}
+		got[i] = fmt.Sprint(counts[referrers[i]], " ", credit)
+		return nil
+	})
+	totals := make(map[string]string, len(referrers))
+	for i, referrer := range referrers {
+		totals[referrer] = got[i]
 	}
 	return totals
 }
