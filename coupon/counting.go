@@ -53,15 +53,22 @@ func (c counts) missing() []string {
 }
 
 // foresee gives the counters that pricing a cart will ask for, as far as codes and the
-// versions in memory tell.
+// versions in memory tell. What a coupon's id leads to is known only when it is read: it is
+// taken for one under what such coupons were under lately.
 func (s *Service) foresee(cart *Cart, all []chosen, automatic []Candidate, now time.Time) counts {
 	counted := make(counts)
 	counted.want(cart, automatic, now)
 	s.catalog.mu.RLock()
 	defer s.catalog.mu.RUnlock()
 	for _, c := range all {
-		if v := s.catalog.versions[c.offer]; c.refused == nil && v != nil {
-			counted.want(cart, []Candidate{{Version: v, Coupon: &Coupon{ID: c.id}}}, now)
+		under := []offerVersion{c.offer}
+		if c.offer.offer == "" {
+			under = s.catalog.recent
+		}
+		for _, of := range under {
+			if v := s.catalog.versions[of]; c.refused == nil && v != nil {
+				counted.want(cart, []Candidate{{Version: v, Coupon: &Coupon{ID: c.id}}}, now)
+			}
 		}
 	}
 	return counted

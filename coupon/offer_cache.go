@@ -2,6 +2,7 @@ package coupon
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,6 +17,26 @@ type offerCache struct {
 	versions  map[offerVersion]*Version
 	heads     map[string]offerHead
 	automatic automaticOffers
+	recent    []offerVersion // that coupons chosen by their ids were under, the last one first
+}
+
+// maxRecent is for how many offers' limits a quote of coupons' ids asks in vain at most.
+const maxRecent = 4
+
+// chosenByID remembers what coupons that were chosen by their ids are under.
+func (c *offerCache) chosenByID(of offerVersion) {
+	c.mu.RLock()
+	known := slices.Contains(c.recent, of)
+	c.mu.RUnlock()
+	if known {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !slices.Contains(c.recent, of) {
+		kept := c.recent[:min(len(c.recent), maxRecent-1)]
+		c.recent = append([]offerVersion{of}, kept...)
+	}
 }
 
 // automaticOffers are the offers that apply without a code, in their latest

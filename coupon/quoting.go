@@ -311,6 +311,9 @@ func (s *Service) candidates(ctx context.Context, all []chosen, now time.Time, r
 		if candidates[i].Version == nil {
 			return nil, fmt.Errorf("%w: coupon %q is under %q in version %d", ErrNoOffer, c.coupon.ID, c.coupon.Offer, c.coupon.Version)
 		}
+		if c.offer.offer == "" && len(candidates[i].Version.offer.Limits) > 0 {
+			s.catalog.chosenByID(offerVersion{c.coupon.Offer, c.coupon.Version})
+		}
 	}
 	return candidates, nil
 }

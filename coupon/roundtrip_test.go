@@ -3,6 +3,7 @@ package coupon_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -93,6 +94,44 @@ func TestLimitsOfAutomaticOffersAreReadWithTheRest(t *testing.T) {
 	require.Equal(t, "g", store.calls)
 	require.NoError(t, ignore(s.Redeem(ctx, "1", quote, noon)))
 	require.Equal(t, coupon.ReasonLimit, s.refuses(cart, coupon.Choice{}, noon).Reason)
+}
+
+// TestLimitsOfCouponsAreReadWithTheRest: a quote of coupons by their ids is one round trip,
+// whatever limits the offers have that such coupons were under lately. Where they were not,
+// it is one more.
+func TestLimitsOfCouponsAreReadWithTheRest(t *testing.T) {
+	store := &trips{Store: memory.New()}
+	var offers []coupon.Offer
+	for i := range 6 {
+		offers = append(offers, limited(amountOff(fmt.Sprint("offer", i), "1.00"),
+			coupon.Limit{Uses: 100}, coupon.Limit{Per: coupon.PerCustomer, Uses: 1}, coupon.Limit{Per: coupon.PerCoupon, Uses: 1}))
+	}
+	s := newShopOn(t, store, coupon.Options{}, offers...)
+	cart := cartOf(item("20.00", 1))
+	took := func(want string, id string, customer string) {
+		t.Helper()
+		cart.Customer.Key = customer
+		store.calls = ""
+		s.applies(cart, coupon.ChooseCoupons(id), noon)
+		require.Equal(t, want, store.calls)
+	}
+	ids, next := make([]string, 6), ""
+	for i := range ids {
+		held := s.held(fmt.Sprint("offer", i), "jane", 2)
+		ids[i], next = held[0].ID, held[1].ID
+		s.applies(cart, coupon.ChooseCoupons(ids[i]), noon) // reads the offer
+	}
+	took("g", ids[5], "jane")
+	took("g", ids[2], "jane")
+	took("gg", ids[1], "jane")
+	took("g", ids[1], "jane")
+	took("gg", ids[2], "jane")
+	other := s.held("offer1", "joe", 1)[0].ID
+	took("g", other, "joe")
+
+	cart.Customer.Key = "jane"
+	require.NoError(t, ignore(s.Redeem(ctx, "1", s.applies(cart, coupon.ChooseCoupons(ids[5]), noon), noon)))
+	require.Equal(t, coupon.ReasonLimit, s.refuses(cart, coupon.ChooseCoupons(next), noon).Reason)
 }
 
 // shorten leaves of a code's document what the first release wrote.
