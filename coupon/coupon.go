@@ -152,13 +152,21 @@ type revokeBody struct {
 // codeBody leads from a code to its coupon. It says under which version of which offer
 // that was made, so that what its limits count is read together with the coupon; the
 // coupon's own word goes. While a code is in a stock, and when it was withdrawn, it leads
-// to no coupon.
+// to no coupon; one that was chosen for several offers leads to others too.
 type codeBody struct {
+	Coupon  string     `json:"coupon"`
+	Offer   string     `json:"offer,omitempty"`
+	Version int        `json:"version,omitempty"`
+	Load    string     `json:"load,omitempty"`   // by which it came into the stock of the offer
+	Sealed  []byte     `json:"sealed,omitempty"` // the code itself, where there is a key: nothing else says it
+	Also    []codeLead `json:"also,omitempty"`
+}
+
+// codeLead is another coupon that a code leads to, and what it was made under.
+type codeLead struct {
 	Coupon  string `json:"coupon"`
-	Offer   string `json:"offer,omitempty"`
-	Version int    `json:"version,omitempty"`
-	Load    string `json:"load,omitempty"`   // by which it came into the stock of the offer
-	Sealed  []byte `json:"sealed,omitempty"` // the code itself, where there is a key: nothing else says it
+	Offer   string `json:"offer"`
+	Version int    `json:"version"`
 }
 
 var (

@@ -106,6 +106,9 @@
 //     anyone may use in a counter. Counters for both lost: the wallet's document
 //     has to change anyway, and with the use inside it a single-use coupon needs no
 //     second row.
+//   - A code that gives two things, as 10 % off and free delivery, leads to a coupon
+//     of each of two offers. Several benefits in one offer lost: each has its stage, its
+//     products, limits and refunds, and offers know all that about each other already.
 //   - Which of two offers that can't be combined applies is decided by priority,
 //     then by what each takes off alone, then by id, and not by the order of
 //     typing: the same set of codes always has the same price.

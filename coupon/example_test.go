@@ -178,6 +178,40 @@ func ExampleRefusal_combination() {
 	// Only one of your coupons for "5 € for inviting a friend" can be used at a time.
 }
 
+// One code for two offers: each is as any other offer is, and they consent to each other.
+func ExampleService_Issue_oneCode() {
+	coupons := coupon.New(memory.New(), coupon.Options{})
+	for _, offer := range []coupon.Offer{
+		{ID: "ten", Name: "10 % off", Benefit: coupon.PercentOff{Rate: ledger.MustRate("10")}},
+		{ID: "delivery", Name: "free delivery", Benefit: coupon.ShippingOff{Rate: ledger.MustRate("100")}},
+	} {
+		offer.Labels, offer.Combine.With = []string{"save"}, []string{"save"}
+		if _, err := coupons.Publish(ctx, offer, "staff", noon); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	_, err := coupons.Issue(ctx, coupon.IssueRequest{ID: "spring", Offers: []coupon.IssueOffer{
+		{Offer: "ten", Code: "SAVE"},
+		{Offer: "delivery", Code: "SAVE"},
+	}}, noon)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	cart := cartOf(item("40.00", 1))
+	cart.Shipping = []coupon.Shipping{{ID: "post", Price: eur("4.90")}}
+	quote, err := coupons.Quote(ctx, cart, coupon.Choose("save"), noon)
+	fmt.Println(quote.Total, err)
+	for _, a := range quote.Applied() {
+		fmt.Println(a.Name, a.Amount)
+	}
+	// Output:
+	// 36.00 EUR <nil>
+	// 10 % off 4.00 EUR
+	// free delivery 4.90 EUR
+}
+
 // Staff see the figures; a shopper is told what helps, and of a coupon that is
 // somebody else's nothing at all.
 func ExampleRefusal_Shopper() {

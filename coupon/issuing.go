@@ -19,6 +19,7 @@ const (
 	MaxIssue   = 100 // coupons in one call
 	maxIssueID = 80  // bytes of an issue's id, so that its coupons' ids stay within MaxKey
 	maxUses    = 100 // uses of a coupon that a customer holds
+	maxAlso    = 4   // offers of one code beside the first
 )
 
 // IssueRequest says which coupons are made, and for whom.
@@ -32,9 +33,13 @@ type IssueRequest struct {
 // IssueOffer is some coupons of one offer.
 type IssueOffer struct {
 	Offer   string
-	Version int    // 0: the latest
-	Count   int    // 0: one
-	Code    string // a chosen code, for exactly one coupon; empty: made ones that nobody can guess
+	Version int // 0: the latest
+	Count   int // 0: one
+	// Code is a chosen code, for exactly one coupon; empty: made ones that nobody can guess.
+	// Up to five offers of a request may have the same one, as for 10 % off and free
+	// delivery: it stands for a coupon of each, and what applies of them applies. Offers
+	// that are to apply together must consent to it ([Offer.Combine]).
+	Code string
 	// FromStock takes the codes from the offer's stock ([Service.LoadStock]), in no
 	// order that anybody can rely on, each for one coupon.
 	FromStock bool `json:",omitempty"` // what was asked for before there were stocks has the same fingerprint
@@ -144,7 +149,7 @@ func (r *IssueRequest) validate(now time.Time, keys *codeKeys) error {
 	faults.id("actor", r.Actor, true)
 	faults.instant("now", now)
 	total := 0
-	var chosen []Code
+	chosen := make(map[Code][]string) // the offers that ask for a code
 	for i, o := range r.Offers {
 		path := fmt.Sprintf("offers[%d]", i)
 		if o.Count < 0 || o.Count > MaxIssue {
@@ -168,10 +173,12 @@ func (r *IssueRequest) validate(now time.Time, keys *codeKeys) error {
 		switch {
 		case err != nil:
 			faults.add(path+".code", "%s", strings.TrimPrefix(err.Error(), "coupon: "))
-		case slices.Contains(chosen, code):
+		case slices.Contains(chosen[code], o.Offer):
 			faults.add(path+".code", "%s is asked for twice", code)
+		case len(chosen[code]) > maxAlso:
+			faults.add(path+".code", "%s is asked for by more than %d offers", code, maxAlso+1)
 		}
-		chosen = append(chosen, code)
+		chosen[code] = append(chosen[code], o.Offer)
 	}
 	if total < 1 || total > MaxIssue {
 		faults.add("offers", "asks for %d coupons, want 1 to %d in one call", total, MaxIssue)
@@ -215,6 +222,8 @@ type prepared struct {
 	code    Code
 	chosen  bool
 	places  []storage.Key // where the code may be taken, first where it will be
+	led     bool          // the code leads to another coupon first
+	also    []codeLead    // those it leads to beside this one
 
 	fromStock bool
 	stocked   *storage.Record[codeBody] // what was found in the stock; nil: nothing
@@ -263,8 +272,18 @@ func (s *Service) prepare(ctx context.Context, request IssueRequest, all []prepa
 		}
 		versions[i] = v
 	}
+	first := make(map[Code]*prepared)
 	for i := range all {
-		all[i].version = versions[all[i].of]
+		m := &all[i]
+		m.version = versions[m.of]
+		switch leads := first[m.code]; {
+		case !m.chosen:
+		case leads == nil:
+			first[m.code] = m
+		default:
+			m.led = true
+			leads.also = append(leads.also, codeLead{m.id, m.version.offer.ID, m.version.offer.Version})
+		}
 	}
 	return nil
 }
@@ -361,7 +380,10 @@ func (w *work) putNewCoupon(m prepared, body couponBody, keys *codeKeys) (Coupon
 	w.puts = append(w.puts, put)
 	c := body.coupon(m.id)
 	c.Code = m.code
-	code.Value.Coupon, code.Value.Offer, code.Value.Version = m.id, body.Offer, body.Version
+	if m.led {
+		return c, nil
+	}
+	code.Value.Coupon, code.Value.Offer, code.Value.Version, code.Value.Also = m.id, body.Offer, body.Version, m.also
 	if m.stocked != nil {
 		return c, w.takeOut(code, body.Offer, givenList(code.Value.Load))
 	}

@@ -34,9 +34,12 @@ func TestIssueFaults(t *testing.T) {
 		"one code for two":        {coupon.IssueRequest{ID: "i", Offers: []coupon.IssueOffer{{Offer: "a", Count: 2, Code: "TWO"}}}, []string{"offers[0].code"}},
 		"no code":                 {coupon.IssueRequest{ID: "i", Offers: []coupon.IssueOffer{{Offer: "a", Code: "ü"}}}, []string{"offers[0].code"}},
 		"a made code's shape":     {coupon.IssueRequest{ID: "i", Offers: []coupon.IssueOffer{{Offer: "a", Code: "ABCDEFGHJKMNPQ"}}}, []string{"offers[0].code"}},
-		"one code twice":          {coupon.IssueRequest{ID: "i", Offers: []coupon.IssueOffer{{Offer: "a", Code: "TWO"}, {Offer: "often", Code: "t-wo"}}}, []string{"offers[1].code"}},
-		"too many uses to hold":   {coupon.IssueRequest{ID: "i", Holder: "jane", Offers: []coupon.IssueOffer{{Offer: "often"}}}, []string{"holder"}},
-		"several at once":         {coupon.IssueRequest{Holder: "\x00", Offers: []coupon.IssueOffer{{Offer: "a", Count: 101}}}, []string{"id", "holder", "offers[0].count", "offers"}},
+		"one code twice":          {coupon.IssueRequest{ID: "i", Offers: []coupon.IssueOffer{{Offer: "a", Code: "TWO"}, {Offer: "often", Code: "TWO"}, {Offer: "a", Code: "t-wo"}}}, []string{"offers[2].code"}},
+		"one code for six": {coupon.IssueRequest{ID: "i", Offers: []coupon.IssueOffer{
+			{Offer: "a", Code: "SIX"}, {Offer: "b", Code: "SIX"}, {Offer: "c", Code: "SIX"}, {Offer: "d", Code: "SIX"}, {Offer: "e", Code: "SIX"}, {Offer: "f", Code: "SIX"},
+		}}, []string{"offers[5].code"}},
+		"too many uses to hold": {coupon.IssueRequest{ID: "i", Holder: "jane", Offers: []coupon.IssueOffer{{Offer: "often"}}}, []string{"holder"}},
+		"several at once":       {coupon.IssueRequest{Holder: "\x00", Offers: []coupon.IssueOffer{{Offer: "a", Count: 101}}}, []string{"id", "holder", "offers[0].count", "offers"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := dump(t, s.store)
@@ -61,6 +64,59 @@ func TestIssueAllows(t *testing.T) {
 	} {
 		_, err := s.Issue(ctx, request, noon)
 		require.NoError(t, err, name)
+	}
+}
+
+// TestOneCodeForSeveralOffers: a code stands for a coupon of each offer it was chosen for,
+// and what applies of them applies.
+func TestOneCodeForSeveralOffers(t *testing.T) {
+	ten, free, two := percentOff("ten", "10"), coupon.Offer{ID: "free", Name: "free", Benefit: coupon.ShippingOff{Rate: whole}}, amountOff("two", "2.00")
+	for _, o := range []*coupon.Offer{&ten, &free, &two} {
+		o.Combine.Freely = true
+	}
+	two.Conditions = []coupon.Condition{coupon.MinimumSpend{Amounts: euros("100.00")}}
+	key := []byte("a key of 32 bytes, for the codes")
+	for name, options := range map[string]coupon.Options{"kept as they are": {}, "kept under a key": {CodeKey: key}} {
+		t.Run(name, func(t *testing.T) {
+			s := newShopOn(t, memory.New(), options, ten, free, two)
+			request := coupon.IssueRequest{ID: "save", Offers: []coupon.IssueOffer{
+				{Offer: "ten", Code: "SAVE"}, {Offer: "free", Code: "s-ave"}, {Offer: "two", Code: "SAVE"}, {Offer: "two", Code: "OTHER"},
+			}}
+			made, err := s.Issue(ctx, request, noon)
+			require.NoError(t, err)
+			before := dump(t, s.store)
+			again, err := s.Issue(ctx, request, noon.Add(time.Hour))
+			require.NoError(t, err)
+			require.Equal(t, made, again)
+			requireSame(t, before, dump(t, s.store))
+			for i, code := range []coupon.Code{"SAVE", "SAVE", "SAVE", "OTHER"} {
+				require.Equal(t, code, made[i].Code)
+			}
+
+			cart := cartOf(item("40.00", 1))
+			cart.Shipping = []coupon.Shipping{{ID: "post", Price: eur("4.90")}}
+			quote := s.quote(cart, coupon.Choose("save", "SAVE"), noon)
+			require.Equal(t, "8.90 EUR", quote.Discount.String())
+			require.Len(t, quote.Refused(), 1)
+			require.Equal(t, coupon.ReasonMinimumSpend, quote.Refused()[0].Reason)
+			require.Equal(t, "two", quote.Refused()[0].Offer)
+			redeemed, err := s.Redeem(ctx, "1", quote, noon)
+			require.NoError(t, err)
+			require.Len(t, redeemed.Applied, 2)
+			refunded, err := s.Refund(ctx, "1", coupon.RefundRequest{ID: "r", Everything: true}, noon)
+			require.NoError(t, err)
+			require.Equal(t, "36.00 EUR", refunded.Amount.String())
+
+			quote = s.quote(cart, coupon.Choose("other"), noon)
+			require.Len(t, quote.Refused(), 1)
+			require.Equal(t, "save/4", quote.Refused()[0].Coupon)
+
+			require.NoError(t, ignore(s.Revoke(ctx, made[0].ID, "staff", "asked for", noon)))
+			quote = s.quote(cart, coupon.Choose("save"), noon)
+			require.Equal(t, "4.90 EUR", quote.Discount.String(), "the others are still there")
+			_, err = s.Issue(ctx, coupon.IssueRequest{ID: "late", Offers: []coupon.IssueOffer{{Offer: "two", Code: "SAVE"}}}, noon)
+			require.ErrorIs(t, err, coupon.ErrCodeTaken)
+		})
 	}
 }
 

@@ -189,19 +189,25 @@ func (s *Service) find(ctx context.Context, choice Choice, attempt Attempt) ([]c
 	if err := s.get(ctx, docs, unique(keys)); err != nil {
 		return nil, err
 	}
-	for i := range all {
-		if err := all[i].follow(docs); err != nil {
+	found := make([]chosen, 0, len(all)+len(choice.Coupons))
+	for _, c := range all {
+		also, err := c.follow(docs)
+		if err != nil {
 			return nil, err
+		}
+		found = append(found, c)
+		for _, lead := range also {
+			found = append(found, chosen{code: c.code, id: lead.Coupon, offer: offerVersion{lead.Offer, lead.Version}})
 		}
 	}
 	for _, id := range choice.Coupons {
-		all = append(all, chosen{id: id})
+		found = append(found, chosen{id: id})
 	}
-	return all, nil
+	return found, nil
 }
 
-// follow finds the coupon's id by the code's document.
-func (c *chosen) follow(docs map[storage.Key]*storage.Doc) error {
+// follow finds the coupon's id by the code's document, and what else the code leads to.
+func (c *chosen) follow(docs map[storage.Key]*storage.Doc) (also []codeLead, err error) {
 	for _, place := range c.places {
 		if doc := docs[place]; doc != nil {
 			record, err := codes.Decode(*doc)
@@ -209,13 +215,13 @@ func (c *chosen) follow(docs map[storage.Key]*storage.Doc) error {
 				break
 			}
 			c.id, c.offer = record.Value.Coupon, offerVersion{record.Value.Offer, record.Value.Version}
-			return err
+			return record.Value.Also, err
 		}
 	}
 	if c.refused == nil {
 		c.refused = &Refusal{Reason: ReasonUnknown}
 	}
-	return nil
+	return nil, nil
 }
 
 // readFacts reads the coupons, what the cart's sellers exclude, what the order has

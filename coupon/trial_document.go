@@ -213,7 +213,7 @@ type trialParser struct {
 	versions map[string][]*Version // by offer, as in the document
 	paused   map[string]bool
 	coupons  map[string]*Coupon // by id
-	codes    map[Code]*Coupon
+	codes    map[Code][]*Coupon
 }
 
 func (p *trialParser) parse(predicates []RegisteredPredicate) {
@@ -388,7 +388,7 @@ func (p *trialParser) parseExclusions() {
 }
 
 func (p *trialParser) parseCoupons() {
-	p.coupons, p.codes = make(map[string]*Coupon), make(map[Code]*Coupon)
+	p.coupons, p.codes = make(map[string]*Coupon), make(map[Code][]*Coupon)
 	for i := range p.Coupons {
 		p.parseCoupon(strict.Item("coupons", i), &p.Coupons[i])
 	}
@@ -410,7 +410,9 @@ func (p *trialParser) parseCoupon(path string, d *couponDocument) {
 		c.Code = code
 	}
 	if c.ID == "" {
-		c.ID = string(c.Code)
+		if c.ID = string(c.Code); p.codes[c.Code] != nil {
+			c.ID += "/" + c.Offer
+		}
 	}
 	if d.Issued != nil {
 		c.Issued = *d.Issued
@@ -483,10 +485,14 @@ func (p *trialParser) register(c *Coupon) error {
 	if c.Code == "" {
 		return faults.orNil()
 	}
-	if p.codes[c.Code] != nil {
-		faults.add("code", "%s is another coupon's", c.Code)
+	sharing := p.codes[c.Code]
+	switch of := func(other *Coupon) bool { return other.Offer == c.Offer }; {
+	case slices.ContainsFunc(sharing, of):
+		faults.add("code", "%s is another coupon's of the same offer", c.Code)
+	case len(sharing) > maxAlso:
+		faults.add("code", "%s is that of more than %d coupons", c.Code, maxAlso+1)
 	}
-	p.codes[c.Code] = c
+	p.codes[c.Code] = append(sharing, c)
 	return faults.orNil()
 }
 
@@ -578,7 +584,12 @@ func (p *trialParser) choose() {
 		case err != nil:
 			c.Refused = &Refusal{Reason: ReasonNotACode}
 		default:
-			c.Coupon = p.codes[code]
+			for _, coupon := range p.codes[code] {
+				p.candidate(Candidate{Code: typed, Coupon: coupon})
+			}
+			if p.codes[code] != nil {
+				continue
+			}
 		}
 		p.candidate(c)
 	}

@@ -496,6 +496,31 @@ func FuzzParseTrial(f *testing.F) {
 }
 
 // Without a version a trial's coupon is of the latest that it has of the offer.
+// TestTrialsOfOneCodeForSeveralOffers: it stands for the coupons of all of them.
+func TestTrialsOfOneCodeForSeveralOffers(t *testing.T) {
+	document := func(offers int) string {
+		var all, coupons []string
+		for i := range offers {
+			all = append(all, fmt.Sprintf(`{"id":"o%d","name":"o","benefit":{"type":"amount","amounts":{"EUR":"%d.00"}},"combine":{"freely":true}}`, i, i+1))
+			coupons = append(coupons, fmt.Sprintf(`{"code":"SAVE","offer":"o%d"}`, i))
+		}
+		return `{"cart":{"currency":"EUR","lines":[{"id":"1","product":"p","quantity":1,"unit_price":"20.00"}]},"at":"2026-11-20T12:00:00Z",
+			"offers":[` + strings.Join(all, ",") + `],"coupons":[` + strings.Join(coupons, ",") + `],"codes":["s-ave"]}`
+	}
+	trial, err := coupon.ParseTrial([]byte(document(5)))
+	require.NoError(t, err)
+	quote, err := trial.Quote()
+	require.NoError(t, err)
+	require.Equal(t, "15.00 EUR", quote.Discount.String())
+	var ids []string
+	for _, a := range quote.Applied() {
+		ids = append(ids, a.Coupon)
+	}
+	require.ElementsMatch(t, []string{"SAVE", "SAVE/o1", "SAVE/o2", "SAVE/o3", "SAVE/o4"}, ids)
+	_, err = coupon.ParseTrial([]byte(document(6)))
+	require.Equal(t, []string{"coupons[5].code"}, paths(t, err))
+}
+
 func TestTrialsTakeTheLatestVersion(t *testing.T) {
 	const six = `{"id":"five","version":2,"name":"Six","benefit":{"type":"amount","amounts":{"EUR":"6.00"}}}`
 	document := trialWith(`,"wallet":["c"],"coupons":[{"id":"c","offer":"five","holder":"jane"}]`)

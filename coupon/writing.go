@@ -67,6 +67,9 @@ func (b *codeBody) WriteMembers(w *jsonbody.Writer) {
 	if len(b.Sealed) > 0 {
 		w.Value("sealed", b.Sealed)
 	}
+	if len(b.Also) > 0 {
+		w.Value("also", b.Also)
+	}
 }
 
 // WriteMembers writes what encoding/json would.
