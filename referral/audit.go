@@ -22,9 +22,11 @@ const (
 // is in a state that the referral's allows; that a granted reward's coupons exist;
 // that every friend was bound to a customer known before; that cases and referrals agree
 // on what was reviewed; that what people are known by leads to them and back; that bans,
-// merges, erasures and refusals are as the book says; and that nobody counts as invited
-// but by the sends there are. On a quiet store its report is exact. While others write, what looks wrong is read again until it stands
-// still.
+// merges, erasures and refusals are as the book says; that nobody counts as invited
+// but by the sends there are; and that the friends counted for tiers and milestones, and
+// the debts that later rewards go to, are what referrals and rewards come to. On a quiet
+// store its report is exact. While others write, what looks wrong is read again until it
+// stands still.
 //
 // Audit takes no counter for discarded; when old ones are pruned, use [AuditAt].
 func Audit(ctx context.Context, store storage.Store) (ledger.AuditReport, error) {
@@ -48,12 +50,17 @@ func AuditAt(ctx context.Context, store storage.Store, pruned time.Time) (ledger
 	}{
 		{kindReferral, a.referral}, {kindReward, a.reward}, {kindCase, a.review}, {kindMember, a.member},
 		{kindSubject, a.subject}, {kindPerson, a.person}, {kindInvitation, a.invitation},
+		{kindTally, a.milestones}, {kindDebt, a.readable},
 	} {
 		if err := a.each(ctx, check.kind, check.of); err != nil {
 			return report, err
 		}
 	}
-	return report, a.invitedOnce(ctx)
+	if err := a.invitedOnce(ctx); err != nil {
+		return report, err
+	}
+	err = a.sums(ctx)
+	return report, err
 }
 
 type auditor struct {
@@ -165,6 +172,15 @@ func (a *auditor) reward(ctx context.Context, doc storage.Doc) (*ledger.Discrepa
 	}
 	if why := b.contradicts(&r.Value); why != "" {
 		return found(FoundReward, doc.Key, why)
+	}
+	if b.Step == Milestones && (b.State == RewardPending || b.State == RewardGranted) {
+		stands, err := a.stands(ctx, doc.Key.ID, b.Program)
+		if err != nil {
+			return nil, err
+		}
+		if !stands {
+			return found(FoundReward, doc.Key, "it stands, and the referrer's tally does not have it")
+		}
 	}
 	return nil, nil
 }

@@ -377,6 +377,8 @@ type debtBody struct {
 	Coupons  map[string]int64 `json:"coupons"` // by offer
 }
 
+const kindDebt = "debt"
+
 var debts = storage.NewCodec[debtBody](1)
 
 // merge takes over what another account owes, whose person this one is too.
@@ -400,7 +402,7 @@ type debtRecord struct {
 }
 
 func debtKey(program, customer string) storage.Key {
-	return storage.Key{Kind: "debt", ID: program + "/" + customer}
+	return storage.Key{Kind: kindDebt, ID: program + "/" + customer}
 }
 
 // debt reads what a customer owes; nil where the terms don't set debts off.

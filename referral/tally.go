@@ -28,10 +28,12 @@ type milestoneBody struct {
 	Moved []string `json:"moved,omitempty"`
 }
 
+const kindTally = "tally"
+
 var tallies = storage.NewCodec[tallyBody](1)
 
 func tallyKey(program, referrer string) storage.Key {
-	return storage.Key{Kind: "tally", ID: program + "/" + referrer}
+	return storage.Key{Kind: kindTally, ID: program + "/" + referrer}
 }
 
 // counts says that the terms need a tally.
