@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -259,6 +260,51 @@ func TestBelowTheMinimum(t *testing.T) {
 			assert.LessOrEqual(t, back, r.Total.Minor())
 		})
 	}
+}
+
+// A claw back that is cut at what comes back gives every payer its share of it, and none
+// the whole.
+func TestClawBackIsSharedByPayers(t *testing.T) {
+	s := newShop(t, automatic(funded(minimum(amountOff("a", "100.00"), "200.00", coupon.ClawBack), share(coupon.Platform, "50"), share("brand", "50"))))
+	s.redeem("order", cartOf(item("100.00", 1), product("mug", "50.00", 1), product("cup", "60.00", 1)), coupon.Choice{}, noon)
+	refund, err := s.Refund(ctx, "order", coupon.RefundRequest{ID: "cup", Lines: units("3", 1)}, noon)
+	require.NoError(t, err)
+	require.Equal(t, []ledger.Money{eur("0.00"), eur("31.43"), eur("60.00")}, []ledger.Money{refund.Amount, refund.ClawedBack, refund.Discount})
+	require.Equal(t, []int64{2000, 2000}, []int64{paid(t, s.store, coupon.PlatformAccount), paid(t, s.store, "promotions/brand")})
+	r, err := s.Redemption(ctx, "order")
+	require.NoError(t, err)
+	require.Equal(t, []ledger.Money{eur("73.34"), eur("36.66")}, []ledger.Money{r.Lines[0].Total, r.Lines[1].Total}, "each line has its share of it too")
+	s.audit()
+
+	rapid.Check(t, func(t *rapid.T) {
+		store := memory.New()
+		s := coupon.New(store, coupon.Options{})
+		cart := drawCart(t)
+		q, err := s.Quote(ctx, cart, coupon.Choice{}, noon)
+		require.NoError(t, err)
+		offer := giving("a", coupon.PercentOff{Rate: ledger.MustRate(oneOf(t, "percent", "30", "60", "90"))})
+		offer.Conditions = []coupon.Condition{coupon.MinimumSpend{Amounts: coupon.Amounts{drawMoney(t, "minimum spend", 1, max(1, q.Subtotal.Minor()))}}}
+		offer.Below, offer.ShopPromotions = coupon.ClawBack, coupon.AllowPromoted
+		require.NoError(t, ignore(s.Publish(ctx, automatic(funded(offer, share(coupon.Platform, "50"), share("brand", "50"))), "staff", noon)))
+		q, err = s.Quote(ctx, cart, coupon.Choice{}, noon.Add(time.Minute))
+		require.NoError(t, err)
+		r, err := s.Redeem(ctx, "order", q, noon.Add(time.Minute))
+		for n := range rapid.IntRange(1, 4).Draw(t, "refunds") {
+			require.NoError(t, err)
+			request := drawReturn(t, fmt.Sprint(n), s)
+			if len(request.Lines)+len(request.Shipping) == 0 {
+				continue
+			}
+			require.NoError(t, ignore(s.Refund(ctx, "order", request, noon)))
+			r, err = s.Redemption(ctx, "order")
+			coins := int64(len(r.Shipping)) // which do not divide
+			for _, l := range r.Lines {
+				coins += int64(len(l.Parts))
+			}
+			require.InDelta(t, paid(t, store, coupon.PlatformAccount), paid(t, store, "promotions/brand"), float64(4*coins))
+			requireAudit(t, store)
+		}
+	})
 }
 
 // Whatever comes back in whatever grouping, under whatever policy: no refund gives

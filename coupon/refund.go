@@ -307,17 +307,16 @@ func (b *redemptionBody) keptCost(lines []int, applied int) (before, after, unit
 
 // clawBack takes an offer's discount off the units and deliveries that are kept, at
 // most so much: they cost more from now on, and give more back when they are
-// returned.
+// returned. Where that is less than the discount, every payer has its share of it back.
 func (b *redemptionBody) clawBack(applied int, most int64, back map[payment]int64) int64 {
-	left := most
-	take := func(off []offBody) []offBody {
+	var kept []*offBody
+	var amounts []int64
+	var sum int64
+	find := func(off []offBody) []offBody {
 		off = slices.Clone(off)
 		for i := range off {
 			if o := &off[i]; o.Applied == applied {
-				amount := min(o.Amount, left)
-				o.Amount -= amount
-				left -= amount
-				back[payment{o.Applied, o.Payer}] += amount
+				kept, amounts, sum = append(kept, o), append(amounts, o.Amount), sum+o.Amount
 			}
 		}
 		return off
@@ -327,16 +326,25 @@ func (b *redemptionBody) clawBack(applied int, most int64, back map[payment]int6
 		line.Parts = splitReturned(line.Parts)
 		for j := range line.Parts {
 			if p := &line.Parts[j]; p.Returned == 0 {
-				p.Off = take(p.Off)
+				p.Off = find(p.Off)
 			}
 		}
 	}
 	for i := range b.Deliveries {
 		if d := &b.Deliveries[i]; !d.Returned {
-			d.Off = take(d.Off)
+			d.Off = find(d.Off)
 		}
 	}
-	return most - left
+	most = min(most, sum)
+	taken, err := ledger.Split(nil, most, amounts, amounts)
+	if err != nil { // never: at most their sum is taken
+		return 0
+	}
+	for i, o := range kept {
+		o.Amount -= taken[i]
+		back[payment{o.Applied, o.Payer}] += taken[i]
+	}
+	return most
 }
 
 // splitReturned cuts every part that is returned in part into what is and what is
