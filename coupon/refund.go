@@ -432,12 +432,9 @@ func (w *work) restoreUses(r *storage.Record[redemptionBody], cancelled bool) (r
 			continue
 		}
 		if a.Held {
-			c, err := w.coupon(a.Coupon)
-			if err != nil {
+			if err := w.giveUse(a.Coupon, b.Order); err != nil {
 				return false, err
 			}
-			c.Value.drop(b.Order)
-			w.changed[c.Key] = true
 			restored = true
 		}
 		for _, c := range a.Taken {
@@ -464,7 +461,7 @@ func (b *redemptionBody) expiring() []string {
 }
 
 // comesBack says whether an offer gives its use back. A coupon's expiry is what it
-// is by now.
+// is by now, or that of what has replaced it.
 func (w *work) comesBack(a *appliedBody, cancelled bool) (bool, error) {
 	switch a.Restore {
 	case RestoreNever:
@@ -474,7 +471,7 @@ func (w *work) comesBack(a *appliedBody, cancelled bool) (bool, error) {
 	case RestoreBeforeExpiry:
 		expires := a.Expires
 		if a.Coupon != "" {
-			c, err := w.coupon(a.Coupon)
+			c, err := w.successor(a.Coupon)
 			if err != nil {
 				return false, err
 			}

@@ -81,7 +81,7 @@ func (f *Faults) reason(reason string) {
 // expiry and the uses that are left. Where the request names another holder, it goes to
 // them. The old one is revoked, in the same step, and is
 // never replaced twice. A use that an order has reserved or confirmed stays with the
-// old one. Asked again under the same id for the same, it answers the coupon it made.
+// old one; when the order gives it back, the new one has it. Asked again under the same id for the same, it answers the coupon it made.
 //
 // It fails with a [*Faults] when the request is not valid or nobody holds the coupon,
 // with a [*Refusal] when the offer is paused, or the coupon expired ([Service.Extend]

@@ -132,6 +132,61 @@ func TestReissueBesideAReservation(t *testing.T) {
 	s.redeem("other", cartOf(item("20.00", 1)), coupon.ChooseCoupons(made.ID), noon)
 }
 
+// A use that an order gives back after its coupon was replaced can be used with what
+// replaces it, and is not lost.
+func TestUsesComeBackToReissued(t *testing.T) {
+	everything := coupon.RefundRequest{ID: "all", Everything: true}
+	for name, c := range map[string]struct {
+		restore coupon.Restore
+		back    func(s *shop) error
+		uses    int
+	}{
+		"released":           {coupon.RestoreWhenNothingKept, func(s *shop) error { return ignore(s.Release(ctx, "order", noon)) }, 2},
+		"lapsed":             {coupon.RestoreNever, func(s *shop) error { return ignore(s.Sweep(ctx, noon.Add(24*time.Hour), 0)) }, 2},
+		"returned":           {coupon.RestoreWhenNothingKept, func(s *shop) error { return s.confirmAndRefund(everything, noon) }, 2},
+		"never":              {coupon.RestoreNever, func(s *shop) error { return s.confirmAndRefund(everything, noon) }, 1},
+		"before expiry":      {coupon.RestoreBeforeExpiry, func(s *shop) error { return s.confirmAndRefund(everything, noon.AddDate(0, 0, 9)) }, 2},
+		"after expiry":       {coupon.RestoreBeforeExpiry, func(s *shop) error { return s.confirmAndRefund(everything, noon.AddDate(0, 0, 40)) }, 1},
+		"as it was extended": {coupon.RestoreBeforeExpiry, func(s *shop) error { return s.confirmAndRefund(everything, noon.AddDate(0, 0, 20)) }, 2},
+		"confirmed in vain":  {coupon.RestoreWhenNothingKept, func(s *shop) error { return s.releaseAndConfirm() }, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t, changed(limited(amountOff("a", "2.00"), coupon.Limit{Per: coupon.PerCoupon, Uses: 2}), func(o *coupon.Offer) {
+				o.Schedule.Life, o.Restore = 10*24*time.Hour, c.restore
+			}))
+			held := s.held("a", "jane", 1)[0]
+			s.reserveAt("order", coupon.ChooseCoupons(held.ID), noon)
+			between, err := s.Reissue(ctx, reissue(held.ID), noon)
+			require.NoError(t, err)
+			made, err := s.Reissue(ctx, reissue(between.ID), noon)
+			require.NoError(t, err)
+			require.NoError(t, ignore(s.Extend(ctx, made.ID, noon.AddDate(0, 0, 30), "ann", "ill", noon)))
+			require.NoError(t, c.back(s))
+			now, err := s.Coupon(ctx, made.ID)
+			require.NoError(t, err)
+			require.Equal(t, []int{c.uses, 0}, []int{now.Uses, len(now.Used)})
+			for i := range c.uses {
+				s.redeem(fmt.Sprint(i), cartOf(item("20.00", 1)), coupon.ChooseCoupons(made.ID), noon)
+			}
+			require.Equal(t, coupon.ReasonUsed, s.refuses(cartOf(item("20.00", 1)), coupon.ChooseCoupons(made.ID), noon).Reason)
+			s.audit()
+		})
+	}
+}
+
+// confirmAndRefund confirms an order and refunds it at an instant.
+func (s *shop) confirmAndRefund(request coupon.RefundRequest, at time.Time) error {
+	s.must(s.Confirm(ctx, "order", noon))
+	return ignore(s.Refund(ctx, "order", request, at))
+}
+
+// releaseAndConfirm confirms an order too late: its coupon was replaced.
+func (s *shop) releaseAndConfirm() error {
+	s.must(s.Release(ctx, "order", noon))
+	require.ErrorIs(s.t, second(s.Confirm(ctx, "order", noon)), coupon.ErrLapsed)
+	return nil
+}
+
 func TestExtend(t *testing.T) {
 	s, held := staffShop(t)
 	until := noon.AddDate(0, 1, 0)

@@ -198,18 +198,41 @@ func (w *work) restore(r *storage.Record[redemptionBody]) error {
 		}
 	}
 	for _, id := range r.Value.held() {
-		c, err := w.coupon(id)
-		if err != nil {
+		if err := w.giveUse(id, r.Value.Order); err != nil {
 			return err
 		}
-		c.Value.drop(r.Value.Order)
-		w.changed[c.Key] = true
 	}
 	r.Value.Claims = slices.Clone(r.Value.Claims)
 	for _, c := range r.Value.Claims {
 		w.give(&r.Value, c.Counter, c.N)
 	}
 	return nil
+}
+
+// giveUse gives an order's use of a coupon back: where that was replaced meanwhile, to
+// what replaces it, since it can't be used itself any more.
+func (w *work) giveUse(id, order string) error {
+	c, err := w.coupon(id)
+	if err != nil {
+		return err
+	}
+	c.Value.drop(order)
+	w.changed[c.Key] = true
+	now, err := w.successor(id)
+	if err == nil && now != c {
+		now.Value.Uses++
+		w.changed[now.Key] = true
+	}
+	return err
+}
+
+// successor is a coupon, or what has replaced it by now.
+func (w *work) successor(id string) (*storage.Record[couponBody], error) {
+	c, err := w.coupon(id)
+	for err == nil && c.Value.Revoked != nil && c.Value.Revoked.Reissued != "" {
+		c, err = w.coupon(c.Value.Revoked.Reissued)
+	}
+	return c, err
 }
 
 // lapse expires the reservations of the given orders, those that have lapsed.
