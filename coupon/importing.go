@@ -88,7 +88,8 @@ func openingKey(id string) storage.Key { return storage.Key{Kind: kindOpening, I
 //
 // Everything is checked before anything is written. It fails with a [*Faults] that
 // lists what is wrong, use by use: one that lacks what a limit counts by, that an
-// offer unknown here is for, that a coupon or a limit in shards has no room for, or that
+// offer unknown here is for, that a coupon or a limit in shards has no room for, that is
+// of a coupon which was replaced ([Service.Reissue]), or that
 // was imported before with another amount, customer or instant. The report beside an error says what was written before it.
 func (s *Service) Import(ctx context.Context, request ImportRequest, now time.Time) (ImportReport, error) {
 	var report ImportReport
@@ -430,6 +431,10 @@ func (w *work) countOpening(o *opening) ([]ledger.Claim, error) {
 		return nil, err
 	}
 	b := &c.Value
+	if b.Revoked != nil && b.Revoked.Reissued != "" {
+		return nil, &Faults{ErrRequest, []Fault{{"uses", fmt.Sprintf(
+			"coupon %q, used for order %q, was replaced by %q, which can still be used: import the use of that", c.Key.ID, o.use.Order, b.Revoked.Reissued)}}}
+	}
 	if len(b.Used) >= b.Uses {
 		if err := w.lapse(b.lapsed(w.now)); err != nil {
 			return nil, err

@@ -155,6 +155,31 @@ func TestImportUsesOfHeldCoupons(t *testing.T) {
 	assert.Len(t, past.Coupons, 1)
 }
 
+// A use of a coupon that was replaced would count where nobody can use anything more, and
+// what replaces it could be used once too often. What was imported before stays known.
+func TestImportUsesOfReplacedCoupons(t *testing.T) {
+	s := newShop(t, limited(percentOff("a", "10"), coupon.Limit{Per: coupon.PerCoupon, Uses: 2}))
+	held := s.held("a", "jane", 1)[0]
+	importing := func(order, id string) (coupon.ImportReport, error) {
+		use := used(order, "jane", noon)
+		use.Coupon = id
+		return s.Import(ctx, coupon.ImportRequest{ID: order, Actor: "ann", Uses: []coupon.OpeningUse{use}}, noon)
+	}
+	require.NoError(t, ignore(importing("old 1", held.ID)))
+	made, err := s.Reissue(ctx, reissue(held.ID), noon)
+	require.NoError(t, err)
+	report, err := importing("old 1", held.ID)
+	require.NoError(t, err)
+	require.Equal(t, coupon.ImportReport{Known: 1}, report)
+	before := dump(t, s.store)
+	err = ignore(importing("old 2", held.ID))
+	require.Equal(t, []string{"uses"}, paths(t, err))
+	require.ErrorContains(t, err, fmt.Sprintf("was replaced by %q", made.ID))
+	requireSame(t, before, dump(t, s.store))
+	require.NoError(t, ignore(importing("old 2", made.ID)))
+	require.Equal(t, coupon.ReasonUsed, s.refuses(cartOf(item("20.00", 1)), coupon.ChooseCoupons(made.ID), noon).Reason)
+}
+
 // The coupons that uses stand in are read together, not each in a call of its own.
 func TestImportReadsHeldCouponsTogether(t *testing.T) {
 	s := newShop(t, freely(percentOff("a", "10")))
