@@ -252,11 +252,8 @@ func (l *linter) noEffect(o *linted) {
 			l.add(LintNoEffect, SeverityNote, fmt.Sprintf("limits[%d]", i), "it is a limit per coupon, and the offer applies without one", o)
 		}
 	}
-	if o.offer.Below != KeepDiscount && !slices.ContainsFunc(atoms(o.offer.Conditions), func(c Condition) bool {
-		_, is := c.(MinimumSpend)
-		return is
-	}) {
-		l.add(LintNoEffect, SeverityNote, "below_minimum", "it says what to do below a minimum spend, and has none", o)
+	if o.offer.Below != KeepDiscount && len(requiredSpend(o.offer.Conditions)) == 0 {
+		l.add(LintNoEffect, SeverityNote, "below_minimum", "it says what to do below a minimum spend, and has none that must hold", o)
 	}
 }
 

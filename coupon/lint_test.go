@@ -190,6 +190,12 @@ func TestCheckOneOffer(t *testing.T) {
 		"nothing that counts": {changed(automatic(limited(percentOff("a", "10"), coupon.Limit{Per: coupon.PerCoupon, Uses: 1})), func(o *coupon.Offer) {
 			o.Schedule.Life, o.Below = time.Hour, coupon.ClawBack
 		}), []string{"no_effect below_minimum", "no_effect limits[0]", "no_effect schedule.life"}},
+		"a minimum that need not hold": {changed(asking(automatic(percentOff("a", "10")), coupon.Any{spend("50.00"), coupon.InSegment{Any: []string{"gold"}}}), func(o *coupon.Offer) {
+			o.Below = coupon.BlockReturn
+		}), []string{"no_effect below_minimum"}},
+		"a minimum that must hold": {changed(asking(automatic(percentOff("a", "10")), coupon.All{spend("50.00")}), func(o *coupon.Offer) {
+			o.Below = coupon.BlockReturn
+		}), nil},
 		"steps that rise":           {giving(coupon.Tiers{Spend: []coupon.SpendTier{{From: euros("50.00"), Rate: half}, {From: euros("90.00"), Amounts: euros("1.00")}, {From: euros("99.00"), Amounts: euros("1.00")}}}, coupon.Scope{}), nil},
 		"a percentage that falls":   {giving(coupon.Tiers{Spend: []coupon.SpendTier{{From: euros("50.00"), Rate: whole}, {From: euros("90.00"), Rate: half}}}, coupon.Scope{}), []string{"falling_step benefit.spend[1]"}},
 		"an amount that falls":      {giving(coupon.Tiers{Quantity: []coupon.QuantityTier{{From: 5, Amounts: euros("3.00")}, {From: 10, Amounts: euros("2.99")}}}, coupon.Scope{}), []string{"falling_step benefit.quantity[1]"}},

@@ -125,7 +125,8 @@ const (
 )
 
 // Below says what a return does to the discount when what is kept costs less than
-// the offer's minimum spend.
+// the offer's minimum spend. Of a [MinimumSpend] inside of an [Any] or a [Not], without
+// which the offer may apply, it says nothing.
 type Below uint8
 
 // What a return does to the discount when what is kept is below the minimum.
