@@ -15,12 +15,16 @@ import (
 // prefix: that is a fault in the program, not in its input.
 //
 // Kinds must leave room for the prefix within MaxKind, counters within
-// MaxCounter.
+// MaxCounter. The store is a [Grouper] where the one inside is.
 func Prefixed(store Store, prefix string) Store {
 	if len(prefix) < 2 || len(prefix) > 31 || strings.IndexByte(prefix, '/') != len(prefix)-1 {
 		panic(fmt.Sprintf("storage: prefix %q: want 1 to 30 bytes without '/', and a '/' at the end", prefix))
 	}
-	return prefixed{store, prefix}
+	own := prefixed{store, prefix}
+	if grouper, groups := store.(Grouper); groups {
+		return prefixedGrouper{own, grouper}
+	}
+	return own
 }
 
 type prefixed struct {
@@ -72,6 +76,10 @@ func (s prefixed) List(ctx context.Context, q Query) (Page, error) {
 }
 
 func (s prefixed) Apply(ctx context.Context, b Batch) error {
+	return s.failure(s.store.Apply(ctx, s.batch(b)))
+}
+
+func (s prefixed) batch(b Batch) Batch {
 	var p Batch
 	for _, c := range b.Checks {
 		c.Key = s.key(c.Key)
@@ -89,7 +97,11 @@ func (s prefixed) Apply(ctx context.Context, b Batch) error {
 		a.Counter = s.prefix + a.Counter
 		p.Adds = append(p.Adds, a)
 	}
-	err := s.store.Apply(ctx, p)
+	return p
+}
+
+// failure names what failed without the prefix.
+func (s prefixed) failure(err error) error {
 	var failure *Failure
 	if errors.As(err, &failure) {
 		own := *failure
@@ -98,4 +110,22 @@ func (s prefixed) Apply(ctx context.Context, b Batch) error {
 		return &own
 	}
 	return err
+}
+
+// prefixedGrouper is a prefixed store inside one that applies many batches at once.
+type prefixedGrouper struct {
+	prefixed
+	grouper Grouper
+}
+
+func (s prefixedGrouper) ApplyEach(ctx context.Context, batches []Batch) []error {
+	inside := make([]Batch, len(batches))
+	for i, b := range batches {
+		inside[i] = s.batch(b)
+	}
+	errs := s.grouper.ApplyEach(ctx, inside)
+	for i := range errs {
+		errs[i] = s.failure(errs[i])
+	}
+	return errs
 }

@@ -20,7 +20,7 @@ func TestPrefixedConforms(t *testing.T) {
 		shared := memory.New()
 		neighbour(t, shared)
 		return storage.Prefixed(shared, tenant)
-	}, storetest.Features{Reserved: len(tenant)})
+	}, storetest.Features{Reserved: len(tenant), Group: true})
 }
 
 // neighbour fills another tenant's store, and the shared one, with what the suite
@@ -63,4 +63,36 @@ func TestPrefixedRefusesOtherPrefixes(t *testing.T) {
 		assert.Panics(t, func() { storage.Prefixed(memory.New(), prefix) }, prefix)
 	}
 	assert.NotPanics(t, func() { storage.Prefixed(memory.New(), strings.Repeat("x", 30)+"/") })
+}
+
+// A tenant's store applies many batches at once where the one inside does, in the tenant's
+// own names.
+func TestPrefixedGrouper(t *testing.T) {
+	ctx, store := context.Background(), memory.New()
+	tenant, groups := storage.Prefixed(store, "shop7/").(storage.Grouper)
+	require.True(t, groups)
+	_, groups = storage.Prefixed(struct{ storage.Store }{store}, "shop7/").(storage.Grouper)
+	require.False(t, groups, "the store inside does not")
+
+	key := storage.Key{Kind: "offer", ID: "a"}
+	put := storage.Batch{Puts: []storage.Put{{Key: key, Body: []byte(`{}`)}}}
+	over := storage.Batch{Adds: []storage.Add{{Counter: "uses", Delta: 2, Max: 1}}}
+	errs := tenant.ApplyEach(ctx, []storage.Batch{put, put, over})
+	require.Len(t, errs, 3)
+	require.NoError(t, errs[0])
+	var failure *storage.Failure
+	require.ErrorIs(t, errs[1], storage.ErrConflict)
+	require.ErrorAs(t, errs[1], &failure)
+	require.Equal(t, key, failure.Key)
+	require.ErrorIs(t, errs[2], storage.ErrLimit)
+	require.ErrorAs(t, errs[2], &failure)
+	require.Equal(t, "uses", failure.Counter)
+
+	docs, _, err := tenant.Get(ctx, []storage.Key{key})
+	require.NoError(t, err)
+	require.Len(t, docs, 1)
+	docs, _, err = store.Get(ctx, []storage.Key{key, {Kind: "shop7/offer", ID: "a"}})
+	require.NoError(t, err)
+	require.Len(t, docs, 1)
+	require.Equal(t, "shop7/offer", docs[0].Key.Kind)
 }
