@@ -170,6 +170,41 @@ func TestSweptKeysAreNoUse(t *testing.T) {
 	require.Len(t, page.Docs, 5)
 }
 
+// What was kept while a key was taken out, and what was before, are of one person when the
+// key is there again: whoever the account led to last is its subject.
+func TestAKeyThatIsPutBack(t *testing.T) {
+	for _, first := range []string{"sweep", "subject", "taint"} {
+		t.Run(first, func(t *testing.T) {
+			a, b := signingKey("a", 1), signingKey("b", 2)
+			store := memory.New()
+			before, without, again := openShop(t, store, keyed(a), program(8)), on(store, keyed(b)), on(store, keyed(b, a))
+			without.t, again.t = t, t
+			before.subject(janeDoe())
+			require.NoError(t, before.Taint(ctx, "stolen", referral.Person{Devices: janeDoe().Devices}, noon.Add(day), "staff", "why", noon))
+			last := without.subject(janeDoe())
+			require.NoError(t, without.Taint(ctx, "bots", referral.Person{Devices: janeDoe().Devices}, noon.Add(day), "staff", "why", noon))
+			switch first {
+			case "sweep":
+				require.NoError(t, second0(again.SweepPeople(ctx, noon, 0)))
+			case "taint":
+				require.NoError(t, again.Taint(ctx, "other", referral.Person{Devices: janeDoe().Devices, Email: janeDoe().Email}, noon.Add(day), "staff", "why", noon))
+			}
+			for range 2 {
+				require.Equal(t, last, again.subject(janeDoe()))
+				requireAudit(t, store)
+				found, err := again.FindSubject(ctx, janeDoe().Account)
+				require.NoError(t, err)
+				require.Equal(t, last, found)
+				require.NoError(t, second0(again.SweepPeople(ctx, noon, 0)))
+			}
+			device := find(t, store, "person", `"list":"stolen"`)
+			docs, _, err := store.Get(ctx, []storage.Key{device})
+			require.NoError(t, err)
+			require.Contains(t, string(docs[0].Body), `"list":"bots"`)
+		})
+	}
+}
+
 func TestPersonFaults(t *testing.T) {
 	s := on(memory.New(), keyed(signingKey("a", 1)))
 	for path, p := range map[string]referral.Person{

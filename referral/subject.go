@@ -139,13 +139,16 @@ func (s *Service) readPeople(ctx context.Context, all []identifier) ([]kept, err
 			if err != nil {
 				return nil, err
 			}
-			if r.Version > 0 && r.Value.Moved == "" {
+			if r.Version > 0 && r.Value.Moved == "" && k.found.Version == 0 {
 				k.found = r
 			} else {
 				k.others = append(k.others, r)
 			}
 		}
 		k.Record = k.found
+		for _, r := range k.scattered() {
+			k.Value.join(&r.Value)
+		}
 		k.Value.Kind = string(k.identifier.kind)
 	}
 	return found, nil
@@ -156,7 +159,9 @@ func (s *Service) readPeople(ctx context.Context, all []identifier) ([]kept, err
 func (k *kept) puts(keys personKeys) ([]storage.Put, error) {
 	first := storage.Record[personBody]{Key: k.places[0]}
 	moved := k.others
-	if k.found.Key != k.places[0] {
+	if k.found.Key == k.places[0] { // it is where it belongs
+		first, moved = k.found, k.scattered()
+	} else {
 		for i, r := range k.others {
 			if r.Key == k.places[0] {
 				first, moved = r, slices.Delete(slices.Clone(k.others), i, i+1)
@@ -165,8 +170,6 @@ func (k *kept) puts(keys personKeys) ([]storage.Put, error) {
 		if k.found.Version > 0 {
 			moved = append(moved, k.found)
 		}
-	} else {
-		first, moved = k.found, nil // it is where it belongs
 	}
 	first.Value = k.Value
 	put, err := putPerson(first, keys[0].ID)
@@ -186,6 +189,37 @@ func (k *kept) puts(keys personKeys) ([]storage.Put, error) {
 		puts = append(puts, put)
 	}
 	return puts, nil
+}
+
+// scattered are the documents beside the one found: made while a key was taken out that is
+// there again.
+func (k *kept) scattered() []storage.Record[personBody] {
+	var all []storage.Record[personBody]
+	for _, r := range k.others {
+		if r.Version > 0 && r.Value.Moved == "" {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// join adds what another document says of the same identifier.
+func (b *personBody) join(other *personBody) {
+	add := func(all *[]string, more []string) {
+		for _, id := range more {
+			if !slices.Contains(*all, id) {
+				*all = append(slices.Clip(*all), id)
+			}
+		}
+	}
+	add(&b.Subjects, other.Subjects)
+	add(&b.Invited, other.Invited)
+	for _, t := range other.Tainted {
+		if !slices.ContainsFunc(b.Tainted, func(has taint) bool { return has.List == t.List && has.Until >= t.Until }) {
+			b.Tainted = append(slices.DeleteFunc(slices.Clone(b.Tainted), func(has taint) bool { return has.List == t.List }), t)
+		}
+	}
+	b.Erased, b.Refused = max(b.Erased, other.Erased), max(b.Refused, other.Refused)
 }
 
 // Subject gives the subject of a person, and makes one the first time. What the person
@@ -247,7 +281,7 @@ func (s *Service) remember(found []kept, subject storage.Record[subjectBody]) (s
 		if isNew {
 			k.Value.Subjects = append(slices.Clone(k.Value.Subjects), subject.Key.ID)
 		}
-		if isNew || k.found.Version > 0 && k.found.Key != k.places[0] {
+		if isNew || k.found.Version > 0 && k.found.Key != k.places[0] || len(k.scattered()) > 0 {
 			puts, err := k.puts(s.people)
 			if err != nil {
 				return batch, err
@@ -404,7 +438,11 @@ func (s *Service) moveOne(ctx context.Context, key storage.Key, old int) error {
 		if err != nil {
 			return plan, err
 		}
-		there.Value = from.Value
+		if there.Version > 0 && there.Value.Moved == "" {
+			there.Value.join(&from.Value)
+		} else {
+			there.Value = from.Value
+		}
 		from.Value = personBody{Moved: to.ID}
 		put, err := putPerson(there, s.people[old-1].ID)
 		if err != nil {
