@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -203,6 +204,33 @@ func TestAKeyThatIsPutBack(t *testing.T) {
 			require.Contains(t, string(docs[0].Body), `"list":"bots"`)
 		})
 	}
+}
+
+// What is put on a list and taken off is booked each time, wherever the document was before.
+func TestTaintsAreBookedAfterKeysWereRotated(t *testing.T) {
+	a, b := signingKey("a", 1), signingKey("b", 2)
+	store := memory.New()
+	before, after := openShop(t, store, keyed(a), program(8)), on(store, keyed(b, a))
+	card := referral.Person{Instruments: janeDoe().Instruments}
+	times := 0
+	taint := func(s *shop) {
+		times++
+		require.NoError(t, s.Taint(ctx, "stolen", card, noon.Add(time.Duration(times)*day), "staff", "why", noon), times)
+	}
+	before.subject(janeDoe())
+	taint(before)
+	for range 5 {
+		taint(after)
+	}
+	booked := 0
+	page, err := store.List(ctx, storage.Query{Kind: "entry", Limit: storage.MaxPage})
+	require.NoError(t, err)
+	for _, doc := range page.Docs {
+		if strings.HasPrefix(doc.Key.ID, "tainted/") {
+			booked++
+		}
+	}
+	require.Equal(t, times, booked)
 }
 
 func TestPersonFaults(t *testing.T) {

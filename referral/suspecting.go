@@ -380,7 +380,7 @@ func (s *Service) planTaint(ctx context.Context, list string, all []identifier, 
 			return batch, err
 		}
 		booked, err := ledger.Entry{
-			ID: fmt.Sprintf("tainted/%s/%d", k.places[0].ID, k.found.Version+1), Kind: "tainted", At: now, Actor: actor, Concerns: list,
+			ID: fmt.Sprintf("tainted/%s/%d", k.places[0].ID, puts[0].Version+1), Kind: "tainted", At: now, Actor: actor, Concerns: list,
 			Details: map[string]string{"reason": reason, "identifier": k.Value.Kind, "until": since(until)},
 		}.Batch()
 		if err != nil {
