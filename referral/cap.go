@@ -13,7 +13,8 @@ import (
 // At the cap the referrer's reward is withheld for good; the friend is rewarded all
 // the same. A place among the friends is taken at the first step that rewards the
 // referrer; one that a voided or reversed referral frees serves later friends, unless
-// the referrer keeps what registration gave. A reward that fits only in part is
+// the referrer keeps what registration gave, and so does that of a friend for whom a check
+// or a review denies the referrer's rewards. A reward that fits only in part is
 // withheld as a whole.
 type Cap struct {
 	Friends int64         // at least 1; 0: the cap is an Amount

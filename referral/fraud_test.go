@@ -385,6 +385,39 @@ func TestDeniedFriendsDoNotCount(t *testing.T) {
 	}
 }
 
+// A friend for whom the referrer is denied leaves the place in a cap to the next, whatever
+// was given by then and whether the other side is denied too or not.
+func TestDeniedFriendsLeaveTheirPlace(t *testing.T) {
+	gives := referral.Earning{Credit: coupon.Amounts{eur("1.00")}}
+	for _, step := range []referral.Step{referral.Registered, referral.Qualified} {
+		for side, left := range map[referral.Side]int64{referral.Referrer: 0, "": 0, referral.Referee: 1} {
+			for _, confirmed := range []bool{true, false} {
+				t.Run(fmt.Sprint(step, side, confirmed), func(t *testing.T) {
+					s, jane := guarded(t, referral.Options{}, inCredit(func(p *referral.Program) {
+						p.Rewards = []referral.Rule{{Side: referral.Referrer, Step: step, Earning: gives}, {Side: referral.Referee, Step: step, Earning: gives}}
+						p.Caps = []referral.Cap{{Friends: 1}}
+					}))
+					friend, next := s.subject(referral.Person{Account: "mia"}).ID, s.subject(referral.Person{Account: "ida"}).ID
+					s.bind(jane.ID, friend, noon)
+					s.pay(friend, noon)
+					if confirmed {
+						s.settle(noon.Add(time.Hour))
+					}
+					require.EqualValues(t, 1, s.used(jane.ID, noon))
+					merged, err := s.Merge(ctx, "mia", "account 1", "staff", "one person", noon.Add(time.Hour))
+					require.NoError(t, err)
+					_, err = s.DecideCase(ctx, merged.Case, referral.Judgement{Verdict: referral.Deny, Side: side, Actor: "kim", Reason: "looked at it"}, noon.Add(time.Hour))
+					require.NoError(t, err)
+					require.Equal(t, left, s.used(jane.ID, noon))
+					s.bind(jane.ID, next, noon.Add(2*time.Hour))
+					s.pay(next, noon.Add(2*time.Hour))
+					require.Equal(t, left == 1, s.reward(next, referral.Referrer, step).State == referral.RewardWithheld)
+				})
+			}
+		}
+	}
+}
+
 // One side is denied after the rewards were granted: its own is taken back, with the
 // milestone that is no longer reached, and the other side's stays.
 func TestOneSideIsDeniedAfterTheReward(t *testing.T) {

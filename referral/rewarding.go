@@ -234,6 +234,9 @@ func (w *work) withholdDenied(ctx context.Context, at time.Time) error {
 			}
 		}
 	}
+	if v.referrer {
+		w.leavePlace()
+	}
 	return nil
 }
 

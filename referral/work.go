@@ -284,7 +284,11 @@ func (w *work) follow(ctx context.Context, on Event, q *qualified) error {
 			return err
 		}
 		w.cancel(why, Qualified, Registered)
-		return w.clawBack(ctx, why, Qualified, Registered)
+		if err := w.clawBack(ctx, why, Qualified, Registered); err != nil {
+			return err
+		}
+		w.leavePlace() // what registration gave is not kept either
+		return nil
 	}
 	return nil
 }
