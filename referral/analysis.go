@@ -215,9 +215,6 @@ func (t *Totals) reward(b *rewardBody) {
 	case RewardClawedBack:
 		t.ClawedBack++
 		t.takenBack(b)
-		for _, m := range b.Gives.Credit { // spent before its life was over
-			t.Credit = plus(t.Credit, b.earned(m), m.Currency())
-		}
 	case RewardGranted, RewardExpired:
 		t.takenBack(b)
 		t.Rewards++

@@ -439,7 +439,9 @@ func TestExpiredCredit(t *testing.T) {
 	require.Equal(t, referral.RewardExpired, s.brings("a").State)
 	require.Equal(t, coupon.Amounts{eur("6.00")}, s.brings("a").TakenBack)
 	s.returned(cancelled("a", "a's order"), noon.Add(31*day))
-	require.Equal(t, "10.00", s.credit("jane"), "nothing of it is left to take back")
+	require.Equal(t, "6.00", s.credit("jane"), "what was spent of it is taken of what she has")
+	require.Equal(t, referral.RewardClawedBack, s.brings("a").State)
+	require.Equal(t, coupon.Amounts{eur("10.00")}, s.brings("a").TakenBack)
 	s.settle(noon.Add(41 * day))
 	require.Equal(t, "0.00", s.credit("jane"))
 }
@@ -460,10 +462,40 @@ func TestCouponsBesideExpiredCredit(t *testing.T) {
 	reward := s.brings("mia")
 	require.Equal(t, referral.RewardClawedBack, reward.State)
 	require.Equal(t, coupon.Amounts{eur("6.00")}, reward.TakenBack)
-	require.Empty(t, reward.OwedMoney, "what was spent in its life stays spent")
+	require.Equal(t, coupon.Amounts{eur("4.00")}, reward.OwedMoney)
 	a, err := s.Analyze(ctx, "invite", referral.AnalysisQuery{})
 	require.NoError(t, err)
-	require.Equal(t, coupon.Amounts{eur("4.00")}, a.Given.Credit)
+	require.Empty(t, a.Given.Credit)
+	require.Equal(t, coupon.Amounts{eur("10.00")}, a.Given.TakenBack)
+}
+
+// Whether a payment is taken back before the life of the credit is over or after it, what
+// was spent is owed all the same, and what paid a debt is owed again.
+func TestSpentCreditIsOwedAfterItsLife(t *testing.T) {
+	for _, at := range []time.Duration{20 * day, 40 * day} {
+		s := newShop(t, inCredit(func(p *referral.Program) {
+			p.Debt, p.Rewards[0].Life, p.Rewards[0].Coupons = referral.DebtSetOff, 30*day, []coupon.IssueOffer{{Offer: "thanks"}}
+		}))
+		s.confirmed("mia", noon)
+		s.reserve("jane's", "jane", noon.Add(3*time.Hour))
+		require.NoError(t, second0(s.coupons.Confirm(ctx, "jane's", noon.Add(3*time.Hour))))
+		s.spend("jane", "7.00")
+		s.returned(cancelled("mia", "mia's order"), noon.Add(4*time.Hour)) // 7.00 and a coupon are owed
+		s.confirmed("ida", noon.Add(5*time.Hour))
+		require.Equal(t, "3.00", s.credit("jane"))
+		s.spend("jane", "1.00")
+		s.settle(noon.Add(at))
+		s.returned(cancelled("ida", "ida's order"), noon.Add(at))
+		reward := s.brings("ida")
+		require.Equal(t, referral.RewardClawedBack, reward.State)
+		require.Equal(t, coupon.Amounts{eur("2.00")}, reward.TakenBack)
+		require.Equal(t, coupon.Amounts{eur("8.00")}, reward.OwedMoney)
+		requireAudit(t, s.store)
+		s.confirmed("noa", noon.Add(41*day))
+		require.Equal(t, "2.00", s.credit("jane"))
+		require.Zero(t, s.wallet("jane"))
+		require.Equal(t, coupon.Amounts{eur("8.00")}, s.brings("noa").SetOff)
+	}
 }
 
 // A hook is asked again after any failure, under one id; an empty stock lets the reward

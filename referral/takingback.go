@@ -55,13 +55,10 @@ func (w *work) clawBack(ctx context.Context, why string, steps ...Step) error {
 }
 
 // clawBackOne takes a granted reward back: coupons not used are revoked, credit is
-// taken as far as it is there, and what was used is owed.
+// taken as far as it is there, and what was used is owed: of credit whose life is over,
+// what was spent in it.
 func (w *work) clawBackOne(ctx context.Context, r *storage.Record[rewardBody], why string) error {
 	b := &r.Value
-	expired := b.State == RewardExpired // nothing of its credit is left
-	if expired && len(b.Coupons) == 0 && b.Gives.Custom == nil {
-		return nil
-	}
 	b.State, b.Why = RewardClawedBack, why
 	w.changed[r.Key.ID] = true
 	for _, id := range b.Coupons {
@@ -92,9 +89,6 @@ func (w *work) clawBackOne(ctx context.Context, r *storage.Record[rewardBody], w
 		b.Retry = micros(w.now) // a sweep asks the shop's hook
 	}
 	for _, m := range b.Gives.Credit {
-		if expired {
-			break
-		}
 		w.takings = append(w.takings, taking{r, b.earned(m) - w.queued(r, m.Currency()), m.Currency(), true})
 	}
 	if len(b.Gives.Credit) == 0 {
