@@ -154,10 +154,10 @@ func (w *work) newCase(name string, body caseBody) (string, error) {
 
 // CaseQuery asks for a page of cases.
 type CaseQuery struct {
-	Program string    // empty: all
-	State   CaseState // default [CaseOpen]: the next to lapse first; others: the last closed first
-	After   storage.Cursor
-	Limit   int // default 100, at most 1,000
+	Program string         // empty: all
+	State   CaseState      // default [CaseOpen]: the next to lapse first; others: the last closed first
+	After   storage.Cursor // the Next of the page before, of the same program and state
+	Limit   int            // default 100, at most 1,000
 }
 
 // CasePage is a page of cases; Next is empty on the last.
@@ -172,11 +172,11 @@ func (s *Service) Cases(ctx context.Context, q CaseQuery) (CasePage, error) {
 	if state != CaseOpen && state != CaseDecided && state != CaseLapsed {
 		return CasePage{}, &Faults{ErrRequest, []Fault{{"state", fmt.Sprintf("is %.20q, want %s, %s or %s", state, CaseOpen, CaseDecided, CaseLapsed)}}}
 	}
-	page, err := s.store.List(ctx, storage.Query{
+	page, err := s.listPage(ctx, storage.Query{
 		Kind: kindCase, List: caseList(state, q.Program), Newest: state != CaseOpen, After: q.After, Limit: q.Limit,
 	})
 	if err != nil {
-		return CasePage{}, queryFault(err)
+		return CasePage{}, err
 	}
 	answer := CasePage{Next: page.Next}
 	for _, doc := range page.Docs {

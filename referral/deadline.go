@@ -3,8 +3,12 @@ package referral
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/vouch-go/vouch/storage"
@@ -18,7 +22,7 @@ type RewardPage struct {
 
 // RewardQuery asks for a page of rewards.
 type RewardQuery struct {
-	After storage.Cursor // the Next of the page before
+	After storage.Cursor // the Next of the page before, of the same program
 	Limit int            // default 100, at most 1,000
 }
 
@@ -43,9 +47,9 @@ func (s *Service) Overdue(ctx context.Context, program string, now time.Time, q 
 }
 
 func (s *Service) listRewards(ctx context.Context, query storage.Query) (RewardPage, error) {
-	page, err := s.store.List(ctx, query)
+	page, err := s.listPage(ctx, query)
 	if err != nil {
-		return RewardPage{}, queryFault(err)
+		return RewardPage{}, err
 	}
 	found := RewardPage{Next: page.Next}
 	for _, doc := range page.Docs {
@@ -56,6 +60,25 @@ func (s *Service) listRewards(ctx context.Context, query storage.Query) (RewardP
 		found.Rewards = append(found.Rewards, r.Value.reward(r.Key.ID))
 	}
 	return found, nil
+}
+
+// listPage gives a page of a list of staff's. Its cursor says of which list it is, since a
+// place in another list is one where nobody stopped.
+func (s *Service) listPage(ctx context.Context, query storage.Query) (storage.Page, error) {
+	sum := sha256.Sum256([]byte(query.Kind + "\x00" + query.List))
+	mark := hex.EncodeToString(sum[:4]) + "."
+	if asked := query.After; asked != "" {
+		place, own := strings.CutPrefix(string(asked), mark)
+		query.After = storage.Cursor(place)
+		if _, _, err := query.After.Position(); !own || err != nil {
+			return storage.Page{}, &Faults{ErrRequest, []Fault{{"after", fmt.Sprintf("is %.80q, which no page of this list has as its Next", asked)}}}
+		}
+	}
+	page, err := s.store.List(ctx, query)
+	if page.Next != "" {
+		page.Next = storage.Cursor(mark) + page.Next
+	}
+	return page, queryFault(err)
 }
 
 // queryFault says of what a store refuses to list that the query is wrong.

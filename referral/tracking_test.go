@@ -11,6 +11,8 @@ import (
 
 	"github.com/vouch-go/vouch/coupon"
 	"github.com/vouch-go/vouch/referral"
+	"github.com/vouch-go/vouch/storage"
+	"github.com/vouch-go/vouch/storage/memory"
 )
 
 // Whatever state a friend is in, nothing that their referrer is shown says who they
@@ -150,6 +152,29 @@ func TestCodesSayNothing(t *testing.T) {
 	require.NotEqual(t, one.Code[:5], other.Code[:5])
 	_, err := coupon.ParseCode(strings.ToLower(one.Code.String()))
 	require.NoError(t, err)
+}
+
+// A page goes on where one of the same list stopped, and not where one of another did.
+func TestCursorsAreOfTheirList(t *testing.T) {
+	s := suspicious(t, memory.New(), "", 3)
+	first, err := s.Cases(ctx, referral.CaseQuery{Program: "invite", Limit: 1})
+	require.NoError(t, err)
+	rest, err := s.Cases(ctx, referral.CaseQuery{Program: "invite", State: referral.CaseOpen, After: first.Next})
+	require.NoError(t, err)
+	require.Len(t, rest.Cases, 2)
+	_, place, _ := strings.Cut(string(first.Next), ".")
+	for name, err := range map[string]error{
+		"of a program":     second(s.Cases(ctx, referral.CaseQuery{After: first.Next})),
+		"of open cases":    second(s.Cases(ctx, referral.CaseQuery{Program: "invite", State: referral.CaseLapsed, After: first.Next})),
+		"of cases":         second(s.Overdue(ctx, "invite", noon, referral.RewardQuery{After: first.Next})),
+		"of no list":       second(s.Cases(ctx, referral.CaseQuery{Program: "invite", After: storage.Cursor(place)})),
+		"of no place":      second(s.Cases(ctx, referral.CaseQuery{Program: "invite", After: first.Next[:9]})),
+		"of no real place": second(s.Cases(ctx, referral.CaseQuery{Program: "invite", After: first.Next[:9] + "x"})),
+	} {
+		var faults *referral.Faults
+		require.ErrorAs(t, err, &faults, name)
+		require.Equal(t, "after", faults.Faults[0].Path, name)
+	}
 }
 
 // What a list of staff's can't be asked for is a fault of the request.
