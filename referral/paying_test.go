@@ -465,6 +465,37 @@ func TestClawBack(t *testing.T) {
 	}
 }
 
+// A coupon that staff gave in place of one that was lost is taken back with it, or owed
+// where either was used.
+func TestClawBackOfReissuedCoupons(t *testing.T) {
+	s := newShop(t, changed(program(8), func(p *referral.Program) { p.Rewards[1].Coupons[0].Count = 2 }))
+	s.bind("jane", "mia", noon)
+	s.pay("mia", noon)
+	ids := s.brings("mia").Coupons
+	require.Len(t, ids, 2)
+	made := make([]string, len(ids))
+	for i, id := range ids {
+		made[i] = id
+		for n := range 2 {
+			c, err := s.coupons.Reissue(ctx, coupon.ReissueRequest{ID: fmt.Sprint("new/", i, "/", n), Coupon: made[i], Actor: "staff", Reason: "lost"}, noon)
+			require.NoError(t, err)
+			made[i] = c.ID
+		}
+	}
+	quote, err := s.coupons.Quote(ctx, cart("jane"), coupon.ChooseCoupons(made[0]), noon)
+	require.NoError(t, err)
+	require.NoError(t, second0(s.coupons.Redeem(ctx, "order", quote, noon)))
+	require.Equal(t, referral.StateReversed, s.returned(cancelled("mia", "mia's order"), noon.Add(time.Minute)).State)
+	reward := s.brings("mia")
+	require.Equal(t, []any{referral.RewardClawedBack, ids, ids[:1]}, []any{reward.State, reward.Coupons, reward.Owed})
+	require.Zero(t, s.wallet("jane"))
+	for _, id := range made {
+		c, err := s.coupons.Coupon(ctx, id)
+		require.NoError(t, err)
+		require.NotNil(t, c.Revoked)
+	}
+}
+
 // The same return with another amount, or the same payment, is refused and changes
 // nothing.
 func TestKeysReused(t *testing.T) {

@@ -62,18 +62,17 @@ func (w *work) clawBackOne(ctx context.Context, r *storage.Record[rewardBody], w
 	b.State, b.Why = RewardClawedBack, why
 	w.changed[r.Key.ID] = true
 	for _, id := range b.Coupons {
-		revoked, err := w.coupons.PlanRevoke(ctx, id, "claw back", why, w.now)
+		offer, used, err := w.revokeAll(ctx, id, why)
 		if errors.Is(err, coupon.ErrNoCoupon) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		w.batches = append(w.batches, revoked.Batch)
-		if len(revoked.Answer.Used) > 0 {
+		if used {
 			b.Back.Owed = append(b.Back.Owed, id)
-			w.owes(r, fmt.Sprintf("a coupon of offer %q", revoked.Answer.Offer))
-			if err := w.oweCoupon(ctx, b.Customer, revoked.Answer.Offer); err != nil {
+			w.owes(r, fmt.Sprintf("a coupon of offer %q", offer))
+			if err := w.oweCoupon(ctx, b.Customer, offer); err != nil {
 				return err
 			}
 		}
@@ -95,6 +94,21 @@ func (w *work) clawBackOne(ctx context.Context, r *storage.Record[rewardBody], w
 		w.tookBack(r)
 	}
 	return nil
+}
+
+// revokeAll revokes a coupon and what staff have given in its place. It says whether
+// any of them was used.
+func (w *work) revokeAll(ctx context.Context, id, why string) (offer string, used bool, err error) {
+	for id != "" {
+		revoked, err := w.coupons.PlanRevoke(ctx, id, "claw back", why, w.now)
+		if err != nil {
+			return "", false, err
+		}
+		w.batches = append(w.batches, revoked.Batch)
+		offer, used = revoked.Answer.Offer, used || len(revoked.Answer.Used) > 0
+		id = revoked.Answer.Revoked.Reissued
+	}
+	return offer, used, nil
 }
 
 // tookBack records what was taken back of a reward, and frees what it held of caps and
