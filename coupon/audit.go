@@ -201,11 +201,16 @@ func (a *auditor) booked(ctx context.Context, b *redemptionBody) (booked, error)
 	for i := range b.Refunds {
 		ids = append(ids, refundedEntry(b.Order, i+1))
 	}
-	for _, id := range slices.Clone(ids) {
-		for step := 1; step <= (len(b.Payers)*(len(b.Applied)+1)+maxTender)/entryStep; step++ {
-			ids = append(ids, entryPart(id, step))
+	sums := booked{tender: make(map[ledger.Currency]int64), held: make(map[ledger.Currency]int64)}
+	for _, id := range ids {
+		for step, transfers := 0, entryStep; transfers == entryStep; step++ { // one that is not full is the last part
+			var err error
+			if transfers, err = a.sum(ctx, &sums, entryPart(id, step)); err != nil {
+				return sums, err
+			}
 		}
 	}
+	ids = nil
 	if b.Settled {
 		for step := range (len(b.Lines)+len(b.Deliveries))/settleStep + 1 {
 			ids = append(ids, settledEntry(b.Order, saleStep, step+1))
@@ -217,18 +222,22 @@ func (a *auditor) booked(ctx context.Context, b *redemptionBody) (booked, error)
 	for _, id := range b.Holds {
 		ids = append(ids, "hold/"+id, "hold-end/"+id)
 	}
-	sums := booked{tender: make(map[ledger.Currency]int64), held: make(map[ledger.Currency]int64)}
 	for _, id := range ids {
-		entry, _, err := a.book.Entry(ctx, id)
-		if err != nil {
+		if _, err := a.sum(ctx, &sums, id); err != nil {
 			return sums, err
-		}
-		for _, t := range entry.Transfers {
-			sums.add(t.To, t.Amount.Minor(), t.Amount.Currency())
-			sums.add(t.From, -t.Amount.Minor(), t.Amount.Currency())
 		}
 	}
 	return sums, nil
+}
+
+// sum adds up the transfers of an entry, which may not be there, and says how many it has.
+func (a *auditor) sum(ctx context.Context, sums *booked, id string) (transfers int, err error) {
+	entry, _, err := a.book.Entry(ctx, id)
+	for _, t := range entry.Transfers {
+		sums.add(t.To, t.Amount.Minor(), t.Amount.Currency())
+		sums.add(t.From, -t.Amount.Minor(), t.Amount.Currency())
+	}
+	return len(entry.Transfers), err
 }
 
 func (s *booked) add(account ledger.Account, in int64, unit ledger.Currency) {

@@ -385,9 +385,7 @@ func (c *Cart) checkSale(faults *Faults) {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Attributes)) {
-		if name == "" || len(name) > MaxKey || !printable(name) {
-			faults.id("attributes", name, false)
-		}
+		faults.id("attributes", name, false)
 		faults.id(fmt.Sprintf("attributes[%q]", name), c.Attributes[name], true)
 	}
 }

@@ -112,6 +112,22 @@ func TestCartFaults(t *testing.T) {
 	}
 }
 
+func TestWhatIsWrongWithCarts(t *testing.T) {
+	for problem, change := range map[string]func(*coupon.Cart){
+		"lines[0].quantity: is 0 or missing, want 1 to 1000000":                          func(c *coupon.Cart) { c.Lines[0].Quantity = 0 },
+		"lines[0].quantity: is -1, want 1 to 1000000":                                    func(c *coupon.Cart) { c.Lines[0].Quantity = -1 },
+		"lines[0].floor: is 90071992547409.92 EUR, want less than 2^53 minor units":      func(c *coupon.Cart) { c.Lines[0].Floor = ledger.Minor(coupon.MaxTotal, euro) },
+		"lines[0].total: is 90071992547409.92 EUR, want less than 2^53 minor units":      func(c *coupon.Cart) { c.Lines[0].Total = ledger.Minor(coupon.MaxTotal, euro) },
+		"lines[0].unit_price: is 90071992547409.92 EUR, want less than 2^53 minor units": func(c *coupon.Cart) { c.Lines[0].UnitPrice = ledger.Minor(coupon.MaxTotal, euro) },
+		"lines[0].unit_price: is -0.01 EUR, want 0 or more":                              func(c *coupon.Cart) { c.Lines[0].UnitPrice = eur("-0.01") },
+		"lines[0].unit_price: is missing":                                                func(c *coupon.Cart) { c.Lines[0].UnitPrice = ledger.Money{} },
+	} {
+		cart := cartOf(item("1.00", 3))
+		change(&cart)
+		require.EqualError(t, cart.Validate(), coupon.ErrCart.Error()+": "+problem)
+	}
+}
+
 func TestCartsThatAreValid(t *testing.T) {
 	for name, change := range map[string]func(*coupon.Cart){
 		"for nothing":            func(c *coupon.Cart) { c.Lines[0].UnitPrice = eur("0.00") },

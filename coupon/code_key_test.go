@@ -100,6 +100,22 @@ func TestCodeKeysRotate(t *testing.T) {
 	forgetful.applies(cart, coupon.Choose(string(made["XXXXX"][0].Code)), noon)
 }
 
+// What a request is remembered by stays as it is, so that one made before an upgrade is
+// known again after it.
+func TestGoldenIssueFingerprints(t *testing.T) {
+	for fingerprint, options := range map[string]coupon.Options{
+		"IwJxqiHFeCIbgxIQnkFf5PgjGfinPasAMVXGHjLYJz0": {}, "8Y0VeKj0AjDpaf28VNdDiXK-GYt6_Dxghwm6Eyazut4": keyed(firstKey),
+	} {
+		s := newShopOn(t, memory.New(), options, amountOff("own", "2.00"))
+		_, err := s.Issue(ctx, coupon.IssueRequest{ID: "welcome", Offers: []coupon.IssueOffer{{Offer: "own"}, {Offer: "own", Code: "Summer-24"}}}, noon)
+		require.NoError(t, err)
+		docs, _, err := s.store.Get(ctx, []storage.Key{{Kind: "issue", ID: "welcome"}})
+		require.NoError(t, err)
+		require.Len(t, docs, 1)
+		require.Contains(t, string(docs[0].Body), `"fingerprint":"`+fingerprint+`"`)
+	}
+}
+
 func TestCodeKeyFaults(t *testing.T) {
 	for path, options := range map[string]coupon.Options{
 		"options.code_key":      keyed([]byte("too short")),

@@ -72,6 +72,12 @@ func TestImport(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, coupon.ImportReport{Known: 202}, again)
 	}
+	listed := func(list string) int {
+		page, err := s.store.List(ctx, storage.Query{Kind: "opening", List: list, Limit: storage.MaxPage})
+		require.NoError(t, err)
+		return len(page.Docs)
+	}
+	assert.Equal(t, []int{202, 2, 1, 0}, []int{listed("offer/a"), listed("customer/customer 7"), listed("customer/jim"), listed("customer/")})
 	cart := cartOf(item("20.00", 1))
 	cart.Customer.Key = "customer 7"
 	assert.Equal(t, coupon.ReasonLimit, s.refuses(cart, coupon.Choose("CODE"), noon).Reason)

@@ -341,6 +341,8 @@ func TestCheckStacking(t *testing.T) {
 			fromPrice(original("a", "60"), "5.00"), changed(original("b", "60"), func(o *coupon.Offer) { o.Scope.UnitPrice.To = euros("4.99") })}, nil},
 		"on one price": {[]coupon.Offer{
 			fromPrice(original("a", "60"), "5.00"), changed(original("b", "60"), func(o *coupon.Offer) { o.Scope.UnitPrice.To = euros("5.00") })}, [][]string{{"a", "b"}}},
+		"on one price, the other way round": {[]coupon.Offer{
+			changed(original("a", "60"), func(o *coupon.Offer) { o.Scope.UnitPrice.To = euros("5.00") }), fromPrice(original("b", "60"), "5.00")}, [][]string{{"a", "b"}}},
 		"one after the other": {[]coupon.Offer{
 			changed(original("a", "60"), func(o *coupon.Offer) { o.Schedule.Until = noon }), changed(original("b", "60"), func(o *coupon.Offer) { o.Schedule.From = noon })}, nil},
 		"free alone":      {[]coupon.Offer{original("a", "100"), original("b", "50")}, nil},

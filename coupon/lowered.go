@@ -153,7 +153,7 @@ func (p *pricing) falls(e *entry, decided *decided) (falls []fall, ok bool) {
 	for i := len(falls) - 2; i >= 0; i-- { // with more repeats, other sets may come to less
 		falls[i].from = max(falls[i].from, falls[i+1].from)
 	}
-	return falls, amount == decided.amount || amount > decided.amount && decided.refused != nil
+	return falls, amount >= decided.amount && (amount == decided.amount || decided.refused != nil)
 }
 
 // aside is the pricing as it stands, without floors, for trying something out. Of a part

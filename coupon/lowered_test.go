@@ -117,6 +117,12 @@ func TestLoweredAmounts(t *testing.T) {
 			english: "it is given at most 2 times per order; no more comes off than something costs",
 			french:  "elle est accordée 2 fois au maximum par commande ; la réduction ne dépasse jamais le prix",
 		},
+		"the price of two that are got": {
+			offer: giving("a", coupon.BuyGet{Buy: 1, Get: 2, Amounts: euros("4.00"), Max: 1}), lines: []coupon.Line{item("3.00", 6)},
+			applied: "6.00 of 16.00", staff: []string{"repeats 8.00 EUR less: at most 1 times in an order", "price 2.00 EUR less: no more comes off than things still cost"},
+			english: "it is given at most 1 time per order; no more comes off than something costs",
+			french:  "elle est accordée 1 fois au maximum par commande ; la réduction ne dépasse jamais le prix",
+		},
 		"a step's amount": {
 			offer: giving("a", coupon.Tiers{Spend: []coupon.SpendTier{{From: euros("1.00"), Amounts: euros("4.00")}}}), lines: []coupon.Line{item("3.00", 1)},
 			applied: "3.00 of 4.00", staff: []string{"price 1.00 EUR less: no more comes off than things still cost"},
@@ -125,6 +131,11 @@ func TestLoweredAmounts(t *testing.T) {
 		"a floor": {
 			offer: percentOff("a", "50"), lines: []coupon.Line{floor("10.00", 2, "8.00")},
 			applied: "4.00 of 10.00", staff: []string{`floor 6.00 EUR less: the floor price is reached by line "1"`},
+			english: "no product falls below its lowest price", french: "aucun produit ne descend au-dessous de son prix minimal",
+		},
+		"a floor that one line reaches and one does not": {
+			offer: each("a", "2.00"), lines: []coupon.Line{floor("10.00", 1, "9.00"), floor("8.00", 1, "1.00")},
+			applied: "3.00 of 4.00", staff: []string{`floor 1.00 EUR less: the floor price is reached by line "1"`},
 			english: "no product falls below its lowest price", french: "aucun produit ne descend au-dessous de son prix minimal",
 		},
 		"a floor that others make up for in part": {
@@ -202,6 +213,16 @@ func TestLoweredAfterOthers(t *testing.T) {
 	assert.Equal(t, []any{coupon.LoweredByMaximum, eur("2.50")}, []any{l.By[1].Reason, l.By[1].Amount})
 }
 
+// What offers before it have used of sets is none of an offer's own sets.
+func TestLoweredSetsAfterOthers(t *testing.T) {
+	set := coupon.BuyGet{Buy: 1, Get: 1, Max: 1}
+	own := coupon.BuyGet{Buy: 1, Get: 1, Amounts: euros("4.00"), Max: 1}
+	q := decide(t, cartOf(item("3.00", 6)), first(freely(giving("a", set))), freely(giving("b", own)))
+	require.Len(t, q.Lowered(), 2)
+	l := q.Lowered()[1]
+	assert.Equal(t, []ledger.Money{eur("3.00"), eur("8.00")}, []ledger.Money{q.Applied()[1].Amount, l.Full}, "two sets are left")
+}
+
 // What is taken off in full has no reason, whatever could have lowered it.
 func TestAmountsInFullAreNotLowered(t *testing.T) {
 	for name, offer := range map[string]coupon.Offer{
@@ -243,7 +264,7 @@ func TestWhoseLimitLowers(t *testing.T) {
 // come off.
 func TestDeliveriesLeftOutLowerNothing(t *testing.T) {
 	cart := cartOf(item("30.00", 1))
-	cart.Shipping = []coupon.Shipping{{ID: "1", Seller: "zeta", Price: eur("4.00")}, {ID: "2", Seller: "acme", Price: eur("4.00")}, {ID: "3", Seller: "acme", Price: eur("2.00")}}
+	cart.Shipping = []coupon.Shipping{{ID: "1", Seller: "acme", Price: eur("4.00")}, {ID: "2", Seller: "zeta", Price: eur("4.00")}, {ID: "3", Seller: "acme", Price: eur("2.00")}}
 	q, err := coupon.Decide(cart, candidates(t, giving("a", coupon.ShippingOff{Amounts: euros("3.00")})),
 		coupon.Facts{Exclusions: []coupon.Exclusion{{ID: "1", Seller: "zeta"}}}, noon)
 	require.NoError(t, err)

@@ -63,16 +63,20 @@ func (r *room) take(n int) []decided {
 	return all
 }
 
-// same says that two outcomes came about in the same way, and so are alike in all that
-// lines and deliveries show; if not, they may still be alike.
-func (o *outcome) same(other *outcome) bool {
-	return slices.Equal(o.parts, other.parts) && slices.Equal(o.cuts, other.cuts) && slices.Equal(o.less, other.less) &&
+// concerns says that two outcomes are of the same offers, with the same amounts, and of the
+// same lines and deliveries: they may differ in what comes off each of these.
+func (o *outcome) concerns(other *outcome) bool {
+	return slices.EqualFunc(o.applied, other.applied, func(a, b decided) bool {
+		return a.Version == b.Version && a.amount == b.amount && a.couponID() == b.couponID()
+	}) &&
 		slices.EqualFunc(o.lines, other.lines, func(a, b Line) bool { return a.ID == b.ID }) &&
-		slices.EqualFunc(o.shipping, other.shipping, func(a, b Shipping) bool { return a.ID == b.ID && a.Price == b.Price }) &&
-		slices.EqualFunc(o.applied, other.applied, func(a, b decided) bool {
-			return a.Version == b.Version && a.amount == b.amount && (a.Coupon == nil) == (b.Coupon == nil) &&
-				(a.Coupon == nil || a.Coupon.ID == b.Coupon.ID)
-		})
+		slices.EqualFunc(o.shipping, other.shipping, func(a, b Shipping) bool { return a.ID == b.ID && a.Price == b.Price })
+}
+
+// cameAbout says that two outcomes of the same lines came about in the same way, and so are
+// alike in all that lines and deliveries show; if not, they may still be alike.
+func (o *outcome) cameAbout(other *outcome) bool {
+	return slices.Equal(o.parts, other.parts) && slices.Equal(o.cuts, other.cuts) && slices.Equal(o.less, other.less)
 }
 
 // decided is a candidate that applies, or is refused: because its lines cost too little,
@@ -81,6 +85,14 @@ type decided struct {
 	*Candidate
 	amount  int64    // what it takes off; or what its lines cost, where that is too little
 	refused *Refusal // of one that applies, the limit of money that clipped the amount, if one did
+}
+
+// couponID is empty where no coupon was presented.
+func (d decided) couponID() string {
+	if d.Coupon == nil {
+		return ""
+	}
+	return d.Coupon.ID
 }
 
 // leftOut is a line that an offer which applies passes over, or a delivery: they are
@@ -229,10 +241,7 @@ func (q *Quote) Applied() []Applied {
 	all := make([]Applied, len(q.outcome.applied))
 	for i, a := range q.outcome.applied {
 		offer := &a.Version.offer
-		all[i] = Applied{Offer: offer.ID, Version: offer.Version, Name: offer.Name, Amount: q.money(a.amount)}
-		if a.Coupon != nil {
-			all[i].Coupon = a.Coupon.ID
-		}
+		all[i] = Applied{Offer: offer.ID, Version: offer.Version, Name: offer.Name, Coupon: a.couponID(), Amount: q.money(a.amount)}
 	}
 	return all
 }

@@ -203,14 +203,12 @@ func (q *Quote) fingerprint(lines []QuoteLine) string {
 // sameAmounts says that two quotes come out alike: the same offers and coupons,
 // and the same amounts on every line and delivery.
 func (q *Quote) sameAmounts(other *Quote) bool {
-	if q.outcome.same(&other.outcome) {
-		return q.Total == other.Total
+	if q.Total != other.Total || !q.outcome.concerns(&other.outcome) {
+		return false
 	}
-	return slices.Equal(q.Applied(), other.Applied()) && q.Total == other.Total &&
+	return q.outcome.cameAbout(&other.outcome) ||
 		slices.EqualFunc(q.Lines(), other.Lines(), func(a, b QuoteLine) bool {
-			return a.ID == b.ID && a.Total == b.Total && slices.Equal(a.Off, b.Off)
+			return a.Total == b.Total && slices.Equal(a.Off, b.Off)
 		}) &&
-		slices.EqualFunc(q.Deliveries(), other.Deliveries(), func(a, b QuoteDelivery) bool {
-			return a.ID == b.ID && a.Total == b.Total && slices.Equal(a.Off, b.Off)
-		})
+			slices.EqualFunc(q.Deliveries(), other.Deliveries(), func(a, b QuoteDelivery) bool { return slices.Equal(a.Off, b.Off) })
 }

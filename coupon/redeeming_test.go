@@ -1,6 +1,7 @@
 package coupon_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -173,6 +174,60 @@ func TestQuoteChanged(t *testing.T) {
 			require.Equal(t, c.reason != "", errors.As(err, &refused))
 			if c.reason != "" {
 				assert.Equal(t, c.reason, refused.Reason)
+			}
+		})
+	}
+}
+
+// An order that is confirmed after it was released holds each counter once again, and
+// nothing new of one that is over.
+func TestConfirmedAgainAcrossDays(t *testing.T) {
+	s := newShop(t, automatic(limited(amountOff("a", "5.00"), coupon.Limit{Uses: 9}, coupon.Limit{Uses: 9, Period: ledger.Day})))
+	require.NoError(t, ignore(s.Reserve(ctx, "order", s.applies(cartOf(item("20.00", 1)), coupon.Choice{}, noon), noon)))
+	tomorrow := noon.Add(48 * time.Hour)
+	require.NoError(t, ignore(s.Release(ctx, "order", tomorrow)))
+	require.NoError(t, ignore(s.Confirm(ctx, "order", tomorrow)))
+	docs, _, err := s.store.Get(ctx, []storage.Key{{Kind: "redemption", ID: "order"}})
+	require.NoError(t, err)
+	var body struct {
+		Claims []struct {
+			Counter string
+			N       int64
+		}
+	}
+	require.NoError(t, json.Unmarshal(docs[0].Body, &body))
+	held := make(map[string]int64)
+	for _, c := range body.Claims {
+		require.NotContains(t, held, c.Counter)
+		held[c.Counter] = c.N
+	}
+	require.Equal(t, map[string]int64{"uses/a": 1, "uses/a/2026-11-20": 1}, held)
+}
+
+// What counts are the amounts of each line and delivery, not how they came about.
+func TestQuotesThatComeToTheSame(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(c *coupon.Cart)
+		same   bool
+	}{
+		"one unit at the price of two":   {func(c *coupon.Cart) { c.Lines[0].Quantity, c.Lines[0].UnitPrice = 1, eur("20.00") }, true},
+		"another line's id":              {func(c *coupon.Cart) { c.Lines[1].ID = "3" }, false},
+		"what one line costs on another": {func(c *coupon.Cart) { c.Lines[0].UnitPrice, c.Lines[1].UnitPrice = eur("11.00"), eur("3.00") }, false},
+		"another delivery's id":          {func(c *coupon.Cart) { c.Shipping[0].ID = "letter" }, false},
+		"the prices of deliveries":       {func(c *coupon.Cart) { c.Shipping[0].Price, c.Shipping[1].Price = eur("2.00"), eur("3.00") }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t, automatic(freely(amountOff("a", "5.00"))), automatic(freely(giving("b", coupon.ShippingOff{Amounts: euros("2.00"), Together: true}))))
+			cart := cartOf(item("10.00", 2), item("5.00", 1))
+			cart.Shipping = []coupon.Shipping{{ID: "parcel", Price: eur("3.00")}, {ID: "crate", Price: eur("2.00")}}
+			q := s.applies(cart, coupon.Choice{}, noon)
+			q.Cart.Lines, q.Cart.Shipping = slices.Clone(cart.Lines), slices.Clone(cart.Shipping)
+			c.change(&q.Cart)
+			_, err := s.Redeem(ctx, "order", q, noon)
+			if c.same {
+				require.NoError(t, err)
+			} else {
+				require.ErrorIs(t, err, coupon.ErrQuoteChanged)
 			}
 		})
 	}

@@ -132,6 +132,7 @@ func TestManySellers(t *testing.T) {
 		require.Equal(t, []ledger.Money{eur("0.95")}, s.statement(seller, ledger.StatementQuery{}).Closing)
 		require.Equal(t, int64(5), paid(t, s.store, coupon.SellerAccount(seller)))
 	}
+	s.audit()
 	require.NoError(t, ignore(s.Refund(ctx, "order", coupon.RefundRequest{ID: "r", Everything: true}, noon)))
 	require.Equal(t, []ledger.Money{eur("0.00")}, s.statement("seller 899", ledger.StatementQuery{}).Closing)
 	require.Zero(t, paid(t, s.store, coupon.SellerAccount("seller 899")))

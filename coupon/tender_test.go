@@ -129,6 +129,30 @@ func TestTenderFollowsTheOrder(t *testing.T) {
 	}
 }
 
+// What the book has moved for an order is audited whether offers or credit or both paid
+// for it.
+func TestAuditOfCreditBesideOffers(t *testing.T) {
+	for _, offers := range [][]coupon.Offer{nil, {automatic(amountOff("a", "5.00"))}} {
+		s := newShop(t, offers...)
+		s.grant("jane", eur("20.00"))
+		s.must(s.Redeem(ctx, "order", s.pays(money("12.00")), noon))
+		docs, _, err := s.store.Get(ctx, []storage.Key{{Kind: "redemption", ID: "order"}})
+		require.NoError(t, err)
+		put := storage.Put(docs[0])
+		put.Version = 0
+		store := memory.New()
+		require.NoError(t, store.Apply(ctx, storage.Batch{Puts: []storage.Put{put}}))
+		report, err := coupon.Audit(ctx, store)
+		require.NoError(t, err)
+		found := make(map[ledger.Finding]bool)
+		for _, d := range report.Discrepancies {
+			found[d.Finding] = true
+		}
+		assert.True(t, found[coupon.FoundTender], "what credit has paid is not in the book")
+		assert.Equal(t, offers != nil, found[coupon.FoundBooked])
+	}
+}
+
 // Five tenders may pay for the whole of an order.
 func TestTenderPaysForAll(t *testing.T) {
 	s := newShop(t)
