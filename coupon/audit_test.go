@@ -65,6 +65,19 @@ func TestAuditFinds(t *testing.T) {
 	}
 }
 
+// A refund to credit that paid nothing says which tenders there are: up to the last.
+func TestAuditSaysWhichCreditThereIs(t *testing.T) {
+	store, source := memory.New(), full(t)
+	copyDocs(t, source.store, store, func(_, body string) string {
+		return strings.Replace(body, `"deliveries":["parcel"]`, `"deliveries":["parcel"],"tender":[{"tender":7,"amount":1,"worth":1}]`, 1)
+	})
+	report, err := coupon.Audit(ctx, store)
+	require.NoError(t, err)
+	found := slices.IndexFunc(report.Discrepancies, func(d ledger.Discrepancy) bool { return d.Finding == coupon.FoundTender })
+	require.GreaterOrEqual(t, found, 0)
+	require.Equal(t, []int64{7, -1}, []int64{report.Discrepancies[found].Found, report.Discrepancies[found].Want}, "there is none")
+}
+
 // A use that was imported stands in the coupon that was used, and only what was imported
 // does.
 func TestAuditFindsImportedUses(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -48,6 +49,18 @@ func ExampleParseOffer() {
 // offerWith is the document of an offer with a member changed.
 func offerWith(member string) string {
 	return `{"id":"a","name":"A","benefit":{"type":"percent","percent":"10"},` + member + `}`
+}
+
+// A schedule of nothing but a window and a blackout is written, too.
+func TestScheduleOfAWindowAndABlackout(t *testing.T) {
+	offer := amountOff("a", "5.00")
+	offer.Schedule.Weekly = []coupon.Window{{From: "08:00", Until: "11:00"}}
+	offer.Schedule.Blackouts = []coupon.Blackout{{Name: "fair", Interval: coupon.Interval{From: noon, Until: noon.Add(time.Hour)}}}
+	data, err := json.Marshal(offer)
+	require.NoError(t, err)
+	var read coupon.Offer
+	require.NoError(t, json.Unmarshal(data, &read))
+	require.Equal(t, offer.Schedule, read.Schedule)
 }
 
 func TestOfferDocumentsAreReadStrictly(t *testing.T) {

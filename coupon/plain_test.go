@@ -57,6 +57,43 @@ func TestPlainOffersByWhatTheySay(t *testing.T) {
 	}
 }
 
+// Offers that ask for more than a list of names and a minimum are not worked out in the
+// shorter way.
+func TestOffersThatAreNotPlain(t *testing.T) {
+	for name, change := range map[string]func(*coupon.Offer){
+		"not on sale":  func(o *coupon.Offer) { o.Scope.SaleItems = coupon.SaleItemsOut },
+		"only on sale": func(o *coupon.Offer) { o.Scope.SaleItems = coupon.SaleItemsOnly },
+		"by price":     func(o *coupon.Offer) { o.Scope.UnitPrice.From = euros("6.00") },
+		"not some":     func(o *coupon.Offer) { o.Scope.Out.Tags = []string{"green"} },
+		"during a blackout": func(o *coupon.Offer) {
+			o.Schedule.Blackouts = []coupon.Blackout{{Name: "fair", Interval: coupon.Interval{From: noon, Until: noon.Add(1)}}}
+		},
+		"at another hour": func(o *coupon.Offer) { o.Schedule.Weekly = []coupon.Window{{From: "01:00", Until: "02:00"}} },
+		"later":           func(o *coupon.Offer) { o.Schedule.From = noon.Add(1) },
+		"of few units":    func(o *coupon.Offer) { o.Benefit = coupon.PercentOff{Rate: half, Units: someUnits(1, coupon.Cheapest)} },
+		"off each of few": func(o *coupon.Offer) {
+			o.Benefit = coupon.AmountOffEach{Amounts: euros("1.00"), Units: someUnits(1, coupon.Cheapest)}
+		},
+		"of many units":       func(o *coupon.Offer) { *o = asking(*o, coupon.MinimumQuantity{Units: 100}) },
+		"two conditions":      func(o *coupon.Offer) { *o = asking(*o, spend("1.00"), coupon.MinimumQuantity{Units: 100}) },
+		"a minimum of others": func(o *coupon.Offer) { *o = asking(*o, coupon.MinimumSpend{Amounts: euros("90.00"), Cart: true}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := automatic(freely(percentOff("offer", "10")))
+			o.Scope.In = products("tea")
+			change(&o)
+			cart := cartOf(product("tea", "10.00", 2), product("tea", "5.00", 1), product("cup", "10.00", 1))
+			cart.Lines[0].OnSale, cart.Lines[1].Tags = true, []string{"green"}
+			q, err := coupon.NewCatalog(mustVersion(o)).Decide(cart, nil, coupon.Facts{}, noon)
+			require.NoError(t, err)
+			want := decide(t, cart, o)
+			assert.Equal(t, off(want), off(q))
+			assert.NotEqual(t, []int64{200, 50, 0}, off(q))
+			assert.Equal(t, len(want.Refused()), len(q.Refused()))
+		})
+	}
+}
+
 // What doesn't apply is refused in the shorter way as in the longer one.
 func TestPlainOffersThatDoNotApply(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -386,3 +386,38 @@ func TestRevokeAgainstRedeem(t *testing.T) {
 		})
 	}
 }
+
+// A service that has not made the quote reads what it rests on anew: what changes between
+// that and the writing is not passed over either.
+func TestChangesAgainstRedeemElsewhere(t *testing.T) {
+	for reason, change := range map[coupon.Reason]func(s *coupon.Service, made coupon.Coupon) error{
+		coupon.ReasonPaused: func(s *coupon.Service, _ coupon.Coupon) error { return s.Pause(ctx, "hot", "staff", "too many", noon) },
+		coupon.ReasonRevoked: func(s *coupon.Service, made coupon.Coupon) error {
+			return ignore(s.Revoke(ctx, made.ID, "staff", "stolen", noon))
+		},
+	} {
+		t.Run(string(reason), func(t *testing.T) {
+			store := memory.New()
+			s := raceService(t, store, amountOff("hot", "5.00"))
+			made := issued(t, s, coupon.IssueRequest{ID: "hot", Offers: []coupon.IssueOffer{{Offer: "hot"}}})
+			quote, err := s.Quote(ctx, cartOf(item("20.00", 1)), coupon.ChooseCoupons(made[0].ID), noon)
+			require.NoError(t, err)
+			require.Empty(t, quote.Refused())
+			slow := &between{Store: store, run: func() { require.NoError(t, change(s, made[0])) }}
+			var refused *coupon.Refusal
+			require.ErrorAs(t, ignore(coupon.New(slow, coupon.Options{}).Redeem(ctx, "order", quote, noon)), &refused)
+			assert.Equal(t, reason, refused.Reason)
+			requireAudit(t, store)
+		})
+	}
+}
+
+// An offer without a coupon, too, is paused in time.
+func TestPauseAgainstRedeemElsewhere(t *testing.T) {
+	store := memory.New()
+	s := raceService(t, store, automatic(amountOff("hot", "5.00")))
+	quote, err := s.Quote(ctx, cartOf(item("20.00", 1)), coupon.Choice{}, noon)
+	require.NoError(t, err)
+	slow := &between{Store: store, run: func() { require.NoError(t, s.Pause(ctx, "hot", "staff", "too many", noon)) }}
+	require.ErrorIs(t, ignore(coupon.New(slow, coupon.Options{}).Redeem(ctx, "order", quote, noon)), coupon.ErrQuoteChanged)
+}

@@ -30,6 +30,14 @@ func asIs(*coupon.Offer) {}
 
 func units(line string, n int64) []coupon.Returned { return []coupon.Returned{{Line: line, Units: n}} }
 
+// A refund gives back what it returns of money, and no use while something is kept.
+func TestRefundGivesBackMoneyAlone(t *testing.T) {
+	s := newShop(t, automatic(limited(percentOff("a", "10"), coupon.Limit{Uses: 5}, coupon.Limit{Money: euros("50.00")}, coupon.Limit{Money: euros("60.00"), Period: ledger.Month})))
+	s.redeem("order", cartOf(item("10.00", 3)), coupon.Choice{}, noon)
+	require.NoError(t, ignore(s.Refund(ctx, "order", coupon.RefundRequest{ID: "r", Lines: units("1", 1)}, noon)))
+	require.Equal(t, []int64{1, 200, 200}, []int64{s.counter("uses/a"), s.counter("money/EUR/a"), s.counter("money/EUR/a/2026-11")})
+}
+
 func TestRefundFaults(t *testing.T) {
 	for name, c := range map[string]struct {
 		request coupon.RefundRequest

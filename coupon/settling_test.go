@@ -121,6 +121,38 @@ func TestSettlingBeginsAndEnds(t *testing.T) {
 }
 
 // A cart of more sellers than one entry is about, who all pay for its discount.
+// A line and a delivery that come back together are a refund, and no goodwill.
+func TestStatementOfALineAndItsDelivery(t *testing.T) {
+	s := settlingShop(t, automatic(funded(percentOff("a", "10"), share(coupon.Seller, "100"))))
+	cart := cartOf(item("10.00", 1), item("20.00", 1))
+	cart.Shipping = []coupon.Shipping{{ID: "parcel", Seller: "acme", Price: eur("2.90")}}
+	s.redeem("order", cart, coupon.Choice{}, noon)
+	s.audit()
+	require.NoError(t, ignore(s.Refund(ctx, "order", coupon.RefundRequest{ID: "r", Lines: units("1", 1), Shipping: []string{"parcel"}}, noon)))
+	var kinds []coupon.StatementKind
+	for _, line := range s.statement("acme", ledger.StatementQuery{}).Lines {
+		kinds = append(kinds, line.Kind)
+	}
+	require.ElementsMatch(t, []coupon.StatementKind{coupon.StatementSold, coupon.StatementRefunded}, kinds)
+}
+
+// An order of exactly as many transfers as an entry holds is booked in one.
+func TestOneFullEntry(t *testing.T) {
+	s := newShop(t, automatic(funded(percentOff("a", "10"), share(coupon.Seller, "100"))))
+	var lines []coupon.Line
+	for i := range 400 {
+		lines = append(lines, soldBy(item("1.00", 1), fmt.Sprint("seller ", i)))
+	}
+	s.redeem("order", cartOf(lines...), coupon.Choice{}, noon)
+	book := ledger.New(s.store, ledger.Options{})
+	entry, _, err := book.Entry(ctx, "order/order/redeemed")
+	require.NoError(t, err)
+	require.Len(t, entry.Transfers, 400)
+	_, more, err := book.Entry(ctx, "order/order/redeemed/more/1")
+	require.NoError(t, err)
+	require.False(t, more)
+}
+
 func TestManySellers(t *testing.T) {
 	s := settlingShop(t, automatic(funded(percentOff("a", "10"), share(coupon.Seller, "50"), share("brand", "50"))))
 	var lines []coupon.Line

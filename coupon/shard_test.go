@@ -1,6 +1,7 @@
 package coupon_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/vouch-go/vouch/coupon"
 	"github.com/vouch-go/vouch/ledger"
+	"github.com/vouch-go/vouch/storage"
 	"github.com/vouch-go/vouch/storage/memory"
 )
 
@@ -124,6 +126,44 @@ func TestShardsStay(t *testing.T) {
 	} {
 		_, err := s.Publish(ctx, limited(amountOff("other", "5.00"), limit), "staff", noon)
 		require.ErrorIs(t, err, coupon.ErrOffer, name)
+	}
+}
+
+// behind is a store that shows nothing of one counter, as a transaction does whose snapshot
+// is older than what others have written.
+type behind struct {
+	storage.Store
+	counter string
+}
+
+func (b behind) Get(ctx context.Context, keys []storage.Key, counters ...string) ([]storage.Doc, map[string]int64, error) {
+	docs, values, err := b.Store.Get(ctx, keys, counters...)
+	if _, read := values[b.counter]; read {
+		values[b.counter] = 0
+	}
+	return docs, values, err
+}
+
+// A shard that has refused a claim has no room for it, whatever is read of it then.
+func TestShardsThatRefuseAreFull(t *testing.T) {
+	s := newShop(t, limited(amountOff("hot", "5.00"), coupon.Limit{Uses: 40, Shards: 2}))
+	s.public("hot", "HOT")
+	shards := ledger.ShardNames("uses/hot", 2)
+	full := ""
+	for i := 0; full == ""; i++ {
+		s.redeem(fmt.Sprint(i), cartOf(item("20.00", 1)), coupon.Choose("HOT"), noon)
+		for _, shard := range shards {
+			if s.counter(shard) == 20 {
+				full = shard
+			}
+		}
+	}
+	left := 40 - s.counter(shards[0]) - s.counter(shards[1])
+	require.Positive(t, left)
+	old := coupon.New(behind{s.store, full}, coupon.Options{})
+	for i := range left {
+		q := s.applies(cartOf(item("20.00", 1)), coupon.Choose("HOT"), noon)
+		require.NoError(t, ignore(old.Redeem(ctx, fmt.Sprint("late ", i), q, noon)))
 	}
 }
 

@@ -129,6 +129,23 @@ func TestTenderFollowsTheOrder(t *testing.T) {
 	}
 }
 
+// What credit has had back already is not taken for money when the next refund goes to
+// other means first.
+func TestOtherMeansFirstAfterCredit(t *testing.T) {
+	s := newShop(t)
+	s.grant("jane", eur("20.00"))
+	s.must(s.Redeem(ctx, "order", s.pays(money("12.00")), noon))
+	for i, c := range []struct {
+		first    coupon.ReturnOrder
+		toCredit string
+	}{{coupon.CreditFirst, "10.00"}, {coupon.OtherFirst, "0.00"}, {coupon.OtherFirst, "2.00"}} {
+		by := coupon.New(s.store, coupon.Options{ReturnOrder: c.first})
+		back, err := by.Refund(ctx, "order", coupon.RefundRequest{ID: fmt.Sprint(i), Lines: units("1", 1)}, noon)
+		require.NoError(t, err)
+		require.Equal(t, 1000-eur(c.toCredit).Minor(), back.Other.Minor())
+	}
+}
+
 // What the book has moved for an order is audited whether offers or credit or both paid
 // for it.
 func TestAuditOfCreditBesideOffers(t *testing.T) {
