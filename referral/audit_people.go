@@ -201,7 +201,7 @@ func (a *auditor) holdings(ctx context.Context, program, from, into string) (str
 	if err != nil {
 		return "", err
 	}
-	if t, err := record(tallies, docs, tallyKey(program, from)); err == nil && (t.Value.Counting != 0 || t.Value.Confirmed != 0 || len(t.Value.Milestones) > 0) {
+	if t, err := record(tallies, docs, tallyKey(program, from)); err == nil && !t.Value.empty() {
 		return "tally", nil
 	}
 	if d, err := record(debts, docs, debtKey(program, from)); err == nil && (len(d.Value.Money) > 0 || len(d.Value.Coupons) > 0) {

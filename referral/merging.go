@@ -458,7 +458,7 @@ func (m *moving) sums(ctx context.Context, program string) error {
 		if err != nil {
 			return plan, err
 		}
-		if t := &tally[0].Value; t.Counting != 0 || t.Confirmed != 0 || len(t.Milestones) > 0 {
+		if t := &tally[0].Value; !t.empty() {
 			tally[1].Value.Program, tally[1].Value.Referrer = program, m.into
 			tally[1].Value.merge(t)
 			for _, r := range tally {

@@ -1,6 +1,8 @@
 package referral_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -355,5 +357,55 @@ func TestMergedReferrersAreKnown(t *testing.T) {
 			}
 			require.Equal(t, referral.ReasonNotNew, o.Reason, "registered: %t, chain: %t", registered, chain)
 		}
+	}
+}
+
+// failing is a store that refuses to write a tally until it is mended.
+type failing struct {
+	storage.Store
+	kind   string
+	mended bool
+}
+
+func (f *failing) Apply(ctx context.Context, b storage.Batch) error {
+	for _, p := range b.Puts {
+		if p.Key.Kind == f.kind && !f.mended {
+			return errors.New("down")
+		}
+	}
+	return f.Store.Apply(ctx, b)
+}
+
+// While what an account holds is still to be moved, friends it brought may be lost: the
+// milestone reached with them is taken back all the same.
+func TestMilestonesLostWhileMoving(t *testing.T) {
+	for _, repeat := range []bool{true, false} {
+		t.Run(fmt.Sprint(repeat), func(t *testing.T) {
+			store := &failing{Store: memory.New(), kind: "tally", mended: true}
+			s := openShop(t, store, keyed(signingKey("a", 1)), inCredit(func(p *referral.Program) {
+				p.Milestones = []referral.Milestone{{Friends: 1, Repeat: repeat, Earning: referral.Earning{Credit: coupon.Amounts{eur("100.00")}}}}
+			}))
+			come := func(account string) string { return s.subject(referral.Person{Account: account}).ID }
+			old, jane, friend := come("old"), come("jane"), come("friend")
+			s.bind(old, friend, noon)
+			s.pay(friend, noon)
+			s.settle(noon.Add(2 * time.Hour))
+			require.Equal(t, "110.00", s.credit(old))
+			store.mended = false
+			require.Error(t, second0(s.Merge(ctx, "old", "jane", "staff", "one person", noon.Add(3*time.Hour))))
+			store.mended = true
+			s.returned(cancelled(friend, friend+"'s order"), noon.Add(4*time.Hour))
+			requireAudit(t, s.store)
+			require.NoError(t, second0(s.SweepPeople(ctx, noon.Add(5*time.Hour), 0)))
+			requireAudit(t, s.store)
+			reward := find(t, s.store, "reward", "invite/"+old+"/milestone/")
+			docs, _, err := s.store.Get(ctx, []storage.Key{reward})
+			require.NoError(t, err)
+			require.Contains(t, string(docs[0].Body), `"state":"clawed_back"`)
+			again := come("again") // the account that is left counts from nothing
+			s.bind(jane, again, noon.Add(6*time.Hour))
+			s.pay(again, noon.Add(6*time.Hour))
+			require.EqualValues(t, 1, s.referral(again).Number)
+		})
 	}
 }

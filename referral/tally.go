@@ -51,9 +51,38 @@ func (w *work) readTally(ctx context.Context) (*tallyBody, error) {
 			return nil, err
 		}
 		t.Value.Program, t.Value.Referrer = b.Program, w.earner
+		if err := w.takeOver(ctx, &t.Value); err != nil {
+			return nil, err
+		}
 		w.tally = &t
 	}
 	return &w.tally.Value, nil
+}
+
+// takeOver adds what a merge has still to move of the referrer's tally to that of what their
+// account became: this friend may be in it already.
+func (w *work) takeOver(ctx context.Context, t *tallyBody) error {
+	b := &w.referral.Value
+	for customer := b.Referrer; customer != w.earner && customer != ""; {
+		old, err := one(ctx, w.snapshot, tallies, tallyKey(b.Program, customer))
+		if err != nil {
+			return err
+		}
+		if !old.Value.empty() {
+			t.merge(&old.Value)
+			w.emptied = append(w.emptied, old)
+		}
+		subject, err := one(ctx, w.snapshot, subjects, subjectKey(customer))
+		if err != nil {
+			return err
+		}
+		customer = subject.Value.Merged
+	}
+	return nil
+}
+
+func (t *tallyBody) empty() bool {
+	return t.Counting == 0 && t.Confirmed == 0 && len(t.Milestones) == 0
 }
 
 // count changes how many friends of the referrer count and are confirmed, and numbers
@@ -254,6 +283,13 @@ func (t *tallyBody) put(key string, m milestoneBody) {
 func (w *work) putTallies(own *storage.Batch) error {
 	if w.tally != nil {
 		put, err := tallies.Put(*w.tally, 0)
+		if err != nil {
+			return err
+		}
+		own.Puts = append(own.Puts, put)
+	}
+	for _, r := range w.emptied {
+		put, err := tallies.Put(r, 0)
 		if err != nil {
 			return err
 		}

@@ -91,6 +91,7 @@ type work struct {
 	rewards  map[string]*storage.Record[rewardBody] // by id
 	changed  map[string]bool                        // rewards to write
 	tally    *storage.Record[tallyBody]             // nil: not needed so far
+	emptied  []storage.Record[tallyBody]            // of merged accounts, taken over
 	debts    map[string]*debtRecord                 // of customers, those read
 	granted  bool                                   // a reward, in this work
 	grants   []granting
