@@ -450,12 +450,12 @@ func (s *Service) PlanRefund(ctx context.Context, order string, request RefundRe
 	if err := faults.orNil(); err != nil {
 		return storage.Plan[Refund]{}, err
 	}
-	fingerprint, err := request.fingerprint()
+	fingerprints, err := request.fingerprints()
 	if err != nil {
 		return storage.Plan[Refund]{}, err
 	}
 	return s.planRefund(ctx, order, now, func(w *work, r *storage.Record[redemptionBody]) (Refund, error) {
-		return w.refund(r, request, fingerprint, s.options.ReturnOrder)
+		return w.refund(r, request, fingerprints, s.options.ReturnOrder)
 	})
 }
 

@@ -1,6 +1,7 @@
 package coupon
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -17,10 +18,19 @@ type RefundRequest struct {
 	Everything bool       // whatever was not returned yet, shipping too; with it, no lines and no shipping are named
 }
 
-// fingerprint is the same for no lines and an empty list of them.
-func (r RefundRequest) fingerprint() (string, error) {
+// fingerprints are what the request may be remembered by, the one for new refunds
+// first, which is the same in whatever order lines and deliveries are named. They are the
+// same for no lines and an empty list of them.
+func (r RefundRequest) fingerprints() ([]string, error) {
 	r.Lines, r.Shipping = slices.Concat(r.Lines), slices.Concat(r.Shipping)
-	return ledger.Fingerprint(r)
+	asked, err := ledger.Fingerprint(r)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(r.Lines, func(a, b Returned) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Units, b.Units)) })
+	slices.Sort(r.Shipping)
+	sorted, err := ledger.Fingerprint(r)
+	return []string{sorted, asked}, err
 }
 
 // Returned is some units of one line: the next in the order of [QuoteLine.Unit], in
@@ -85,9 +95,9 @@ func (b *redemptionBody) refund(r *refundBody) Refund {
 
 // refund gives back what a request names. Asked again under the same id, it
 // answers what it recorded.
-func (w *work) refund(r *storage.Record[redemptionBody], request RefundRequest, fingerprint string, order ReturnOrder) (Refund, error) {
+func (w *work) refund(r *storage.Record[redemptionBody], request RefundRequest, fingerprints []string, order ReturnOrder) (Refund, error) {
 	b := &r.Value
-	if past, known, err := b.refundedBefore(request.ID, fingerprint); known || err != nil {
+	if past, known, err := b.refundedBefore(request.ID, fingerprints...); known || err != nil {
 		return past, err
 	}
 	lines, shipping := b.kept()
@@ -104,7 +114,7 @@ func (w *work) refund(r *storage.Record[redemptionBody], request RefundRequest, 
 	if err := b.belowMinimum(&made, back); err != nil {
 		return Refund{}, err
 	}
-	made.ID, made.Fingerprint, made.At = request.ID, fingerprint, w.now.UnixMicro()
+	made.ID, made.Fingerprint, made.At = request.ID, fingerprints[0], w.now.UnixMicro()
 	w.changed[r.Key] = true
 	b.State = StatePartlyRefunded
 	if b.nothingKept() {
@@ -125,10 +135,10 @@ func (w *work) refund(r *storage.Record[redemptionBody], request RefundRequest, 
 }
 
 // refundedBefore is the refund that was made under an id.
-func (b *redemptionBody) refundedBefore(id, fingerprint string) (past Refund, known bool, err error) {
+func (b *redemptionBody) refundedBefore(id string, fingerprints ...string) (past Refund, known bool, err error) {
 	for i := range b.Refunds {
 		switch past := &b.Refunds[i]; {
-		case past.ID == id && past.Fingerprint == fingerprint:
+		case past.ID == id && slices.Contains(fingerprints, past.Fingerprint):
 			return b.refund(past), true, nil
 		case past.ID == id:
 			return Refund{}, true, fmt.Errorf("%w: refund %q of order %q was asked for with other lines or another amount: use another id", ErrKeyReused, id, b.Order)

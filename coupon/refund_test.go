@@ -95,6 +95,22 @@ func TestRefunds(t *testing.T) {
 }
 
 // Goods are back and the use is given back; the price of the delivery may follow.
+// The same return asked for again is the same in whatever order it names what comes back.
+func TestRefundIsAskedForInAnyOrder(t *testing.T) {
+	s := newShop(t, automatic(percentOff("a", "10")))
+	cart := cartOf(item("10.00", 2), product("cup", "5.00", 1))
+	cart.Shipping = []coupon.Shipping{{ID: "b", Price: eur("1.00")}, {ID: "a", Price: eur("2.00")}}
+	s.redeem("order", cart, coupon.Choice{}, noon)
+	made, err := s.Refund(ctx, "order", coupon.RefundRequest{ID: "r", Lines: append(units("2", 1), units("1", 1)...), Shipping: []string{"b", "a"}}, noon)
+	require.NoError(t, err)
+	before := dump(t, s.store)
+	again, err := s.Refund(ctx, "order", coupon.RefundRequest{ID: "r", Lines: append(units("1", 1), units("2", 1)...), Shipping: []string{"a", "b"}}, noon)
+	require.NoError(t, err)
+	require.Equal(t, made, again)
+	requireSame(t, before, dump(t, s.store))
+	require.ErrorIs(t, second(s.Refund(ctx, "order", coupon.RefundRequest{ID: "r", Lines: append(units("1", 2), units("2", 1)...), Shipping: []string{"a", "b"}}, noon)), coupon.ErrKeyReused)
+}
+
 func TestShippingIsRefundedLast(t *testing.T) {
 	s := sold(t, asIs)
 	goods, err := s.Refund(ctx, "order", coupon.RefundRequest{ID: "goods", Lines: append(units("1", 3), units("2", 1)...)}, noon)
