@@ -54,6 +54,10 @@ func readCatalogues(t *testing.T) map[string]catalogue {
 	return all
 }
 
+// strandable is a sign that belongs to the word before it, after a space at which lines
+// break.
+var strandable = regexp.MustCompile(` [;:?!»%]`)
+
 var placeholder = regexp.MustCompile(`\{(\w+)\}`)
 
 func placeholders(text string) []string {
@@ -103,6 +107,7 @@ func everywhereTheSame(t *testing.T) {
 			}
 			for _, text := range forms {
 				require.NotEmpty(t, text, "%s: %s", name, key)
+				require.NotRegexp(t, strandable, text, "%s: %s: a line could begin with the sign after the space", name, key)
 				for _, english := range original {
 					require.Equal(t, placeholders(english), placeholders(text), "%s: %s", name, key)
 					if name != "en" && words.MatchString(placeholder.ReplaceAllString(english, "")) {
