@@ -151,24 +151,20 @@ func (p *printing) rounding() {
 func (p *printing) currencies() {
 	p.note(p.offer.Scope.UnitPrice.From)
 	p.note(p.offer.Scope.UnitPrice.To)
-	required := requiredSpend(p.offer.Conditions)
-	for _, m := range required {
-		p.note(m.Amounts)
+	for _, g := range required(p.offer.Conditions, false) {
+		if m, is := g.Condition.(MinimumSpend); is {
+			p.note(m.Amounts)
+		}
 	}
 	for _, l := range p.offer.Limits {
 		p.note(l.Money)
 	}
-	applies := func(c ledger.Currency) bool {
-		return p.offer.in(c) &&
-			!slices.ContainsFunc(required, func(m MinimumSpend) bool { return !m.Amounts.has(c) }) &&
-			!slices.ContainsFunc(p.offer.Limits, func(l Limit) bool { return len(l.Money) > 0 && !l.Money.has(c) })
-	}
-	if anyOther := (ledger.Currency{}); applies(anyOther) {
+	if anyOther := (ledger.Currency{}); p.offer.appliesIn(anyOther) {
 		return
 	}
 	var codes []string
 	for _, c := range p.named {
-		if applies(c) {
+		if p.offer.appliesIn(c) {
 			codes = append(codes, c.Code())
 		}
 	}
@@ -177,6 +173,17 @@ func (p *printing) currencies() {
 		return
 	}
 	p.add("currencies", p.Say("currencies", "list", p.Or(codes)), ReasonCurrency)
+}
+
+// appliesIn says that the offer has an amount in the currency wherever it needs one.
+// A minimum spend without one can't be told, so that neither it nor its opposite holds.
+func (o *Offer) appliesIn(c ledger.Currency) bool {
+	return o.in(c) &&
+		!slices.ContainsFunc(required(o.Conditions, false), func(g goal) bool {
+			m, is := g.Condition.(MinimumSpend)
+			return is && !m.Amounts.has(c)
+		}) &&
+		!slices.ContainsFunc(o.Limits, func(l Limit) bool { return len(l.Money) > 0 && !l.Money.has(c) })
 }
 
 // requiredSpend is every minimum spend that must hold whatever else does.

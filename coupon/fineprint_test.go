@@ -306,6 +306,45 @@ func TestFinePrintCallsThingsByName(t *testing.T) {
 	assert.Contains(t, text, "Condition : la ville est : {n}.", "what a value looks like is not filled in again")
 }
 
+// In a currency without an amount a minimum spend can't be told, so that neither it nor
+// its opposite holds: the currencies in which the offer applies are named.
+func TestFinePrintOfCurrenciesOfConditions(t *testing.T) {
+	germany := coupon.Country{Any: []string{"DE"}}
+	for name, c := range map[string]struct {
+		condition coupon.Condition
+		want      bool
+	}{
+		"a minimum":               {spend("10.00"), true},
+		"no minimum":              {not(spend("10.00")), true},
+		"not no minimum":          {not(not(spend("10.00"))), true},
+		"all of":                  {coupon.All{germany, spend("10.00")}, true},
+		"one of":                  {coupon.Any{germany, spend("10.00")}, false},
+		"not one of":              {not(coupon.Any{germany, spend("10.00")}), true},
+		"not all of":              {not(coupon.All{germany, spend("10.00")}), false},
+		"no minimum spend at all": {coupon.Country{Any: []string{"DE", "FR"}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			offer := asking(percentOff("a", "10"), c.condition)
+			terms, err := coupon.FinePrint(offer, language.English, coupon.FinePrintOptions{})
+			require.NoError(t, err)
+			named := slices.ContainsFunc(terms, func(term coupon.Term) bool {
+				return term.Rule == "currencies" && term.Sentence == "It applies to prices in EUR only."
+			})
+			require.Equal(t, c.want, named)
+			applied := false
+			for _, country := range []string{"DE", "FR"} {
+				for _, price := range []int64{100, 9900} {
+					cart := coupon.Cart{Currency: usd, Country: country, Lines: []coupon.Line{{ID: "1", Product: "tea", Quantity: 1, UnitPrice: ledger.Minor(price, usd)}}}
+					q, err := coupon.Decide(cart, []coupon.Candidate{{Version: mustVersion(offer)}}, coupon.Facts{}, noon)
+					require.NoError(t, err)
+					applied = applied || len(q.Applied()) > 0
+				}
+			}
+			require.Equal(t, c.want, !applied)
+		})
+	}
+}
+
 func TestFinePrintOfAnInvalidOffer(t *testing.T) {
 	terms, err := coupon.FinePrint(coupon.Offer{}, language.English, coupon.FinePrintOptions{})
 	require.ErrorIs(t, err, coupon.ErrOffer)

@@ -65,9 +65,9 @@ const (
 	LintGroupOfOne FindingCode = "group_of_one"
 
 	// Something it says changes nothing: a life from issue or a limit per coupon of an
-	// automatic offer, what to do below a minimum spend that it does not have, steps
-	// below its minimum spend, or a limit of uses per customer that allows no less than
-	// the one of all together.
+	// automatic offer, what to do below a minimum spend that it does not ask for
+	// whatever else holds, steps below its minimum spend, or a limit of uses per customer
+	// that allows no less than the one of all together.
 	LintNoEffect FindingCode = "no_effect"
 
 	// It has no limit per customer or per coupon, so that a code that gets about,
@@ -114,9 +114,10 @@ const (
 // for: what is left of their highest minimum spend when percentages and amounts of
 // one unit are taken off one after the other, and without a minimum spend, by the
 // percentages alone. Sets are built from each offer on by adding those that consent
-// to all before, may meet in time and lines and are not of one group, up to 20.
-// Floors, limits, other benefits and the shop's own promotions are not considered,
-// and offers that take off everything alone are not reported.
+// to all before, may meet in time and in lines, ask for no other order, segment, country,
+// channel, payment or attribute, and are not of one group, up to 20. Floors, limits, other
+// benefits and the shop's own promotions are not considered, and offers that take off
+// everything alone are not reported.
 //
 // The time it takes grows with the offers' lists, and with the square of the number
 // of offers up to a bound that 1,000 offers hardly reach; beyond it
@@ -163,7 +164,8 @@ type linter struct {
 type linted struct {
 	*Version
 	in, out  [4]map[string]bool
-	hopeless bool // it never applies
+	required []goal // the conditions that must hold, or must not, whatever else does
+	hopeless bool   // it never applies
 }
 
 // The lists of Lists, in one order; a line has one product and one seller, and any
@@ -182,7 +184,7 @@ func (l *Lists) each() [4][]string {
 var listNames = [4]string{"products", "sellers", "categories", "tags"}
 
 func newLinted(v *Version) *linted {
-	o := &linted{Version: v}
+	o := &linted{Version: v, required: required(v.offer.Conditions, false)}
 	for side, lists := range map[*[4]map[string]bool]*Lists{&o.in: &v.offer.Scope.In, &o.out: &v.offer.Scope.Out} {
 		for i, list := range lists.each() {
 			side[i] = make(map[string]bool, len(list))
@@ -269,11 +271,12 @@ func (l *linter) unreached(o *linted) {
 	}
 	b, _ := o.offer.Benefit.(Tiers)
 	for i := 1; i < len(b.Spend); i++ {
-		for _, from := range b.Spend[i].From {
-			if o.asksFor(from.Currency()) >= from.Minor() {
-				l.add(LintNoEffect, SeverityNote, fmt.Sprintf("benefit.spend[%d]", i-1), "its minimum spend lies at the next step already, or above it", o)
-				break
-			}
+		counts := func(m ledger.Money) bool { // in its currency
+			next, ok := b.Spend[i].From.In(m.Currency())
+			return o.offer.appliesIn(m.Currency()) && !(ok && o.asksFor(m.Currency()) >= next.Minor())
+		}
+		if !o.hopeless && !slices.ContainsFunc(b.Spend[i-1].From, counts) {
+			l.add(LintNoEffect, SeverityNote, fmt.Sprintf("benefit.spend[%d]", i-1), "its minimum spend lies at the next step already, or above it", o)
 		}
 	}
 }

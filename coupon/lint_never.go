@@ -194,6 +194,29 @@ func (o *linted) currencies() []ledger.Currency {
 	return slices.SortedFunc(maps.Keys(found), func(a, b ledger.Currency) int { return cmp.Compare(a.Code(), b.Code()) })
 }
 
+// required are the conditions of a tree, which join no others, that must hold, or must
+// not, whatever else does.
+func required(all []Condition, not bool) []goal {
+	var found []goal
+	for _, c := range all {
+		switch c := c.(type) {
+		case All:
+			if !not {
+				found = append(found, required(c, not)...)
+			}
+		case Any:
+			if not {
+				found = append(found, required(c, not)...)
+			}
+		case Not:
+			found = append(found, required([]Condition{c.Condition}, !not)...)
+		default:
+			found = append(found, goal{c, not})
+		}
+	}
+	return found
+}
+
 // atoms are the conditions of a tree that join no others.
 func atoms(all []Condition) []Condition {
 	var found []Condition

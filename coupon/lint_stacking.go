@@ -140,7 +140,8 @@ func (l *linter) stack(seed *linted, all []*linted, c ledger.Currency) []*linted
 	return set
 }
 
-// meet says that two offers can apply to one line at one time, in a currency.
+// meet says that two offers can apply to one line at one time, in a currency and to one
+// customer.
 func (l *linter) meet(a, b *linted, c ledger.Currency) bool {
 	if a.offer.ID == b.offer.ID || !a.offer.consents(&b.offer) || !b.offer.consents(&a.offer) ||
 		a.offer.Group.Name != "" && a.offer.Group.Name == b.offer.Group.Name {
@@ -159,6 +160,12 @@ func (l *linter) meet(a, b *linted, c ledger.Currency) bool {
 	if a.offer.Scope.UnitPrice.apart(&b.offer.Scope.UnitPrice, c) {
 		return false
 	}
+	if on, other := a.offer.Scope.SaleItems, b.offer.Scope.SaleItems; on != other && on != SaleItemsToo && other != SaleItemsToo {
+		return false
+	}
+	if !l.spend(len(a.required)*len(b.required)) || !sameSale(a, b) {
+		return false
+	}
 	for _, i := range []int{listProducts, listSellers} {
 		list := a.offer.Scope.In.each()[i]
 		if !l.spend(len(list)) {
@@ -169,6 +176,16 @@ func (l *linter) meet(a, b *linted, c ledger.Currency) bool {
 		}
 	}
 	return true
+}
+
+// sameSale says that one sale can meet what both ask of the customer, and of where and
+// how it is sold; what lines must cost or hold is each offer's own.
+func sameSale(a, b *linted) bool {
+	if len(a.required) == 0 || len(b.required) == 0 {
+		return true
+	}
+	both := slices.Concat(a.required, b.required)
+	return ordersMeet(both) && segmentsMeet(both) && salesMeet(both)
 }
 
 // free says that the offers take everything off the smallest cart that they ask for.

@@ -130,6 +130,9 @@ func manyBranches() []coupon.Condition {
 func gold(segment string) coupon.Condition { return coupon.InSegment{Any: []string{segment}} }
 
 func TestCheckOneOffer(t *testing.T) {
+	more := func(amount string) coupon.Amounts {
+		return append(euros(amount), ledger.MustMoney(amount, usd))
+	}
 	a := once(percentOff("a", "10"))
 	at := func(hours int) time.Time { return noon.Add(time.Duration(hours) * time.Hour) }
 	during := func(from, until int) coupon.Interval { return coupon.Interval{From: at(from), Until: at(until)} }
@@ -199,19 +202,24 @@ func TestCheckOneOffer(t *testing.T) {
 		"a minimum that must hold": {changed(asking(automatic(percentOff("a", "10")), coupon.All{spend("50.00")}), func(o *coupon.Offer) {
 			o.Below = coupon.BlockReturn
 		}), nil},
-		"steps that rise":           {giving(coupon.Tiers{Spend: []coupon.SpendTier{{From: euros("50.00"), Rate: half}, {From: euros("90.00"), Amounts: euros("1.00")}, {From: euros("99.00"), Amounts: euros("1.00")}}}, coupon.Scope{}), nil},
-		"a percentage that falls":   {giving(coupon.Tiers{Spend: []coupon.SpendTier{{From: euros("50.00"), Rate: whole}, {From: euros("90.00"), Rate: half}}}, coupon.Scope{}), []string{"falling_step benefit.spend[1]"}},
-		"an amount that falls":      {giving(coupon.Tiers{Quantity: []coupon.QuantityTier{{From: 5, Amounts: euros("3.00")}, {From: 10, Amounts: euros("2.99")}}}, coupon.Scope{}), []string{"falling_step benefit.quantity[1]"}},
-		"steps below the minimum":   {asking(giving(coupon.Tiers{Spend: []coupon.SpendTier{{From: euros("50.00"), Rate: half}, {From: euros("90.00"), Rate: whole}}}, coupon.Scope{}), spend("90.00")), []string{"no_effect benefit.spend[0]"}},
-		"a minimum between steps":   {asking(giving(coupon.Tiers{Spend: []coupon.SpendTier{{From: euros("50.00"), Rate: half}, {From: euros("90.00"), Rate: whole}}}, coupon.Scope{}), spend("89.99")), nil},
-		"more for one than for all": {limited(a, coupon.Limit{Uses: 5}, coupon.Limit{Per: coupon.PerCustomer, Uses: 5}), []string{"no_effect limits[1]"}},
-		"money for all":             {limited(percentOff("a", "10"), coupon.Limit{Money: euros("5.00")}, coupon.Limit{Per: coupon.PerCustomer, Uses: 5}), nil},
-		"a code with an end":        {limited(percentOff("a", "10"), coupon.Limit{Per: coupon.PerCoupon, Uses: 3}), nil},
-		"steps that stay":           {giving(coupon.Tiers{Quantity: steps(3, 6)}, coupon.Scope{}), nil},
-		"less for one than for all": {limited(percentOff("a", "10"), coupon.Limit{Uses: 5}, coupon.Limit{Per: coupon.PerCustomer, Uses: 4}), nil},
-		"for one a day and for all": {limited(percentOff("a", "10"), coupon.Limit{Uses: 5}, coupon.Limit{Per: coupon.PerCustomer, Uses: 9, Period: ledger.Day}), nil},
-		"alone in a group":          {changed(a, func(o *coupon.Offer) { o.Group.Name = "g" }), []string{"group_of_one group"}},
-		"an unknown label":          {changed(a, func(o *coupon.Offer) { o.Combine.With, o.Labels = []string{"mine", "none"}, []string{"mine"} }), []string{"unknown_label combine.with[1]"}},
+		"steps that rise":         {giving(coupon.Tiers{Spend: []coupon.SpendTier{{From: euros("50.00"), Rate: half}, {From: euros("90.00"), Amounts: euros("1.00")}, {From: euros("99.00"), Amounts: euros("1.00")}}}, coupon.Scope{}), nil},
+		"a percentage that falls": {giving(coupon.Tiers{Spend: []coupon.SpendTier{{From: euros("50.00"), Rate: whole}, {From: euros("90.00"), Rate: half}}}, coupon.Scope{}), []string{"falling_step benefit.spend[1]"}},
+		"an amount that falls":    {giving(coupon.Tiers{Quantity: []coupon.QuantityTier{{From: 5, Amounts: euros("3.00")}, {From: 10, Amounts: euros("2.99")}}}, coupon.Scope{}), []string{"falling_step benefit.quantity[1]"}},
+		"steps below the minimum": {asking(giving(coupon.Tiers{Spend: []coupon.SpendTier{{From: euros("50.00"), Rate: half}, {From: euros("90.00"), Rate: whole}}}, coupon.Scope{}), spend("90.00")), []string{"no_effect benefit.spend[0]"}},
+		"a minimum between steps": {asking(giving(coupon.Tiers{Spend: []coupon.SpendTier{{From: euros("50.00"), Rate: half}, {From: euros("90.00"), Rate: whole}}}, coupon.Scope{}), spend("89.99")), nil},
+		"steps below the minimum in one currency": {asking(giving(coupon.Tiers{Spend: []coupon.SpendTier{{From: more("50.00"), Rate: half}, {From: more("90.00"), Rate: whole}}}, coupon.Scope{}),
+			coupon.MinimumSpend{Amounts: coupon.Amounts{eur("90.00"), ledger.MustMoney("60.00", usd)}}), nil},
+		"steps of what never holds": {limited(giving(coupon.Tiers{Spend: []coupon.SpendTier{{From: euros("50.00"), Rate: half}, {From: euros("90.00"), Rate: whole}}}, coupon.Scope{}),
+			coupon.Limit{Per: coupon.PerCustomer, Money: coupon.Amounts{ledger.MustMoney("5.00", usd)}}), []string{"never_holds limits"}},
+		"steps below the only minimum": {asking(giving(coupon.Tiers{Spend: []coupon.SpendTier{{From: more("50.00"), Rate: half}, {From: more("90.00"), Rate: whole}}}, coupon.Scope{}), spend("90.00")), []string{"no_effect benefit.spend[0]"}},
+		"more for one than for all":    {limited(a, coupon.Limit{Uses: 5}, coupon.Limit{Per: coupon.PerCustomer, Uses: 5}), []string{"no_effect limits[1]"}},
+		"money for all":                {limited(percentOff("a", "10"), coupon.Limit{Money: euros("5.00")}, coupon.Limit{Per: coupon.PerCustomer, Uses: 5}), nil},
+		"a code with an end":           {limited(percentOff("a", "10"), coupon.Limit{Per: coupon.PerCoupon, Uses: 3}), nil},
+		"steps that stay":              {giving(coupon.Tiers{Quantity: steps(3, 6)}, coupon.Scope{}), nil},
+		"less for one than for all":    {limited(percentOff("a", "10"), coupon.Limit{Uses: 5}, coupon.Limit{Per: coupon.PerCustomer, Uses: 4}), nil},
+		"for one a day and for all":    {limited(percentOff("a", "10"), coupon.Limit{Uses: 5}, coupon.Limit{Per: coupon.PerCustomer, Uses: 9, Period: ledger.Day}), nil},
+		"alone in a group":             {changed(a, func(o *coupon.Offer) { o.Group.Name = "g" }), []string{"group_of_one group"}},
+		"an unknown label":             {changed(a, func(o *coupon.Offer) { o.Combine.With, o.Labels = []string{"mine", "none"}, []string{"mine"} }), []string{"unknown_label combine.with[1]"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			found := coupon.Check([]coupon.Offer{c.offer})
@@ -348,6 +356,20 @@ func TestCheckStacking(t *testing.T) {
 			changed(original("a", "60"), func(o *coupon.Offer) { o.Scope.UnitPrice.To = euros("5.00") }), fromPrice(original("b", "60"), "5.00")}, [][]string{{"a", "b"}}},
 		"one after the other": {[]coupon.Offer{
 			changed(original("a", "60"), func(o *coupon.Offer) { o.Schedule.Until = noon }), changed(original("b", "60"), func(o *coupon.Offer) { o.Schedule.From = noon })}, nil},
+		"on sale items or on others": {[]coupon.Offer{
+			changed(original("a", "60"), func(o *coupon.Offer) { o.Scope.SaleItems = coupon.SaleItemsOnly }), changed(original("b", "60"), func(o *coupon.Offer) { o.Scope.SaleItems = coupon.SaleItemsOut })}, nil},
+		"on sale items and on all": {[]coupon.Offer{
+			changed(original("a", "60"), func(o *coupon.Offer) { o.Scope.SaleItems = coupon.SaleItemsOnly }), original("b", "60")}, [][]string{{"a", "b"}}},
+		"first and later orders": {[]coupon.Offer{asking(original("a", "60"), coupon.NewCustomer{}), asking(original("b", "60"), coupon.NthOrder{From: 2})}, nil},
+		"first and any orders":   {[]coupon.Offer{asking(original("a", "60"), coupon.NewCustomer{}), asking(original("b", "60"), coupon.NthOrder{From: 1})}, [][]string{{"a", "b"}}},
+		"in other countries": {[]coupon.Offer{
+			asking(original("a", "60"), coupon.All{coupon.Country{Any: []string{"DE"}}}), asking(original("b", "60"), coupon.Country{Any: []string{"FR", "BE"}})}, nil},
+		"not for a segment": {[]coupon.Offer{
+			asking(original("a", "60"), coupon.InSegment{Any: []string{"gold"}}), asking(original("b", "60"), not(coupon.Any{coupon.InSegment{Any: []string{"gold"}}, coupon.NewCustomer{}}))}, nil},
+		"in one country or else": {[]coupon.Offer{
+			asking(original("a", "60"), coupon.Any{coupon.Country{Any: []string{"DE"}}, coupon.NewCustomer{}}), asking(original("b", "60"), coupon.Country{Any: []string{"FR"}})}, [][]string{{"a", "b"}}},
+		"not in all of it": {[]coupon.Offer{
+			asking(original("a", "60"), not(coupon.All{coupon.Country{Any: []string{"DE"}}, coupon.NewCustomer{}})), asking(original("b", "60"), coupon.Country{Any: []string{"DE"}})}, [][]string{{"a", "b"}}},
 		"free alone":      {[]coupon.Offer{original("a", "100"), original("b", "50")}, nil},
 		"up to a maximum": {[]coupon.Offer{original("a", "50"), freely(giving("b", coupon.PercentOff{Rate: half, Of: coupon.OfOriginal, Max: euros("5.00")}))}, nil},
 	} {
