@@ -2,6 +2,7 @@ package coupon_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -195,8 +196,8 @@ func TestServiceQuotesLikeACatalogue(t *testing.T) {
 		d := drawCatalog(t)
 		s := coupon.New(memory.New(), coupon.Options{Predicates: []coupon.RegisteredPredicate{pickup}})
 		var versions []*coupon.Version
-		var chosen []coupon.Candidate
 		choice := coupon.Choice{Best: d.facts.Best}
+		chosen := drawUnread(t, &choice)
 		for i, v := range d.versions {
 			offer, err := s.Publish(ctx, v.Offer(), "staff", noon)
 			require.NoError(t, err)
@@ -208,10 +209,25 @@ func TestServiceQuotesLikeACatalogue(t *testing.T) {
 			made, err := s.Issue(ctx, coupon.IssueRequest{ID: fmt.Sprint("coupon", i), Holder: "jane", Offers: []coupon.IssueOffer{{Offer: offer.ID}}}, noon)
 			if err == nil { // the offer is not over
 				choice.Coupons = append(choice.Coupons, made[0].ID)
-				chosen = append(chosen, coupon.Candidate{Version: version, Coupon: &made[0]})
+				c := coupon.Candidate{Version: version, Coupon: &made[0], Paused: !offer.Automatic && rapid.IntRange(0, 3).Draw(t, "paused") == 0}
+				if c.Paused {
+					require.NoError(t, s.Pause(ctx, offer.ID, "ann", "a mistake in its terms", noon))
+				}
+				chosen = append(chosen, c)
 			}
 		}
 		catalog := coupon.NewCatalog(versions...)
+		invalid := d.cart
+		invalid.Lines = slices.Clone(d.cart.Lines)
+		invalid.Lines[len(invalid.Lines)-1].Quantity = 0
+		_, want := catalog.Decide(invalid, chosen, d.facts, noon)
+		_, err := s.Quote(ctx, invalid, choice, noon)
+		require.ErrorIs(t, err, coupon.ErrCart)
+		require.Equal(t, want.Error(), err.Error())
+		if len(choice.Coupons) == 0 { // or nothing but what can't be read would be chosen, for which the store is not asked
+			_, err = s.Quote(ctx, d.cart, coupon.Choice{}, noon)
+			require.NoError(t, err)
+		}
 		other := d.cart
 		other.Lines = slices.Clone(d.cart.Lines[:1])
 		for _, cart := range []coupon.Cart{d.cart, other, d.cart} {
@@ -227,6 +243,17 @@ func TestServiceQuotesLikeACatalogue(t *testing.T) {
 			require.Equal(t, []any{want.Total, want.Optimal, want.Fingerprint()}, []any{got.Total, got.Optimal, got.Fingerprint()})
 		}
 	})
+}
+
+// drawUnread adds codes to a choice that lead to no coupon, and gives what they come to.
+func drawUnread(t *rapid.T, choice *coupon.Choice) []coupon.Candidate {
+	reasons := map[string]coupon.Reason{"?": coupon.ReasonNotACode, "AAAA-AAAA-AAAA-AA": coupon.ReasonMistyped, "NOBODYS": coupon.ReasonUnknown}
+	choice.Codes = someOf(t, "typed", slices.Sorted(maps.Keys(reasons))...)
+	var refused []coupon.Candidate
+	for _, code := range choice.Codes {
+		refused = append(refused, coupon.Candidate{Code: code, Refused: &coupon.Refusal{Reason: reasons[code]}})
+	}
+	return refused
 }
 
 // A small cart's quote is put together in other memory than a larger one's, and so are
