@@ -14,6 +14,7 @@ import (
 	"github.com/vouch-go/vouch/coupon"
 	"github.com/vouch-go/vouch/ledger"
 	"github.com/vouch-go/vouch/referral"
+	"github.com/vouch-go/vouch/storage"
 	"github.com/vouch-go/vouch/storage/memory"
 )
 
@@ -424,6 +425,65 @@ func TestBudget(t *testing.T) {
 	require.Equal(t, referral.RewardWithheld, s.brings("e").State)
 	require.Equal(t, "the budget of 25.00 EUR is spent: 20.00 EUR are promised or granted, and the reward is worth 10.00 EUR", s.brings("e").Why)
 	require.Equal(t, "20.00", s.credit("jane"))
+}
+
+// Of several rewards that are promised at once those that fit into what is left are given,
+// and the others withheld.
+func TestPromisedAtOnce(t *testing.T) {
+	gives := referral.Earning{Credit: coupon.Amounts{eur("10.00")}}
+	both := func(step referral.Step) func(*referral.Program) {
+		return func(p *referral.Program) {
+			p.Rewards = []referral.Rule{{Side: referral.Referrer, Step: step, Earning: gives}, {Side: referral.Referee, Step: step, Earning: gives}}
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(*referral.Program)
+		both   []string // what Jane and Mia have where 20.00 are left; 19.99 are enough for one
+	}{
+		"a budget, when registered": {both(referral.Registered), []string{"10.00", "10.00"}},
+		"a budget, when qualified":  {both(referral.Qualified), []string{"10.00", "10.00"}},
+		"a cap, and a milestone": {func(p *referral.Program) {
+			p.Milestones = []referral.Milestone{{Friends: 1, Earning: gives}}
+			p.Caps, p.Budget = []referral.Cap{{Amount: p.Budget}}, ledger.Money{}
+		}, []string{"20.00", "0.00"}},
+	} {
+		for left, want := range map[string][]string{"19.99": {"10.00", "0.00"}, "20.00": c.both} {
+			s := newShop(t, inCredit(func(p *referral.Program) { p.Hold, p.Budget = 0, eur(left) }, c.change))
+			s.bind("jane", "mia", noon)
+			s.paid(paid("mia", "o", "20.00"), noon)
+			require.Equal(t, want, []string{s.credit("jane"), s.credit("mia")}, "%s, of %s", name, left)
+		}
+	}
+}
+
+// blind is a store as a transaction sees it whose snapshot is older than what others claimed.
+type blind struct{ storage.Store }
+
+func (b blind) Get(ctx context.Context, keys []storage.Key, counters ...string) ([]storage.Doc, map[string]int64, error) {
+	docs, _, err := b.Store.Get(ctx, keys, counters...)
+	return docs, nil, err
+}
+
+// What the store refuses is full, whatever a snapshot shows.
+func TestFullBesideTheSnapshot(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*referral.Program)
+		why    string
+	}{
+		"a cap":    {func(p *referral.Program) { p.Caps = []referral.Cap{{Friends: 1}} }, "the cap of 1 friends is reached: 1 are rewarded or about to be"},
+		"a budget": {func(p *referral.Program) { p.Budget = eur("10.00") }, "the budget of 10.00 EUR is spent"},
+	} {
+		s := newShop(t, inCredit(c.change))
+		for _, friend := range []string{"mia", "ida"} {
+			s.bind("jane", friend, noon)
+		}
+		s.pay("mia", noon)
+		_, err := on(blind{s.store}, referral.Options{}).OrderPaid(ctx, paid("ida", "ida's order", "12.00"), noon)
+		require.NoError(t, err, name)
+		require.Equal(t, referral.RewardPending, s.brings("mia").State)
+		require.Equal(t, referral.RewardWithheld, s.brings("ida").State, name)
+		require.Contains(t, s.brings("ida").Why, c.why)
+	}
 }
 
 // Credit that was not spent in its life is taken back; the oldest is taken to be spent

@@ -193,9 +193,16 @@ func record[T any](codec *storage.Codec[T], docs map[storage.Key]storage.Doc, ke
 
 // do carries a plan out, and again when what it rests on has changed.
 func do[A any](ctx context.Context, s *Service, now time.Time, plan func(ctx context.Context, refused *storage.Failure) (storage.Plan[A], error)) (A, error) {
+	var full []string
 	return storage.Do(ctx, s.store, func(ctx context.Context, refused *storage.Failure) (storage.Plan[A], error) {
 		if refused != nil && refused.Key == ledger.MonthKey(now) {
 			return storage.Plan[A]{}, fmt.Errorf("%w: the operation is dated %s: check the clock", ledger.ErrClosed, now.UTC().Format(time.RFC3339))
+		}
+		// A batch may claim from one cap or budget for several rewards, of which some fit. So
+		// what is left is read first; one that refuses again is full, whatever was read.
+		if refused != nil && ownCounter(refused.Counter) && !slices.Contains(full, refused.Counter) {
+			full = append(full, refused.Counter)
+			refused = &storage.Failure{Op: storage.OpCheck, Err: storage.ErrConflict}
 		}
 		return plan(ctx, refused)
 	})
