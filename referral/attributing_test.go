@@ -2,6 +2,7 @@ package referral_test
 
 import (
 	"crypto/rand"
+	"fmt"
 	"testing"
 	"time"
 
@@ -74,6 +75,31 @@ func TestEachRivalIsNotedOnce(t *testing.T) {
 			rivals = append(rivals, r.Program+" "+r.Referrer)
 		}
 		require.ElementsMatch(t, want, rivals, attribution)
+	}
+}
+
+// Of many who are not credited ten are noted, however the invitation is found.
+func TestTenRivalsAreNoted(t *testing.T) {
+	for name, c := range map[string]struct {
+		attribution referral.Attribution
+		code        bool
+		credited    string
+	}{
+		"the last":  {referral.LastTouch, false, "friend 13"},
+		"the first": {referral.FirstTouch, false, "friend 0"},
+		"a code":    {referral.LastTouch, true, "jane"},
+	} {
+		s := newShop(t, changed(program(8), func(p *referral.Program) { p.Attribution = c.attribution }))
+		for i := range 14 {
+			s.touch("cookie", s.link(fmt.Sprint("friend ", i)), noon.Add(time.Duration(i)*time.Minute))
+		}
+		request := referral.Registration{Customer: "ida", Visitor: "cookie"}
+		if c.code {
+			request.Code = string(s.link("jane").Code)
+		}
+		o := s.register(request, noon.Add(day))
+		require.Equal(t, c.credited, o.Referrer, name)
+		require.Len(t, o.Rivals, 10, name)
 	}
 }
 

@@ -292,6 +292,9 @@ func TestLapsedCasesAreSettledOnce(t *testing.T) {
 		due, err := s.NextDeadline(ctx)
 		require.NoError(t, err)
 		require.Zero(t, due)
+		stats, err := s.CaseStats(ctx, "invite", noon, noon.Add(5*day))
+		require.NoError(t, err)
+		require.Equal(t, referral.CaseStats{Lapsed: 1}, stats)
 		requireAudit(t, s.store)
 	}
 }

@@ -143,6 +143,9 @@ func TestShortfallInTheHold(t *testing.T) {
 	s.settle(noon.Add(2 * time.Hour))
 	require.Equal(t, "7.50", s.credit("jane"))
 	require.Equal(t, []string{"to 7.50 EUR, with what was kept"}, s.reductions("mia"))
+	a, err := s.Analyze(ctx, "invite", referral.AnalysisQuery{})
+	require.NoError(t, err)
+	require.Equal(t, referral.Totals{Rewards: 1, Credit: coupon.Amounts{eur("7.50")}}, a.Given, "of what was granted nothing was taken back")
 }
 
 // reductions are what was decided of a friend's rewards that shrank.
@@ -364,6 +367,12 @@ func TestTiers(t *testing.T) {
 	require.Equal(t, "70.00", s.credit("jane"), "the others keep their tier")
 	s.confirmed("f", noon.Add(2*day))
 	require.Equal(t, "90.00", s.credit("jane"), "the fifth again")
+	for i, friend := range []string{"g", "h"} { // who is confirmed keeps the number
+		s.bind("jane", friend, noon.Add(3*day))
+		require.Equal(t, int64(6+i), s.pay(friend, noon.Add(3*day)).Number)
+	}
+	s.settle(noon.Add(4 * day))
+	require.Equal(t, []int64{6, 7}, []int64{s.referral("g").Number, s.referral("h").Number})
 }
 
 // A boost multiplies or replaces, and never gives less: not even less than a tier.
@@ -400,6 +409,11 @@ func TestBoostsOfCredit(t *testing.T) {
 			}
 		})
 	}
+	coupons := inCredit(boost(func(b *referral.Boost) { b.Percent = 300 }))
+	coupons.Rewards[0].Earning = referral.Earning{Coupons: []coupon.IssueOffer{{Offer: "thanks"}, {Offer: "more", Count: 2}}}
+	s := newShop(t, coupons)
+	s.confirmed("mia", noon)
+	require.Len(t, s.brings("mia").Coupons, 9)
 	lower := inCredit(boost(func(b *referral.Boost) { b.Credit = coupon.Amounts{eur("9.99")} }))
 	require.ErrorContains(t, lower.Validate(), "boosts[0]: gives 9.99 EUR, less than 10.00 EUR")
 }
@@ -412,6 +426,8 @@ func TestBudget(t *testing.T) {
 		s.confirmed(string(rune('a'+i)), noon)
 		require.Equal(t, want, s.brings(string(rune('a'+i))).State)
 	}
+	nothing := inCredit(func(p *referral.Program) { p.Budget = eur("0.00") })
+	require.ErrorContains(t, nothing.Validate(), "budget: is 0.00 EUR, want more than 0 of a currency")
 	code := s.link("jane").Code.String()
 	o := s.register(referral.Registration{Customer: "c", Code: code}, noon)
 	require.Equal(t, referral.ReasonSpent, o.Reason)
@@ -756,6 +772,24 @@ func TestPaymentsAtTheirLimits(t *testing.T) {
 	}
 }
 
+// What credit paid is on record; the id of a return may have 64 bytes.
+func TestFactsAtTheirLimits(t *testing.T) {
+	s := newShop(t, inCredit())
+	s.bind("jane", "mia", noon)
+	for order, credit := range map[string]ledger.Money{"with": eur("5.00"), "without": {}} {
+		p := paid("mia", order, "20.00")
+		p.Credit = credit
+		facts := s.paid(p, noon).Facts
+		i := slices.IndexFunc(facts, func(f referral.Fact) bool { return f.Order == order })
+		require.GreaterOrEqual(t, i, 0)
+		require.Equal(t, credit, facts[i].Credit)
+	}
+	for beyond := range 2 {
+		_, err := s.OrderReturned(ctx, back("mia", "with", strings.Repeat("r", 64+beyond), "0.01"), noon)
+		require.Equal(t, beyond == 0, err == nil, err)
+	}
+}
+
 // What comes back of an order that is none of a confirmed referral's is not noted.
 func TestReturnsOfOtherOrders(t *testing.T) {
 	s := newShop(t, inCredit())
@@ -809,6 +843,13 @@ func TestOverdueAndNextDeadline(t *testing.T) {
 		page, err := s.Overdue(ctx, "invite", at, referral.RewardQuery{})
 		require.NoError(t, err)
 		require.Len(t, page.Rewards, want)
+	}
+	for limit, ok := range map[int]bool{-1: false, storage.MaxPage: true, storage.MaxPage + 1: false} {
+		if _, err := s.Overdue(ctx, "invite", noon, referral.RewardQuery{Limit: limit}); ok {
+			require.NoError(t, err)
+		} else {
+			require.ErrorIs(t, err, referral.ErrRequest)
+		}
 	}
 	s.settle(noon.Add(3 * time.Hour))
 	page, err := s.Overdue(ctx, "invite", noon.Add(3*time.Hour), referral.RewardQuery{})
@@ -880,8 +921,11 @@ func TestUpliftOfAnotherKind(t *testing.T) {
 	}
 	both := credit("1.00")
 	both.Coupons = thanks.Coupons
-	short := credit("15.00")
-	short.Life = day
+	lasting := func(amount string, life time.Duration) referral.Earning {
+		e := credit(amount)
+		e.Life = life
+		return e
+	}
 	gift := func(what string) referral.Earning {
 		return referral.Earning{Custom: &referral.Custom{Kind: "gift", Details: map[string]string{"what": what}}}
 	}
@@ -902,7 +946,10 @@ func TestUpliftOfAnotherKind(t *testing.T) {
 		"credit besides":                      {told: thanks, next: both, raised: true},
 		"worth more":                          {told: worth(thanks, "5.00"), next: worth(credit("6.00"), "6.00"), raised: true},
 		"worth less":                          {told: worth(thanks, "5.00"), next: worth(credit("4.00"), "4.00")},
-		"for a shorter time":                  {told: credit("10.00"), next: short},
+		"no longer for ever":                  {told: credit("10.00"), next: lasting("15.00", day)},
+		"for a shorter time":                  {told: lasting("10.00", 2*day), next: lasting("15.00", 2*day-time.Microsecond)},
+		"for as long":                         {told: lasting("10.00", 2*day), next: lasting("15.00", 2*day), raised: true},
+		"for longer":                          {told: lasting("10.00", 2*day), next: lasting("15.00", 3*day), raised: true},
 		"credit in place of the shop's own":   {told: gift("mug"), next: credit("1.00")},
 		"credit besides it":                   {told: gift("mug"), next: more(gift("mug")), raised: true},
 		"credit besides another of that kind": {told: gift("mug"), next: more(gift("pin"))},
@@ -919,6 +966,73 @@ func TestUpliftOfAnotherKind(t *testing.T) {
 			want = c.next
 		}
 		require.Equal(t, want, s.brings("mia").Gives, name)
+	}
+}
+
+// A cap in money counts what the referrer earns: an uplift that it would not count is kept
+// out for the referrer, and is none of its business for the friend.
+func TestUpliftBesideACapInMoney(t *testing.T) {
+	dollars := func(amount string) referral.Earning {
+		return referral.Earning{Credit: coupon.Amounts{eur(amount)}, Worth: coupon.Amounts{ledger.MustMoney(amount, usd)}}
+	}
+	for side, raised := range map[referral.Side]bool{referral.Referrer: false, referral.Referee: true} {
+		s := newShop(t, inCredit(func(p *referral.Program) {
+			p.Rewards[0].Side, p.Caps = side, []referral.Cap{{Amount: eur("100.00")}}
+		}))
+		s.bind("jane", "mia", noon)
+		next := inCredit(func(p *referral.Program) {
+			p.Rewards[0].Side, p.Rewards[0].Earning, p.Uplift = side, dollars("15.00"), true
+		})
+		require.NoError(t, second0(s.Publish(ctx, next, "staff", noon)))
+		s.pay("mia", noon)
+		require.Equal(t, raised, s.reward("mia", side, referral.Qualified).Gives.Credit[0] == eur("15.00"), side)
+	}
+}
+
+// A return that is told after the hold, before anything was settled, comes to the same as
+// one that is told once the rewards are granted: what the same work is about to grant pays
+// for what it takes back, of one reward first, and of nobody else's.
+func TestReturnsBeforeTheHoldIsSettled(t *testing.T) {
+	dollars := func(amount string) ledger.Money { return ledger.MustMoney(amount, usd) }
+	p := inCredit(func(p *referral.Program) {
+		p.Shortfall, p.Qualify.MinimumSpend = referral.ShortfallReduces, coupon.Amounts{eur("20.00")}
+		p.Rewards[0].Credit = coupon.Amounts{eur("10.00"), dollars("8.00")}
+		p.Rewards = append(p.Rewards, referral.Rule{Side: referral.Referee, Step: referral.Qualified, Earning: referral.Earning{Credit: coupon.Amounts{eur("4.00"), dollars("2.00")}}})
+		p.Milestones = []referral.Milestone{{Friends: 1, Repeat: true, Earning: referral.Earning{Credit: coupon.Amounts{eur("5.00")}}}}
+	})
+	for _, c := range []struct {
+		back string
+		want map[string][]string // what each has then, beside 1000.00 of each currency
+	}{
+		{"5.00", map[string][]string{"jane": {"1012.50", "1006.00"}, "mia": {"1003.00", "1001.50"}}},
+		{"20.00", map[string][]string{"jane": {"1000.00", "1000.00"}, "mia": {"1000.00", "1000.00"}}},
+	} {
+		for _, settled := range []bool{false, true} {
+			s := newShop(t, p)
+			for who := range c.want {
+				for _, gift := range []ledger.Money{eur("1000.00"), dollars("1000.00")} {
+					_, err := s.coupons.GrantCredit(ctx, coupon.CreditRequest{ID: gift.Currency().Code() + " to " + who, Customer: who, Amount: gift}, noon)
+					require.NoError(t, err)
+				}
+			}
+			s.bind("jane", "mia", noon)
+			s.paid(paid("mia", "o", "20.00"), noon)
+			if settled {
+				s.settle(noon.Add(2 * time.Hour))
+			}
+			s.returned(back("mia", "o", "r", c.back), noon.Add(2*time.Hour))
+			s.settle(noon.Add(3 * time.Hour))
+			for who, want := range c.want {
+				var has []string
+				for _, currency := range []ledger.Currency{euro, usd} {
+					m, err := s.coupons.Credit(ctx, who, currency)
+					require.NoError(t, err)
+					has = append(has, m.Amount())
+				}
+				require.Equal(t, want, has, "%s, %s back, settled: %t", who, c.back, settled)
+			}
+			require.Empty(t, s.brings("mia").OwedMoney)
+		}
 	}
 }
 
@@ -942,4 +1056,138 @@ func TestTwoReductionsAtOnce(t *testing.T) {
 	require.Len(t, s.reductions("mia"), 2)
 	require.Equal(t, coupon.Amounts{eur("5.00")}, s.brings("mia").TakenBack)
 	require.Equal(t, "5.00", s.credit("jane"))
+}
+
+// A return that reduces a reward and one of everything, decided at once, take it back once.
+func TestReductionAndReversalAtOnce(t *testing.T) {
+	s := newShop(t, inCredit(func(p *referral.Program) {
+		p.Shortfall, p.Qualify.MinimumSpend, p.Lateness = referral.ShortfallReduces, coupon.Amounts{eur("20.00")}, time.Hour
+	}))
+	require.NoError(t, second0(s.coupons.GrantCredit(ctx, coupon.CreditRequest{ID: "gift", Customer: "jane", Amount: eur("50.00")}, noon)))
+	s.bind("jane", "mia", noon)
+	s.paid(paid("mia", "o", "20.00"), noon)
+	for range 3 {
+		s.settle(noon.Add(3 * time.Hour))
+	}
+	require.Equal(t, "60.00", s.credit("jane"))
+	s.returned(back("mia", "o", "first", "5.00"), noon.Add(4*time.Hour))
+	s.returned(cancelled("mia", "o"), noon.Add(4*time.Hour+time.Minute))
+	require.Equal(t, "60.00", s.credit("jane"), "it is decided an hour later")
+	s.settle(noon.Add(7 * time.Hour))
+	require.Equal(t, referral.StateReversed, s.referral("mia").State)
+	require.Equal(t, "50.00", s.credit("jane"))
+	require.Equal(t, coupon.Amounts{eur("10.00")}, s.brings("mia").TakenBack)
+}
+
+// Terms that give facts time to arrive want attention that much after each instant, and
+// none once all is decided.
+func TestDeadlinesOfLateFacts(t *testing.T) {
+	s := newShop(t, inCredit(func(p *referral.Program) { p.Lateness, p.Qualify.Within = 3*time.Hour, 5*day }))
+	next := func() time.Time {
+		due, err := s.NextDeadline(ctx)
+		require.NoError(t, err)
+		return due
+	}
+	s.bind("jane", "mia", noon)
+	require.Equal(t, noon.Add(5*day+3*time.Hour), next(), "the time to qualify")
+	s.paid(paid("mia", "o", "20.00"), noon.Add(day))
+	require.Equal(t, noon.Add(day+3*time.Hour), next(), "the payment")
+	s.settle(next())
+	require.Equal(t, noon.Add(day+4*time.Hour), next(), "the hold")
+	s.settle(next())
+	require.Equal(t, referral.StateConfirmed, s.referral("mia").State)
+	s.settle(noon.Add(10 * day)) // nothing is left to judge but that time is over
+	require.Zero(t, next())
+}
+
+// Of a milestone lost after the life of its credit, what was spent in it is owed.
+func TestMilestonesLostAfterTheirLife(t *testing.T) {
+	s := newShop(t, inCredit(func(p *referral.Program) {
+		p.Rewards, p.Debt = nil, referral.DebtSetOff
+		p.Milestones = []referral.Milestone{{Friends: 1, Earning: referral.Earning{Credit: coupon.Amounts{eur("10.00")}, Life: 30 * day}}}
+	}))
+	s.confirmed("mia", noon)
+	s.spend("jane", "4.00")
+	s.settle(noon.Add(40 * day))
+	require.Equal(t, "0.00", s.credit("jane"))
+	s.returned(cancelled("mia", "mia's order"), noon.Add(41*day))
+	s.confirmed("ida", noon.Add(42*day))
+	require.Equal(t, "6.00", s.credit("jane"), "what was spent is set off")
+}
+
+// Of a set that names one offer twice, as many coupons are set off as are owed.
+func TestAnOfferTwiceIsSetOffOnce(t *testing.T) {
+	s := newShop(t, changed(held(8), func(p *referral.Program) {
+		p.Debt = referral.DebtSetOff
+		p.Rewards[1].Coupons = []coupon.IssueOffer{{Offer: "thanks"}, {Offer: "thanks"}}
+	}))
+	s.confirmed("mia", noon)
+	s.reserve("jane's", "jane", noon.Add(3*time.Hour))
+	require.NoError(t, second0(s.coupons.Confirm(ctx, "jane's", noon.Add(3*time.Hour))))
+	s.returned(cancelled("mia", "mia's order"), noon.Add(day))
+	require.Len(t, s.brings("mia").Owed, 1)
+	s.confirmed("ida", noon.Add(2*day))
+	require.Equal(t, 1, s.wallet("jane"), "one of two went to what is owed")
+}
+
+// A gift that the shop was never asked for is not asked back: its part of the budget is free
+// at once.
+func TestGiftsNeverAskedFor(t *testing.T) {
+	hook := newCounter()
+	s := hooked(t, hook, func(p *referral.Program) { p.Budget = eur("10.00") })
+	s.bind("jane", "mia", noon)
+	s.paid(paid("mia", "o", "20.00"), noon)
+	s.returned(cancelled("mia", "o"), noon.Add(time.Minute))
+	require.Equal(t, referral.RewardCanceled, s.brings("mia").State)
+	require.True(t, s.bind("jane", "ida", noon.Add(2*time.Minute)).Bound)
+	s.settle(noon.Add(day))
+	require.Empty(t, hook.back)
+}
+
+// A gift that the shop may have given when it is withheld for good is asked back.
+func TestWithheldGiftsAreAskedBack(t *testing.T) {
+	hook := newCounter()
+	hook.stock = 0
+	s := hooked(t, hook)
+	s.confirmed("mia", noon)
+	s.settle(noon.Add(3 * time.Hour))
+	require.NotZero(t, hook.calls)
+	require.Equal(t, referral.RewardPending, s.brings("mia").State)
+	require.NoError(t, s.Ban(ctx, "jane", "staff", "sells codes", noon.Add(4*time.Hour)))
+	s.settle(noon.Add(day))
+	require.Equal(t, referral.RewardWithheld, s.brings("mia").State)
+	s.settle(noon.Add(2 * day))
+	require.Len(t, hook.back, 1)
+	require.Zero(t, s.settle(noon.Add(3*day)).Done)
+}
+
+// Of what had to be made up for, goods that never counted may come back.
+func TestGoodsOutOfScopeComeBackLate(t *testing.T) {
+	tea, card := []string{"tea"}, []string{"gift card"}
+	s := newShop(t, inCredit(func(p *referral.Program) {
+		p.Qualify = referral.Qualification{Cumulative: true, MinimumSpend: coupon.Amounts{eur("25.00")}, In: referral.Goods{Categories: tea}}
+	}))
+	s.bind("jane", "mia", noon)
+	at := noon
+	for _, order := range []string{"1", "2", "3"} {
+		p := paid("mia", order, "21.00")
+		p.Parts = []referral.Part{{Categories: tea, Amount: eur("16.00")}, {Categories: card, Amount: eur("5.00")}}
+		s.paid(p, at)
+		at = at.Add(time.Minute)
+		if order == "1" {
+			r := back("mia", order, "tea", "10.00")
+			r.Parts = []referral.Part{{Categories: tea, Amount: eur("10.00")}}
+			s.returned(r, at)
+			at = at.Add(time.Minute)
+		}
+	}
+	require.Equal(t, []any{referral.StateHeld, "3"}, []any{s.referral("mia").State, s.referral("mia").Order})
+	for _, c := range []struct {
+		of   []string
+		want referral.State
+	}{{card, referral.StateHeld}, {tea, referral.StateVoided}} {
+		r := back("mia", "2", c.of[0], "0.01")
+		r.Parts = []referral.Part{{Categories: c.of, Amount: eur("0.01")}}
+		require.Equal(t, c.want, s.returned(r, at).State, c.of)
+	}
 }

@@ -59,6 +59,24 @@ func TestMaxExposureByHand(t *testing.T) {
 		"milestones": {func(p *referral.Program) {
 			p.Rewards, p.Milestones = nil, []referral.Milestone{{Friends: 3, Repeat: true, Earning: credit("7.00")}, {Friends: 4, Earning: credit("1.00")}}
 		}, 1, 11, referral.Exposure{Worth: coupon.Amounts{eur("22.00")}}}, // 3 × 7.00 and 1.00
+		"the best of a boost and tiers": {func(p *referral.Program) {
+			p.Rewards[0].Tiers = []referral.Tier{{From: 2, Earning: credit("11.00")}}
+			p.Boosts = []referral.Boost{
+				{Name: "b", Interval: coupon.Interval{Until: noon}, Rule: referral.Rule{Side: referral.Referrer, Step: referral.Qualified, Earning: credit("30.00")}},
+				{Name: "c", Interval: coupon.Interval{From: noon}, Percent: 200, Rule: referral.Rule{Side: referral.Referrer, Step: referral.Qualified}},
+			}
+		}, 2, 10, referral.Exposure{Worth: coupon.Amounts{eur("300.00")}}},
+		"a cap a day, of four days and a second": {func(p *referral.Program) {
+			p.Schedule = coupon.Interval{From: noon, Until: noon.Add(2*day + 12*time.Hour)}
+			p.Qualify.Within, p.Caps = day+time.Second, []referral.Cap{{Friends: 1, Period: ledger.Day}}
+		}, 2, 11, referral.Exposure{Worth: coupon.Amounts{eur("100.00")}, Bounds: []string{"the cap of 1 friends a day per referrer"}}},
+		"a cap in money a day, until the end of a tail": {func(p *referral.Program) {
+			p.Schedule = coupon.Interval{From: noon, Until: noon.Add(12 * time.Hour)}
+			p.Tail, p.Caps = day, []referral.Cap{{Amount: eur("10.00"), Period: ledger.Day}}
+		}, 2, 11, referral.Exposure{Worth: coupon.Amounts{eur("40.00")}, Bounds: []string{"the cap of 10.00 EUR a day per referrer"}}},
+		"a cap a day, without end": {func(p *referral.Program) {
+			p.Schedule, p.Caps = coupon.Interval{From: noon, Until: noon.Add(day)}, []referral.Cap{{Friends: 1, Period: ledger.Day}}
+		}, 2, 11, referral.Exposure{Worth: coupon.Amounts{eur("110.00")}}},
 		"the shop's own": {func(p *referral.Program) {
 			p.Rewards[0].Earning = referral.Earning{Custom: &referral.Custom{Kind: "miles"}}
 		}, 2, 10,

@@ -111,6 +111,9 @@ func TestChecks(t *testing.T) {
 			require.NoError(s.t, s.Taint(ctx, "stolen", referral.Person{Instruments: []string{"card 2"}}, noon.Add(day), "staff", "reported", noon))
 			require.NoError(s.t, s.Taint(ctx, "other", referral.Person{Phone: "+33999999999"}, noon.Add(day), "staff", "asked for", noon))
 		}, want: []string{"tainted/stolen: reject 1>0"}},
+		"a tainted referrer": {check: referral.Check{Kind: referral.CheckTainted, Name: "stolen", Action: referral.ActionReject}, person: mia, before: func(s *shop, _ referral.Subject) {
+			require.NoError(s.t, s.Taint(ctx, "stolen", referral.Person{Devices: []string{"phone 1"}}, noon.Add(day), "staff", "reported", noon))
+		}, want: []string{"tainted/stolen: reject 1>0"}},
 		"tainted in another list": {check: referral.Check{Kind: referral.CheckTainted, Name: "stolen", Action: referral.ActionReject}, person: mia, before: func(s *shop, _ referral.Subject) {
 			require.NoError(s.t, s.Taint(ctx, "other", referral.Person{Instruments: []string{"card 2"}}, noon.Add(day), "staff", "reported", noon))
 		}},
@@ -382,6 +385,36 @@ func TestDeniedFriendsDoNotCount(t *testing.T) {
 			require.Equal(t, referral.StateConfirmed, s.referral(friend.ID).State)
 		}
 		require.Equal(t, "81.00", s.credit(jane.ID), "%v", order) // 1.00, 5.00 and 75.00
+	}
+}
+
+// A friend who is held counts for tiers while a case is open, and no more when it is decided
+// against the referrer.
+func TestFriendsDeniedAfterAReviewDoNotCount(t *testing.T) {
+	p := checked(referral.Check{Kind: referral.CheckFastPayment, Within: time.Minute, Action: referral.ActionReview})
+	p.Rewards = []referral.Rule{{
+		Side: referral.Referrer, Step: referral.Qualified, Earning: referral.Earning{Credit: coupon.Amounts{eur("1.00")}},
+		Tiers: []referral.Tier{{From: 2, Earning: referral.Earning{Credit: coupon.Amounts{eur("5.00")}}}},
+	}}
+	for verdict, number := range map[referral.Judgement]int64{
+		{Verdict: referral.Approve}:                       2,
+		{Verdict: referral.Deny, Side: referral.Referee}:  2,
+		{Verdict: referral.Deny, Side: referral.Referrer}: 1,
+	} {
+		s := newShop(t, p)
+		s.bind("jane", "mia", noon)
+		s.paid(paid("mia", "slow", "20.00"), noon.Add(5*time.Minute))
+		require.Equal(t, referral.StateHeld, s.referral("mia").State)
+		p := paid("mia", "fast", "20.00")
+		p.At = noon.Add(time.Second)
+		_, err := s.OrderPaid(ctx, p, noon.Add(6*time.Minute)) // told later
+		require.NoError(t, err)
+		require.Equal(t, referral.StateReview, s.referral("mia").State)
+		verdict.Actor, verdict.Reason = "kim", "looked at it"
+		require.NoError(t, second0(s.DecideCase(ctx, s.queue()[0].ID, verdict, noon.Add(10*time.Minute))))
+		s.bind("jane", "ida", noon.Add(10*time.Minute))
+		s.paid(paid("ida", "ida's order", "20.00"), noon.Add(20*time.Minute))
+		require.Equal(t, number, s.referral("ida").Number, "%s %s", verdict.Verdict, verdict.Side)
 	}
 }
 

@@ -163,6 +163,36 @@ func TestMergeOwesTogether(t *testing.T) {
 	require.NotEmpty(t, s.brings(second).SetOff)
 }
 
+// Coupons that either account owes are owed together, one by one.
+func TestMergeOwesCouponsTogether(t *testing.T) {
+	for name, owes := range map[string]struct{ old, jane bool }{"nobody": {}, "old": {true, false}, "jane": {false, true}, "both": {true, true}} {
+		s, jane := guarded(t, referral.Options{}, changed(held(8), func(p *referral.Program) { p.Debt = referral.DebtSetOff }))
+		old, friends, owed := s.subject(referral.Person{Account: "old"}), 0, 0
+		brings := func(referrer string, at time.Time) string {
+			friends++
+			friend := s.subject(referral.Person{Account: fmt.Sprint("friend ", friends)}).ID
+			s.bind(referrer, friend, at)
+			s.pay(friend, at)
+			s.settle(at.Add(2 * time.Hour))
+			return friend
+		}
+		for referrer, owing := range map[string]bool{old.ID: owes.old, jane.ID: owes.jane} {
+			if owing {
+				friend := brings(referrer, noon)
+				s.reserve(friend, referrer, noon.Add(3*time.Hour))
+				require.NoError(t, second0(s.coupons.Confirm(ctx, friend, noon.Add(3*time.Hour))))
+				s.returned(cancelled(friend, friend+"'s order"), noon.Add(4*time.Hour))
+				owed++
+			}
+		}
+		require.NoError(t, second0(s.Merge(ctx, "old", "account 1", "staff", "asked for", noon.Add(5*time.Hour))))
+		for i := range 3 {
+			brings(jane.ID, noon.Add(day))
+			require.Equal(t, max(0, i+1-owed), s.wallet(jane.ID), "%s, friend %d", name, i)
+		}
+	}
+}
+
 // Two accounts that go over a cap together keep what they have, and get no more.
 func TestMergeAboveACap(t *testing.T) {
 	s, jane := guarded(t, referral.Options{}, program(2))

@@ -120,6 +120,28 @@ func TestGivingShippingBackTakesNothing(t *testing.T) {
 	require.Equal(t, referral.StateConfirmed, s.returned(referral.Return{ID: "r", Order: "hers", Customer: "ida", Coupons: &both}, noon).State)
 }
 
+// A refund of coupons says how much came back, its parts of what: of goods that don't count
+// nothing is taken away, and more than the refund can't be in parts.
+func TestPartsOfARefundOfCoupons(t *testing.T) {
+	parts := func(tea, card string) []referral.Part {
+		return []referral.Part{{Categories: []string{"tea"}, Amount: eur(tea)}, {Categories: []string{"gift card"}, Amount: eur(card)}}
+	}
+	s := newShop(t, changed(held(8), func(p *referral.Program) {
+		p.Qualify.In.Categories, p.Qualify.MinimumSpend = []string{"tea"}, coupon.Amounts{eur("18.66")}
+	}))
+	s.bind("jane", "mia", noon)
+	s.reserve("order", "mia", noon)
+	p := paid("mia", "order", "28.00")
+	p.Parts = parts("18.66", "9.34")
+	require.Equal(t, referral.StateHeld, s.paid(p, noon).State)
+	unit := func(id string, parts []referral.Part) referral.Return {
+		return referral.Return{ID: id, Order: "order", Customer: "mia", Parts: parts, Coupons: &coupon.RefundRequest{Lines: []coupon.Returned{{Line: "1", Units: 1}}}}
+	}
+	require.ErrorIs(t, second(s.OrderReturned(ctx, unit("card", parts("0.01", "9.34")), noon)), referral.ErrRequest)
+	require.Equal(t, referral.StateHeld, s.returned(unit("card", parts("0.00", "9.33")), noon).State)
+	require.Equal(t, referral.StateVoided, s.returned(unit("tea", parts("0.01", "9.32")), noon).State)
+}
+
 func TestWhatQualifies(t *testing.T) {
 	minimum := func(p *referral.Program) {
 		p.Qualify.MinimumSpend = coupon.Amounts{eur("10.00"), ledger.MustMoney("12.00", usd)}

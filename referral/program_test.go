@@ -1,6 +1,7 @@
 package referral_test
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -85,6 +86,7 @@ func TestProgramFaults(t *testing.T) {
 		"caps[0].friends": {func(p *referral.Program) { p.Caps[0].Friends = 0 }, "want at least 1"},
 		"caps[0].period":  {func(p *referral.Program) { p.Caps[0].Period = "decade" }, "not defined"},
 		"caps[1].period":  {func(p *referral.Program) { p.Caps = append(p.Caps, p.Caps[0]) }, "has a cap already"},
+		"caps[0].amount":  {func(p *referral.Program) { p.Caps = []referral.Cap{{Amount: eur("0.00")}} }, "want more than 0 of a currency"},
 		"zone":            {func(p *referral.Program) { p.Zone = "Local" }, "not a time zone"},
 	} {
 		t.Run(path, func(t *testing.T) {
@@ -144,6 +146,31 @@ func TestBoostFaults(t *testing.T) {
 	}
 }
 
+// What qualifies on registration asks for nothing else.
+func TestRegistrationAlone(t *testing.T) {
+	for name, c := range map[string]struct {
+		qualify referral.Qualification
+		ok      bool
+	}{
+		"nothing":              {referral.Qualification{}, true},
+		"the first payment":    {referral.Qualification{Nth: 1}, true},
+		"the second payment":   {referral.Qualification{Nth: 2}, false},
+		"a payment in time":    {referral.Qualification{Within: day}, false},
+		"a payment of so much": {referral.Qualification{MinimumSpend: coupon.Amounts{eur("1.00")}}, false},
+		"goods":                {referral.Qualification{In: referral.Goods{Sellers: []string{"acme"}}}, false},
+		"other goods":          {referral.Qualification{Out: referral.Goods{Sellers: []string{"acme"}}}, false},
+	} {
+		p := inCredit(func(p *referral.Program) { p.Qualify = c.qualify })
+		require.NoError(t, p.Validate(), name)
+		p.Qualify.On = referral.OnRegistration
+		if err := p.Validate(); c.ok {
+			assert.NoError(t, err, name)
+		} else {
+			assert.ErrorContains(t, err, "qualify: asks for payments, but qualifies on registration", name)
+		}
+	}
+}
+
 // As much as a program may say is accepted, one more is not.
 func TestProgramsAtTheirLimits(t *testing.T) {
 	for name, change := range map[string]func(p *referral.Program, beyond int64){
@@ -172,6 +199,35 @@ func TestProgramsAtTheirLimits(t *testing.T) {
 			p.Rewards[0].Earning = referral.Earning{Coupons: []coupon.IssueOffer{{Offer: strings.Repeat("o", referral.MaxKey+int(beyond))}}}
 			p.Boosts = nil
 		},
+		"name": func(p *referral.Program, beyond int64) { p.Name = strings.Repeat("n", 200+int(beyond)) },
+		"late": func(p *referral.Program, beyond int64) {
+			p.DueWithin, p.Lateness = 2*time.Hour, time.Hour+time.Duration(beyond)*time.Microsecond
+		},
+		"tiers": func(p *referral.Program, beyond int64) {
+			p.Rewards[0].Tiers = append(p.Rewards[0].Tiers, referral.Tier{From: 3 - beyond, Earning: p.Rewards[0].Earning})
+		},
+		"life": func(p *referral.Program, beyond int64) {
+			p.Rewards[0].Life = 10*365*day + time.Duration(beyond)*time.Microsecond
+		},
+		"amount": func(p *referral.Program, beyond int64) {
+			p.Rewards[0].Credit = coupon.Amounts{ledger.Minor(coupon.MaxTotal-1+beyond, euro)}
+		},
+		"currencies": func(p *referral.Program, beyond int64) {
+			for _, code := range strings.Fields("AUD CAD CHF DKK GBP NOK PLN SEK USD JPY")[:9+beyond] {
+				p.Rewards[0].Credit = append(p.Rewards[0].Credit, ledger.Minor(100, ledger.MustCurrency(code)))
+			}
+			p.Rewards[0].Tiers = nil
+		},
+		"details": func(p *referral.Program, beyond int64) {
+			p.Boosts, p.Rewards[0].Custom = nil, &referral.Custom{Kind: "gift", Details: make(map[string]string)}
+			for i := range 20 + beyond {
+				p.Rewards[0].Custom.Details[fmt.Sprint("detail ", i)] = "x"
+			}
+		},
+		"coupons": func(p *referral.Program, beyond int64) {
+			p.Boosts, p.Rewards[0].Coupons = nil, []coupon.IssueOffer{{Offer: "welcome", Count: 19}, {Offer: "thanks", Count: 1 + int(beyond)}}
+		},
+		"most": func(p *referral.Program, beyond int64) { p.Checks[0].Most = 999 + beyond },
 		"all of one payment": func(p *referral.Program, beyond int64) {
 			p.Qualify = referral.Qualification{Cumulative: true, MinimumSpend: coupon.Amounts{eur("5.00")}, Nth: 1 + int(beyond)}
 		},
