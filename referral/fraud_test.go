@@ -311,7 +311,9 @@ func TestCheckFaults(t *testing.T) {
 		require.ErrorIs(t, err, referral.ErrProgram, name)
 		require.ErrorContains(t, err, play.want+": ", name)
 	}
-	p := checked(review(referral.CheckSameDevice))
+	p := checked(referral.Check{Kind: referral.CheckSameDevice, Most: 1000, Action: referral.ActionReview})
+	require.ErrorContains(t, p.Validate(), "checks[0].most: is 1000, want 0 to 999")
+	p = checked(review(referral.CheckSameDevice))
 	require.NoError(t, p.Validate())
 	require.ErrorContains(t, second(newShop(t).Publish(ctx, p, "staff", noon)), "PersonKeys")
 }

@@ -409,18 +409,25 @@ func (f *failing) Apply(ctx context.Context, b storage.Batch) error {
 // While what an account holds is still to be moved, friends it brought may be lost: the
 // milestone reached with them is taken back all the same.
 func TestMilestonesLostWhileMoving(t *testing.T) {
-	for _, repeat := range []bool{true, false} {
-		t.Run(fmt.Sprint(repeat), func(t *testing.T) {
+	for _, c := range [][2]bool{{true, false}, {false, false}, {true, true}, {false, true}} { // before: the account had been merged into another already
+		repeat, before := c[0], c[1]
+		t.Run(fmt.Sprint(repeat, before), func(t *testing.T) {
 			store := &failing{Store: memory.New(), kind: "tally", mended: true}
 			s := openShop(t, store, keyed(signingKey("a", 1)), inCredit(func(p *referral.Program) {
 				p.Milestones = []referral.Milestone{{Friends: 1, Repeat: repeat, Earning: referral.Earning{Credit: coupon.Amounts{eur("100.00")}}}}
 			}))
 			come := func(account string) string { return s.subject(referral.Person{Account: account}).ID }
-			old, jane, friend := come("old"), come("jane"), come("friend")
-			s.bind(old, friend, noon)
+			first, jane, friend := come("old"), come("jane"), come("friend")
+			if before {
+				first = come("first")
+			}
+			s.bind(first, friend, noon)
 			s.pay(friend, noon)
 			s.settle(noon.Add(2 * time.Hour))
-			require.Equal(t, "110.00", s.credit(old))
+			require.Equal(t, "110.00", s.credit(first))
+			if before {
+				require.NoError(t, second0(s.Merge(ctx, "first", "old", "staff", "one person", noon.Add(2*time.Hour))))
+			}
 			store.mended = false
 			require.Error(t, second0(s.Merge(ctx, "old", "jane", "staff", "one person", noon.Add(3*time.Hour))))
 			store.mended = true
@@ -428,7 +435,7 @@ func TestMilestonesLostWhileMoving(t *testing.T) {
 			requireAudit(t, s.store)
 			require.NoError(t, second0(s.SweepPeople(ctx, noon.Add(5*time.Hour), 0)))
 			requireAudit(t, s.store)
-			reward := find(t, s.store, "reward", "invite/"+old+"/milestone/")
+			reward := find(t, s.store, "reward", "invite/"+first+"/milestone/")
 			docs, _, err := s.store.Get(ctx, []storage.Key{reward})
 			require.NoError(t, err)
 			require.Contains(t, string(docs[0].Body), `"state":"clawed_back"`)
