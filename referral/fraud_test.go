@@ -181,6 +181,25 @@ func TestChecks(t *testing.T) {
 	}
 }
 
+// What was guessed on a day is known until the end of the next, and may be forgotten then.
+func TestGuessesAreKeptForADay(t *testing.T) {
+	midnight := noon.Add(12 * time.Hour)
+	for _, forgotten := range []bool{false, true} {
+		store := memory.New()
+		s := openShop(t, store, referral.Options{}, checked(review(referral.CheckGuessing)))
+		_, err := s.Touch(ctx, referral.TouchRequest{ID: "guess", Visitor: "cookie", Code: "GUESS1"}, midnight.Add(-time.Hour))
+		require.ErrorIs(t, err, referral.ErrNoLink)
+		now := midnight.Add(day - time.Microsecond)
+		pruned := now
+		if forgotten {
+			pruned = midnight.Add(day)
+		}
+		require.NoError(t, second0(store.Prune(ctx, pruned)))
+		s.register(referral.Registration{Customer: "mia", Visitor: "cookie", Code: string(s.link("jane").Code)}, now)
+		require.Equal(t, forgotten, s.flagged("mia") == nil)
+	}
+}
+
 // What each action does to what the two sides earn.
 func TestActions(t *testing.T) {
 	for name, play := range map[string]struct {
