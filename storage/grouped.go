@@ -28,6 +28,12 @@ type GroupOptions struct {
 	// Max is how many batches are applied together at most. Default 256.
 	Max int
 
+	// AtOnce is how many groups are applied at once at most: another starts beside those
+	// under way when as many batches wait as they have. By default what the store says with
+	// a method GroupsAtOnce() int (two on PostgreSQL), otherwise one: more only splits
+	// groups up where one transaction writes at a time.
+	AtOnce int
+
 	// Patience is after what time a group that is still being applied no longer
 	// keeps the next from starting: it may wait for a lock that the next does not
 	// need. At most 8 are under way at once. Default 20 ms.
@@ -41,12 +47,13 @@ type Group struct {
 	grouped Grouper
 	options GroupOptions
 
-	mu     sync.Mutex
-	queue  []*groupCall
-	active int  // groups and lone batches being applied that keep others waiting
-	late   int  // those that do no longer
-	closed bool // nothing more is taken in
-	idle   *sync.Cond
+	mu       sync.Mutex
+	queue    []*groupCall
+	active   int  // groups and lone batches being applied that keep others waiting
+	applying int  // the batches they have
+	late     int  // those that do no longer
+	closed   bool // nothing more is taken in
+	idle     *sync.Cond
 }
 
 // maxLate bounds how many groups are applied beside the one that others wait for.
@@ -67,12 +74,23 @@ func Grouped(store Grouper, options GroupOptions) *Group {
 	if options.Max <= 0 {
 		options.Max = 256
 	}
+	if options.AtOnce <= 0 {
+		options.AtOnce = groupsAtOnce(store)
+	}
 	if options.Patience <= 0 {
 		options.Patience = 20 * time.Millisecond
 	}
 	g := &Group{Store: store, grouped: store, options: options}
 	g.idle = sync.NewCond(&g.mu)
 	return g
+}
+
+// groupsAtOnce is how many groups a store says it applies at once.
+func groupsAtOnce(store Grouper) int {
+	if s, says := store.(interface{ GroupsAtOnce() int }); says {
+		return max(1, s.GroupsAtOnce())
+	}
+	return 1
 }
 
 // groupCall is an Apply that waits to be done with others.
@@ -95,7 +113,7 @@ func (g *Group) Apply(ctx context.Context, b Batch) error {
 		g.mu.Unlock()
 		return fmt.Errorf("storage: nothing was applied: %w", ctx.Err())
 	case g.active == 0 && len(g.queue) == 0:
-		done := g.begin()
+		done := g.begin(1)
 		g.mu.Unlock()
 		defer done()
 		return g.grouped.Apply(ctx, b)
@@ -105,6 +123,7 @@ func (g *Group) Apply(ctx context.Context, b Batch) error {
 	}
 	call := &groupCall{ctx: ctx, batch: b, answer: make(chan error, 1)}
 	g.queue = append(g.queue, call)
+	g.start()
 	g.mu.Unlock()
 	select {
 	case err := <-call.answer:
@@ -126,7 +145,7 @@ func (g *Group) ApplyEach(ctx context.Context, batches []Batch) []error {
 		}
 		return answers
 	}
-	done := g.begin()
+	done := g.begin(len(batches))
 	g.mu.Unlock()
 	defer done()
 	return g.grouped.ApplyEach(ctx, batches)
@@ -148,10 +167,11 @@ func (g *Group) leave(call *groupCall) error {
 	}
 }
 
-// begin counts something that is being applied. Its end lets the next group start,
-// and so does the end of patience. The caller has the lock.
-func (g *Group) begin() (done func()) {
+// begin counts so many batches that are being applied. Their end lets the next group
+// start, and so does the end of patience. The caller has the lock.
+func (g *Group) begin(batches int) (done func()) {
 	g.active++
+	g.applying += batches
 	late := false
 	timer := time.AfterFunc(g.options.Patience, func() {
 		g.mu.Lock()
@@ -159,6 +179,7 @@ func (g *Group) begin() (done func()) {
 		if g.active > 0 && g.late < maxLate && !late {
 			late = true
 			g.active--
+			g.applying -= batches
 			g.late++
 			g.start()
 		}
@@ -172,15 +193,16 @@ func (g *Group) begin() (done func()) {
 		} else {
 			late = true // for a timer that is just about to fire
 			g.active--
+			g.applying -= batches
 		}
 		g.start()
 		g.idle.Broadcast()
 	}
 }
 
-// start starts a group of what waits. The caller has the lock.
+// start starts a group of what waits, if it may. The caller has the lock.
 func (g *Group) start() {
-	if g.active > 0 || len(g.queue) == 0 {
+	if len(g.queue) == 0 || g.active > 0 && (g.active >= g.options.AtOnce || len(g.queue) < g.applying) {
 		return
 	}
 	calls := g.queue[:min(len(g.queue), g.options.Max)]
@@ -188,7 +210,7 @@ func (g *Group) start() {
 	for _, call := range calls {
 		call.taken = true
 	}
-	done := g.begin()
+	done := g.begin(len(calls))
 	go func() {
 		defer done()
 		g.apply(calls)

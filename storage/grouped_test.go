@@ -103,6 +103,87 @@ func TestGroupedCollects(t *testing.T) {
 	require.NoError(t, group.Close())
 }
 
+// TestGroupedAtOnce: where two groups may be under way, the second starts when as many
+// batches wait as the first has, and the third when one of them has ended.
+func TestGroupedAtOnce(t *testing.T) {
+	g := newGate()
+	group := storage.Grouped(g, storage.GroupOptions{AtOnce: 2, Patience: time.Hour})
+	var wg sync.WaitGroup
+	apply := func(id string) {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			require.NoError(t, group.Apply(t.Context(), putOnce(id)))
+		}()
+	}
+	wg.Add(1)
+	go func() {
+		defer wg.Done()
+		group.ApplyEach(t.Context(), []storage.Batch{putOnce("a"), putOnce("b"), putOnce("c")})
+	}()
+	require.Equal(t, 3, <-g.arrived)
+	apply("1")
+	apply("2")
+	waiting(group, 2)
+	require.Empty(t, g.arrived, "fewer wait than are being applied")
+	apply("3")
+	require.Equal(t, 3, <-g.arrived)
+	for i := range 7 {
+		apply(fmt.Sprint(4 + i))
+	}
+	waiting(group, 7)
+	require.Empty(t, g.arrived, "two are under way")
+	g.open <- struct{}{}
+	require.Equal(t, 7, <-g.arrived)
+	close(g.open)
+	wg.Wait()
+	require.NoError(t, group.Close())
+}
+
+// twoAtOnce is a store that says how many groups it applies at once.
+type twoAtOnce struct{ *gate }
+
+func (twoAtOnce) GroupsAtOnce() int { return 2 }
+
+// TestGroupedAsksTheStore: how many groups are applied at once is what the store says, seen
+// through a prefix too, unless the options say it.
+func TestGroupedAsksTheStore(t *testing.T) {
+	for name, c := range map[string]struct {
+		store   func(*gate) storage.Grouper
+		options storage.GroupOptions
+		want    int
+	}{
+		"a store that says nothing": {func(g *gate) storage.Grouper { return g }, storage.GroupOptions{}, 1},
+		"a store that says two":     {func(g *gate) storage.Grouper { return twoAtOnce{g} }, storage.GroupOptions{}, 2},
+		"one under a prefix": {func(g *gate) storage.Grouper {
+			return storage.Prefixed(twoAtOnce{g}, "shop/").(storage.Grouper)
+		}, storage.GroupOptions{}, 2},
+		"the options": {func(g *gate) storage.Grouper { return twoAtOnce{g} }, storage.GroupOptions{AtOnce: 1}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGate()
+			c.options.Patience = time.Hour
+			group := storage.Grouped(c.store(g), c.options)
+			var wg sync.WaitGroup
+			for i := range 2 {
+				wg.Add(1)
+				go func() {
+					defer wg.Done()
+					require.NoError(t, group.Apply(t.Context(), putOnce(fmt.Sprint(i))))
+				}()
+				if i == 0 || c.want == 2 {
+					require.Equal(t, 1, <-g.arrived)
+				}
+			}
+			waiting(group, 2-c.want)
+			require.Empty(t, g.arrived)
+			close(g.open)
+			wg.Wait()
+			require.NoError(t, group.Close())
+		})
+	}
+}
+
 // TestGroupedAnswersEachItsOwn: whatever the store says of a batch goes to who
 // applied it.
 func TestGroupedAnswersEachItsOwn(t *testing.T) {

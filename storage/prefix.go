@@ -118,6 +118,9 @@ type prefixedGrouper struct {
 	grouper Grouper
 }
 
+// GroupsAtOnce is what the store inside says.
+func (s prefixedGrouper) GroupsAtOnce() int { return groupsAtOnce(s.grouper) }
+
 func (s prefixedGrouper) ApplyEach(ctx context.Context, batches []Batch) []error {
 	inside := make([]Batch, len(batches))
 	for i, b := range batches {

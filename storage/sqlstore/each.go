@@ -19,6 +19,16 @@ const groupAttempts = 3
 // Nothing was written.
 var errRaced = errors.New("sqlstore: another was faster")
 
+// GroupsAtOnce is how many groups [storage.Grouped] applies at once: two on PostgreSQL, which
+// writes the one while the next is judged. SQLite has one writer, and on MySQL and MariaDB two
+// groups that change the same counter wait for each other longer than they gain.
+func (s *Store) GroupsAtOnce() int {
+	if _, is := s.engine.(postgres); is {
+		return 2
+	}
+	return 1
+}
+
 // ApplyEach applies batches in one transaction, each judged by itself. See
 // [storage.Grouper]; [storage.Grouped] collects the batches of many callers for it.
 //

@@ -34,6 +34,14 @@ func TestRoomAllowsWhatTheContractAllows(t *testing.T) {
 	})
 }
 
+func TestGroupsAtOnce(t *testing.T) {
+	for dialect, want := range map[Dialect]int{PostgreSQL: 2, MySQL: 1, SQLite: 1} {
+		engine, err := dialect.engine()
+		require.NoError(t, err)
+		require.Equal(t, want, (&Store{engine: engine}).GroupsAtOnce(), dialect)
+	}
+}
+
 func TestListsSurvivePacking(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		places := rapid.MapOfN(rapid.StringN(1, -1, storage.MaxList), edgy(), 0, storage.MaxLists).Draw(t, "lists")
