@@ -150,6 +150,10 @@ func (w *work) reissue(request ReissueRequest, fingerprint string, made []prepar
 	if err != nil {
 		return Coupon{}, err
 	}
+	// What has lapsed is given back here: later it would go to the new coupon once more.
+	if err := w.lapse(old.Value.lapsed(w.now)); err != nil {
+		return Coupon{}, err
+	}
 	m := made[0]
 	left, err := w.replaceable(old, m.version)
 	if err != nil {

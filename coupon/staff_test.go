@@ -174,6 +174,27 @@ func TestUsesComeBackToReissued(t *testing.T) {
 	}
 }
 
+// A use of a reservation that has lapsed goes to what replaces the coupon once, whether a
+// sweep has seen the reservation before or not.
+func TestReissueAfterAReservationLapsed(t *testing.T) {
+	s := newShop(t, changed(limited(amountOff("a", "2.00"), coupon.Limit{Per: coupon.PerCoupon, Uses: 1}), func(o *coupon.Offer) {
+		o.Restore = coupon.RestoreWhenNothingKept
+	}))
+	held := s.held("a", "jane", 1)[0]
+	s.reserveAt("order", coupon.ChooseCoupons(held.ID), noon)
+	later := noon.Add(24 * time.Hour)
+	made, err := s.Reissue(ctx, reissue(held.ID), later)
+	require.NoError(t, err)
+	require.NoError(t, ignore(s.Sweep(ctx, later, 0)))
+	require.ErrorIs(t, second(s.Confirm(ctx, "order", later)), coupon.ErrLapsed)
+	now, err := s.Coupon(ctx, made.ID)
+	require.NoError(t, err)
+	require.Equal(t, 1, now.Uses)
+	s.redeem("other", cartOf(item("20.00", 1)), coupon.ChooseCoupons(made.ID), later)
+	require.Equal(t, coupon.ReasonUsed, s.refuses(cartOf(item("20.00", 1)), coupon.ChooseCoupons(made.ID), later).Reason)
+	s.audit()
+}
+
 // confirmAndRefund confirms an order and refunds it at an instant.
 func (s *shop) confirmAndRefund(request coupon.RefundRequest, at time.Time) error {
 	s.must(s.Confirm(ctx, "order", noon))
