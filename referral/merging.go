@@ -410,7 +410,9 @@ func (m *moving) planClaims(_ context.Context, doc storage.Doc) (storage.Batch, 
 	return batch, err
 }
 
-// planReward gives a reward, its claims and its coupons to the other subject.
+// planReward gives a reward, its claims and its coupons to the other subject. The reward
+// names the coupons that it gave, as before: they lead to those that replace them, and a
+// use of one before the merge is owed when the reward is taken back.
 func (m *moving) planReward(ctx context.Context, doc storage.Doc) (storage.Batch, error) {
 	r, err := rewards.Decode(doc)
 	if err != nil {
@@ -422,24 +424,22 @@ func (m *moving) planReward(ctx context.Context, doc storage.Doc) (storage.Batch
 	}
 	own := storage.Batch{}
 	b.Customer, b.Claims = m.into, m.moveClaims(b.Claims, &own)
-	batches := []storage.Batch{}
-	b.Coupons = slices.Clone(b.Coupons)
-	for i, id := range b.Coupons {
-		plan, err := m.reissue(ctx, id)
-		if err != nil {
-			return own, err
-		}
-		if plan.Answer.ID != "" {
-			b.Coupons[i] = plan.Answer.ID
-			batches = append(batches, plan.Batch)
-		}
-	}
 	put, err := putReward(r)
 	if err != nil {
 		return own, err
 	}
 	own.Puts = append(own.Puts, put)
-	return storage.Join(append(batches, own)...)
+	for _, id := range b.Coupons {
+		plan, err := m.reissue(ctx, id)
+		if err != nil {
+			return own, err
+		}
+		// Two that one lapsed order holds would both end it: wallet moves the second.
+		if joined, err := storage.Join(own, plan.Batch); err == nil {
+			own = joined
+		}
+	}
+	return own, nil
 }
 
 // sums adds what one subject's tally and debts in a program are to the other's.
@@ -511,7 +511,7 @@ func (m *moving) reissue(ctx context.Context, id string) (storage.Plan[coupon.Co
 	return plan, err
 }
 
-// wallet moves the coupons that are no rewards of a program.
+// wallet moves the coupons that did not move with a reward.
 func (m *moving) wallet(ctx context.Context) error {
 	query := coupon.WalletQuery{}
 	for {

@@ -193,6 +193,42 @@ func TestMergeOwesCouponsTogether(t *testing.T) {
 	}
 }
 
+// A coupon of which a use was made before a merge is owed when its reward is taken back
+// after it, and what is left of it is taken. One lapsed order may hold several coupons.
+func TestMergeKeepsUsesOwed(t *testing.T) {
+	for _, confirmed := range []bool{true, false} {
+		double := changed(held(8), func(p *referral.Program) { p.Rewards[1].Coupons[0].Count, p.Debt = 2, referral.DebtSetOff })
+		s, jane := guarded(t, referral.Options{}, double)
+		twice := offer("thanks", "5.00")
+		twice.Version, twice.Combine = 2, coupon.Combine{Freely: true}
+		twice.Limits = []coupon.Limit{{Per: coupon.PerCoupon, Uses: 2}}
+		print1(s.coupons.Publish(ctx, twice, "staff", noon))
+		old, mia := s.subject(referral.Person{Account: "old"}).ID, s.subject(referral.Person{Account: "mia"}).ID
+		s.bind(old, mia, noon)
+		s.pay(mia, noon)
+		s.settle(noon.Add(2 * time.Hour))
+		ids := s.brings(mia).Coupons
+		require.Len(t, ids, 2)
+		quote, err := s.coupons.Quote(ctx, cart(old), coupon.ChooseCoupons(ids...), noon.Add(2*time.Hour))
+		require.NoError(t, err)
+		require.Empty(t, quote.Refused())
+		require.NoError(t, second0(s.coupons.Reserve(ctx, "order", quote, noon.Add(2*time.Hour))))
+		if confirmed {
+			require.NoError(t, second0(s.coupons.Confirm(ctx, "order", noon.Add(2*time.Hour))))
+		}
+		later := noon.Add(5 * time.Hour)
+		require.NoError(t, second0(s.Merge(ctx, "old", "account 1", "staff", "asked for", later)))
+		require.Equal(t, []int{0, 2}, []int{s.wallet(old), s.wallet(jane.ID)})
+		s.returned(cancelled(mia, mia+"'s order"), later.Add(time.Minute))
+		var owed []string
+		if confirmed {
+			owed = ids
+		}
+		require.Equal(t, []any{referral.RewardClawedBack, ids, owed}, []any{s.brings(mia).State, s.brings(mia).Coupons, s.brings(mia).Owed})
+		require.Zero(t, s.wallet(jane.ID))
+	}
+}
+
 // Two accounts that go over a cap together keep what they have, and get no more.
 func TestMergeAboveACap(t *testing.T) {
 	s, jane := guarded(t, referral.Options{}, program(2))

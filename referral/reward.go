@@ -50,7 +50,7 @@ type Reward struct {
 	Granted   time.Time
 	Expires   time.Time // when what is left of its credit is taken back; zero: never
 
-	Coupons   []string       // ids of the coupons it gave
+	Coupons   []string       // ids of the coupons it gave; one that was replaced says by which
 	Owed      []string       // of those clawed back, the ones that an order had used or reserved already
 	OwedMoney coupon.Amounts // of the credit clawed back, what was spent
 	TakenBack coupon.Amounts // of the credit, what was taken back
