@@ -498,9 +498,20 @@ func pair[T any](docs map[storage.Key]storage.Doc, codec *storage.Codec[T], keys
 	return all, nil
 }
 
-// reissue gives one coupon to the other subject, as it is; one that can't be used any
-// more stays where it is.
+// reissue gives one coupon, or what has replaced it, to the other subject, as it is; one
+// that can't be used any more, as one taken back, stays where it is.
 func (m *moving) reissue(ctx context.Context, id string) (storage.Plan[coupon.Coupon], error) {
+	c, err := m.coupons.Coupon(ctx, id)
+	for err == nil && c.Revoked != nil && c.Revoked.Reissued != "" {
+		id = c.Revoked.Reissued
+		c, err = m.coupons.Coupon(ctx, id)
+	}
+	if errors.Is(err, coupon.ErrNoCoupon) || err == nil && (c.Revoked != nil || c.Holder != m.from) {
+		return storage.Plan[coupon.Coupon]{}, nil
+	}
+	if err != nil {
+		return storage.Plan[coupon.Coupon]{}, err
+	}
 	sum := sha256.Sum256([]byte(id))
 	plan, err := m.coupons.PlanReissue(ctx, coupon.ReissueRequest{
 		ID: "merge-" + hex.EncodeToString(sum[:20]), Coupon: id, Holder: m.into, Actor: "merge", Reason: "two accounts of one person were merged",

@@ -229,6 +229,19 @@ func TestMergeKeepsUsesOwed(t *testing.T) {
 	}
 }
 
+// A coupon that was taken back stays so when its account is merged.
+func TestMergeLeavesTakenBack(t *testing.T) {
+	s, jane := guarded(t, referral.Options{}, held(8))
+	old, mia := s.subject(referral.Person{Account: "old"}).ID, s.subject(referral.Person{Account: "mia"}).ID
+	s.bind(old, mia, noon)
+	s.pay(mia, noon)
+	s.settle(noon.Add(2 * time.Hour))
+	s.returned(cancelled(mia, mia+"'s order"), noon.Add(3*time.Hour))
+	require.Equal(t, referral.RewardClawedBack, s.brings(mia).State)
+	require.NoError(t, second0(s.Merge(ctx, "old", "account 1", "staff", "asked for", noon.Add(4*time.Hour))))
+	require.Zero(t, s.wallet(jane.ID))
+}
+
 // Two accounts that go over a cap together keep what they have, and get no more.
 func TestMergeAboveACap(t *testing.T) {
 	s, jane := guarded(t, referral.Options{}, program(2))
