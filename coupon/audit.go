@@ -210,19 +210,19 @@ func (a *auditor) booked(ctx context.Context, b *redemptionBody) (booked, error)
 			}
 		}
 	}
-	ids = nil
+	var others []string // in one part
 	if b.Settled {
 		for step := range (len(b.Lines)+len(b.Deliveries))/settleStep + 1 {
-			ids = append(ids, settledEntry(b.Order, saleStep, step+1))
+			others = append(others, settledEntry(b.Order, saleStep, step+1))
 			for i := range b.Refunds {
-				ids = append(ids, settledEntry(b.Order, fmt.Sprint(i+1), step+1))
+				others = append(others, settledEntry(b.Order, fmt.Sprint(i+1), step+1))
 			}
 		}
 	}
 	for _, id := range b.Holds {
-		ids = append(ids, "hold/"+id, "hold-end/"+id)
+		others = append(others, "hold/"+id, "hold-end/"+id)
 	}
-	for _, id := range ids {
+	for _, id := range others {
 		if _, err := a.sum(ctx, &sums, id); err != nil {
 			return sums, err
 		}

@@ -19,7 +19,7 @@ const (
 	MaxIssue   = 100 // coupons in one call
 	maxIssueID = 80  // bytes of an issue's id, so that its coupons' ids stay within MaxKey
 	maxUses    = 100 // uses of a coupon that a customer holds
-	maxAlso    = 4   // offers of one code beside the first
+	maxSharing = 5   // offers of one code
 )
 
 // IssueRequest says which coupons are made, and for whom.
@@ -175,8 +175,8 @@ func (r *IssueRequest) validate(now time.Time, keys *codeKeys) error {
 			faults.add(path+".code", "%s", strings.TrimPrefix(err.Error(), "coupon: "))
 		case slices.Contains(chosen[code], o.Offer):
 			faults.add(path+".code", "%s is asked for twice", code)
-		case len(chosen[code]) > maxAlso:
-			faults.add(path+".code", "%s is asked for by more than %d offers", code, maxAlso+1)
+		case len(chosen[code]) >= maxSharing:
+			faults.add(path+".code", "%s is asked for by more than %d offers", code, maxSharing)
 		}
 		chosen[code] = append(chosen[code], o.Offer)
 	}

@@ -79,9 +79,10 @@ func (f *Faults) reason(reason string) {
 // Reissue gives the holder of a coupon another with a new code, because the old one
 // was lost or seen by others: under the same version of the offer, with the same
 // expiry and the uses that are left. Where the request names another holder, it goes to
-// them. The old one is revoked, in the same step, and is
-// never replaced twice. A use that an order has reserved or confirmed stays with the
-// old one; when the order gives it back, the new one has it. Asked again under the same id for the same, it answers the coupon it made.
+// them. The old one is revoked, in the same step, and is never replaced twice. A use that
+// an order has reserved or confirmed stays with the old one; when the order gives it back,
+// the new one has it. Asked again under the same id for the same, it answers the coupon it
+// made.
 //
 // It fails with a [*Faults] when the request is not valid or nobody holds the coupon,
 // with a [*Refusal] when the offer is paused, or the coupon expired ([Service.Extend]

@@ -489,8 +489,8 @@ func (p *trialParser) register(c *Coupon) error {
 	switch of := func(other *Coupon) bool { return other.Offer == c.Offer }; {
 	case slices.ContainsFunc(sharing, of):
 		faults.add("code", "%s is another coupon's of the same offer", c.Code)
-	case len(sharing) > maxAlso:
-		faults.add("code", "%s is that of more than %d coupons", c.Code, maxAlso+1)
+	case len(sharing) >= maxSharing:
+		faults.add("code", "%s is that of more than %d coupons", c.Code, maxSharing)
 	}
 	p.codes[c.Code] = append(sharing, c)
 	return faults.orNil()

@@ -476,14 +476,21 @@ func TestClawBack(t *testing.T) {
 		}
 	}
 	require.NoError(t, second0(s.coupons.Revoke(ctx, ids[2], "staff", "stolen", noon)))
-	require.Equal(t, referral.StateReversed, s.returned(cancelled("mia", "mia's order"), noon.Add(time.Minute)).State)
+	s.reversesMia(ids, ids[:2], ids)
+}
+
+// reversesMia takes mia's order back, and requires that the reward of it is taken back with
+// all coupons revoked, some of those given owed, and none of jane's left.
+func (s *shop) reversesMia(given, owed, revoked []string) {
+	s.t.Helper()
+	require.Equal(s.t, referral.StateReversed, s.returned(cancelled("mia", "mia's order"), noon.Add(time.Minute)).State)
 	reward := s.brings("mia")
-	require.Equal(t, []any{referral.RewardClawedBack, ids, ids[:2]}, []any{reward.State, reward.Coupons, reward.Owed})
-	require.Zero(t, s.wallet("jane"))
-	for _, id := range ids {
+	require.Equal(s.t, []any{referral.RewardClawedBack, given, owed}, []any{reward.State, reward.Coupons, reward.Owed})
+	require.Zero(s.t, s.wallet("jane"))
+	for _, id := range revoked {
 		c, err := s.coupons.Coupon(ctx, id)
-		require.NoError(t, err)
-		require.NotNil(t, c.Revoked)
+		require.NoError(s.t, err)
+		require.NotNil(s.t, c.Revoked)
 	}
 }
 
@@ -507,15 +514,7 @@ func TestClawBackOfReissuedCoupons(t *testing.T) {
 	quote, err := s.coupons.Quote(ctx, cart("jane"), coupon.ChooseCoupons(made[0]), noon)
 	require.NoError(t, err)
 	require.NoError(t, second0(s.coupons.Redeem(ctx, "order", quote, noon)))
-	require.Equal(t, referral.StateReversed, s.returned(cancelled("mia", "mia's order"), noon.Add(time.Minute)).State)
-	reward := s.brings("mia")
-	require.Equal(t, []any{referral.RewardClawedBack, ids, ids[:1]}, []any{reward.State, reward.Coupons, reward.Owed})
-	require.Zero(t, s.wallet("jane"))
-	for _, id := range made {
-		c, err := s.coupons.Coupon(ctx, id)
-		require.NoError(t, err)
-		require.NotNil(t, c.Revoked)
-	}
+	s.reversesMia(ids, ids[:1], made)
 }
 
 // The same return with another amount, or the same payment, is refused and changes
