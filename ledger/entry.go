@@ -39,7 +39,7 @@ func (a Account) check() error {
 		return fmt.Errorf("account %q is not UTF-8 without NUL", s)
 	case strings.TrimSpace(s) != s:
 		return fmt.Errorf("account %q has blanks at its ends", s)
-	case slices.Contains(strings.Split(s, "/"), ""):
+	case s[0] == '/' || s[len(s)-1] == '/' || strings.Contains(s, "//"):
 		return fmt.Errorf("account %q has an empty part", s)
 	}
 	return nil
@@ -95,23 +95,24 @@ func (e Entry) Batch(floors ...Floor) (storage.Batch, error) {
 	if err != nil {
 		return storage.Batch{}, err
 	}
-	parts, err := e.parts(floors)
-	if err != nil {
-		return storage.Batch{}, err
-	}
-	batch := storage.Batch{Checks: []storage.Check{{Key: MonthKey(e.At)}}}
-	adds := make([]storage.Batch, 0, len(parts))
-	for _, part := range parts {
+	groups := e.groups()
+	batch := storage.Batch{Checks: []storage.Check{{Key: MonthKey(e.At)}}, Puts: make([]storage.Put, 0, len(groups))}
+	var adds []storage.Batch
+	for i, transfers := range groups {
+		part, err := e.part(i+1, len(groups), transfers, floors)
+		if err != nil {
+			return storage.Batch{}, err
+		}
 		put, err := entryCodec.Put(part, 0, part.Value.lists()...)
 		if err != nil {
 			return storage.Batch{}, err
 		}
 		batch.Puts = append(batch.Puts, put)
+		if len(groups) == 1 { // in which each counter occurs once
+			batch.Adds = part.Value.adds()
+			return batch, nil
+		}
 		adds = append(adds, storage.Batch{Adds: part.Value.adds()})
-	}
-	if len(parts) == 1 { // in which each counter occurs once
-		batch.Adds = adds[0].Adds
-		return batch, nil
 	}
 	return storage.Join(append(adds, batch)...)
 }
@@ -138,9 +139,12 @@ func (e Entry) normal() (Entry, error) {
 }
 
 func sumTransfers(transfers []Transfer) ([]Transfer, error) {
+	if len(transfers) == 0 {
+		return nil, nil
+	}
 	sorted := slices.Clone(transfers)
 	slices.SortFunc(sorted, compareTransfers)
-	var sums []Transfer
+	sums := sorted[:0]
 	for _, t := range sorted {
 		if last := len(sums) - 1; last >= 0 && compareTransfers(sums[last], t) == 0 {
 			sum, err := sums[last].Amount.Add(t.Amount)
@@ -162,7 +166,9 @@ func compareTransfers(a, b Transfer) int {
 
 // partID is the id of a document that an entry of many accounts goes on in. No
 // entry has such an id of its own.
-var partID = regexp.MustCompile(`#part[0-9]+$`)
+var partID = regexp.MustCompile(partMark + `[0-9]+$`)
+
+const partMark = "#part"
 
 func (e Entry) check() error {
 	var faults []error
@@ -176,7 +182,7 @@ func (e Entry) check() error {
 		}
 	}
 	text("id", e.ID, 1, MaxEntryID)
-	if partID.MatchString(e.ID) {
+	if strings.Contains(e.ID, partMark) && partID.MatchString(e.ID) {
 		fault("id %q: an id of this ending is kept for the parts of large entries", e.ID)
 	}
 	text("kind", e.Kind, 1, MaxText)
@@ -211,8 +217,11 @@ func (e Entry) check() error {
 }
 
 func (t Transfer) check() error {
-	var faults []error
-	faults = append(faults, t.From.check(), t.To.check())
+	from, to := t.From.check(), t.To.check()
+	if from == nil && to == nil && t.From != t.To && t.Amount.Sign() > 0 && !t.Amount.Currency().IsZero() {
+		return nil
+	}
+	faults := []error{from, to}
 	if t.From == t.To {
 		faults = append(faults, fmt.Errorf("it goes from %q to itself", t.From))
 	}
@@ -280,7 +289,7 @@ func partKey(id string, part int) storage.Key {
 	if part == 1 {
 		return EntryKey(id)
 	}
-	return EntryKey(fmt.Sprintf("%s#part%d", id, part))
+	return EntryKey(fmt.Sprintf("%s%s%d", id, partMark, part))
 }
 
 func accountList(a Account) string { return "account/" + string(a) }
@@ -291,39 +300,49 @@ func BalanceCounter(a Account, c Currency) string { return balanceCounter(a, c) 
 
 func balanceCounter(a Account, c Currency) string { return "balance/" + string(a) + "/" + c.text() }
 
-// parts splits the entry into documents of at most maxAccounts accounts, filling
-// one after the other in the order of the transfers.
-func (e Entry) parts(floors []Floor) ([]storage.Record[entryBody], error) {
+// groups splits the transfers over documents of at most maxAccounts accounts, filling
+// one after the other. There is one at least.
+func (e *Entry) groups() [][]Transfer {
 	var groups [][]Transfer
-	accounts := make(map[Account]bool)
-	for _, t := range e.Transfers {
-		accounts[t.From], accounts[t.To] = true, true
-		if len(groups) == 0 || len(accounts) > maxAccounts {
-			groups = append(groups, nil)
-			accounts = map[Account]bool{t.From: true, t.To: true}
+	var room [maxAccounts + 2]Account
+	accounts, first := room[:0], 0
+	for i, t := range e.Transfers {
+		accounts = touch(touch(accounts, t.From), t.To)
+		if len(accounts) > maxAccounts {
+			groups = append(groups, e.Transfers[first:i])
+			accounts, first = append(room[:0], t.From, t.To), i
 		}
-		groups[len(groups)-1] = append(groups[len(groups)-1], t)
 	}
-	parts := make([]storage.Record[entryBody], max(1, len(groups)))
-	for i := range parts {
-		body := entryBody{
-			Kind: e.Kind, At: e.At.UnixMicro(), Actor: e.Actor, Subject: e.Subject, Concerns: e.Concerns,
-			Part: i + 1, Parts: len(parts),
-		}
-		if i == 0 { // the others are found through it
-			body.Details = e.Details
-		}
-		if i < len(groups) {
-			if err := body.transfer(groups[i], floors); err != nil {
-				return nil, fmt.Errorf("entry %q: %w", e.ID, err)
-			}
-		}
-		parts[i] = storage.Record[entryBody]{Key: partKey(e.ID, i+1), Value: body}
+	return append(groups, e.Transfers[first:])
+}
+
+// touch adds an account to others, once.
+func touch(accounts []Account, a Account) []Account {
+	if slices.Contains(accounts, a) {
+		return accounts
 	}
-	return parts, nil
+	return append(accounts, a)
+}
+
+// part is one of the entry's documents, counted from 1.
+func (e *Entry) part(part, parts int, transfers []Transfer, floors []Floor) (storage.Record[entryBody], error) {
+	record := storage.Record[entryBody]{Key: partKey(e.ID, part), Value: entryBody{
+		Kind: e.Kind, At: e.At.UnixMicro(), Actor: e.Actor, Subject: e.Subject, Concerns: e.Concerns, Part: part, Parts: parts,
+	}}
+	if part == 1 { // the others are found through it
+		record.Value.Details = e.Details
+	}
+	if err := record.Value.transfer(transfers, floors); err != nil {
+		return record, fmt.Errorf("entry %q: %w", e.ID, err)
+	}
+	return record, nil
 }
 
 func (b *entryBody) transfer(transfers []Transfer, floors []Floor) error {
+	if len(transfers) == 0 {
+		return nil
+	}
+	b.Transfers = make([]transferBody, 0, len(transfers))
 	for _, t := range transfers {
 		b.Transfers = append(b.Transfers, transferBody{t.From, t.To, t.Amount.Minor(), t.Amount.Currency()})
 	}
@@ -350,13 +369,13 @@ type movement struct {
 // movements are sorted by account, then currency. One whose transfers cancel out
 // has a delta of 0.
 func movements(transfers []Transfer) ([]movement, error) {
-	var all []movement
+	all := make([]movement, 0, 2*len(transfers))
 	for _, t := range transfers {
 		minor, currency := t.Amount.Minor(), t.Amount.Currency()
 		all = append(all, movement{t.From, currency, -minor}, movement{t.To, currency, minor})
 	}
 	slices.SortStableFunc(all, movement.compare)
-	var sums []movement
+	sums := all[:0]
 	for _, m := range all {
 		if last := len(sums) - 1; last >= 0 && sums[last].compare(m) == 0 {
 			sum, err := Sum(sums[last].delta, m.delta)
@@ -408,7 +427,7 @@ func (b *entryBody) lists() []storage.Listing {
 }
 
 func (b *entryBody) accounts() []Account {
-	var accounts []Account
+	accounts := make([]Account, 0, 2*len(b.Transfers))
 	for _, t := range b.Transfers {
 		accounts = append(accounts, t.From, t.To)
 	}
