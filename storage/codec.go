@@ -9,6 +9,7 @@ import (
 	"maps"
 	"reflect"
 	"strings"
+	"sync"
 
 	"github.com/vouch-go/vouch/storage/jsonbody"
 )
@@ -25,6 +26,14 @@ import (
 type Codec[T any] struct {
 	format int
 	known  map[string]struct{}
+	spare  sync.Pool // of *writing[T]
+}
+
+// writing is what a body is written in: a record that the pool keeps room for, and more
+// text than most need. A body's own memory is then just as large as it is.
+type writing[T any] struct {
+	record Record[T]
+	w      jsonbody.Writer
 }
 
 // Record is a document with its body decoded.
@@ -200,42 +209,52 @@ const space = " \t\r\n"
 // at due (unix microseconds, 0 never). It fails when the value cannot be
 // marshalled. Where *T has a method WriteMembers(*jsonbody.Writer), that writes its members.
 func (c *Codec[T]) Put(r Record[T], due int64, lists ...Listing) (Put, error) {
-	var w jsonbody.Writer
+	s, used := c.spare.Get().(*writing[T])
+	if !used {
+		s = new(writing[T])
+	}
+	s.record = r
+	body, err := c.write(&s.record, &s.w)
+	if text := s.w.Text[:0]; cap(text) <= maxSpare {
+		*s = writing[T]{w: jsonbody.Writer{Text: text}}
+		c.spare.Put(s)
+	}
+	if err != nil {
+		return Put{}, fmt.Errorf("storage: cannot write %s: %w", r.Key, err)
+	}
+	return Put{Key: r.Key, Version: r.Version, Lists: lists, Due: due, Body: body}, nil
+}
+
+// maxSpare is how much text is kept for the next body.
+const maxSpare = 64 << 10
+
+// write writes a record, and gives its body in memory of its own.
+func (c *Codec[T]) write(r *Record[T], w *jsonbody.Writer) ([]byte, error) {
+	w.Open("", '{')
+	w.Int("format", int64(c.format))
 	if value, writes := any(&r.Value).(memberWriter); writes {
-		w.Text = make([]byte, 0, bodyRoom)
-		c.begin(&w)
-		value.WriteMembers(&w)
+		value.WriteMembers(w)
 	} else {
 		text, err := json.Marshal(r.Value)
 		if err != nil {
-			return Put{}, fmt.Errorf("storage: cannot write %s: %w", r.Key, err)
+			return nil, err
 		}
-		w.Text = make([]byte, 0, len(text)+16)
-		c.begin(&w)
 		w.Members(text)
 	}
 	if len(r.unknown) > 0 {
 		text, err := json.Marshal(r.unknown) // sorted by name: the same record gives the same bytes
 		if err != nil {
-			return Put{}, fmt.Errorf("storage: cannot write %s: %w", r.Key, err)
+			return nil, err
 		}
 		w.Members(text)
 	}
 	w.Close('}')
 	if err := w.Err(); err != nil {
-		return Put{}, fmt.Errorf("storage: cannot write %s: %w", r.Key, err)
+		return nil, err
 	}
-	return Put{Key: r.Key, Version: r.Version, Lists: lists, Due: due, Body: w.Text}, nil
+	return bytes.Clone(w.Text), nil
 }
 
 // memberWriter is a T that writes its members itself, without reflection, as encoding/json
 // would.
 type memberWriter interface{ WriteMembers(*jsonbody.Writer) }
-
-// bodyRoom is what most bodies that write themselves need.
-const bodyRoom = 1024
-
-func (c *Codec[T]) begin(w *jsonbody.Writer) {
-	w.Open("", '{')
-	w.Int("format", int64(c.format))
-}

@@ -2,8 +2,10 @@ package storage_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -218,4 +220,30 @@ func FuzzCodec(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestBodiesAreTheirPutsOwn writes many bodies at once, in memory that is used again: each
+// stays as it was written.
+func TestBodiesAreTheirPutsOwn(t *testing.T) {
+	codec := storage.NewCodec[note](1)
+	var wg sync.WaitGroup
+	for worker := range 4 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			written := make(map[string]storage.Put)
+			for i := range 100 {
+				text := strings.Repeat(fmt.Sprint(worker, " "), 1+i*37%200)
+				put, err := codec.Put(storage.Record[note]{Key: key("a"), Value: note{Text: text}}, 0)
+				assert.NoError(t, err)
+				written[text] = put
+			}
+			for text, put := range written {
+				record, err := codec.Decode(storage.Doc{Key: put.Key, Version: 1, Body: put.Body})
+				assert.NoError(t, err)
+				assert.Equal(t, text, record.Value.Text)
+			}
+		}()
+	}
+	wg.Wait()
 }

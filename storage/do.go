@@ -24,7 +24,7 @@ const doAttempts = 50
 // move, such a refusal asks for the transaction to be done again.
 func Do[A any](ctx context.Context, store Store, plan func(ctx context.Context, refused *Failure) (Plan[A], error)) (A, error) {
 	var none A
-	var refused *Failure
+	var refused *Failure // the last one
 	for attempt := range doAttempts {
 		if err := giveWay(ctx, attempt, refused); err != nil {
 			return none, err
@@ -39,10 +39,11 @@ func Do[A any](ctx context.Context, store Store, plan func(ctx context.Context, 
 		if err == nil {
 			return decided.Answer, nil
 		}
-		refused = nil
-		if !errors.As(err, &refused) {
+		var failure *Failure // of its own: most operations have none
+		if !errors.As(err, &failure) {
 			return none, err
 		}
+		refused = failure
 	}
 	return none, fmt.Errorf("storage: refused %d times in a row, the last time: %w", doAttempts, refused)
 }

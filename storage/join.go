@@ -33,29 +33,40 @@ func Join(batches ...Batch) (Batch, error) {
 		puts, drops, checks = puts+len(batches[i].Puts), drops+len(batches[i].Drops), checks+len(batches[i].Checks)
 	}
 	joined := Batch{Puts: room[Put](puts), Drops: room[Drop](drops), Checks: room[Check](checks)}
-	versions := make(map[Key]int64, puts+drops+checks)
-	write := func(k Key, version int64) {
-		if _, twice := versions[k]; twice {
-			faults.add("document %s is written twice", k)
-		}
-		versions[k] = version
+	var versions map[Key]int64 // nil: there are so few that they are looked through
+	if puts+drops+checks > fewJoined {
+		versions = make(map[Key]int64, puts+drops+checks)
 	}
-	for _, b := range batches {
-		for _, p := range b.Puts {
-			write(p.Key, p.Version)
-			joined.Puts = append(joined.Puts, p)
+	known := func(k Key, version int64) (expected int64, known bool) {
+		if versions == nil {
+			return joined.expects(k)
+		}
+		if expected, known = versions[k]; !known {
+			versions[k] = version
+		}
+		return expected, known
+	}
+	for i := range batches {
+		b := &batches[i]
+		for j := range b.Puts {
+			p := &b.Puts[j]
+			if _, twice := known(p.Key, p.Version); twice {
+				faults.add("document %s is written twice", p.Key)
+			}
+			joined.Puts = append(joined.Puts, *p)
 		}
 		for _, d := range b.Drops {
-			write(d.Key, d.Version)
+			if _, twice := known(d.Key, d.Version); twice {
+				faults.add("document %s is written twice", d.Key)
+			}
 			joined.Drops = append(joined.Drops, d)
 		}
 	}
-	for _, b := range batches {
-		for _, c := range b.Checks {
-			expected, known := versions[c.Key]
+	for i := range batches {
+		for _, c := range batches[i].Checks {
+			expected, known := known(c.Key, c.Version)
 			switch {
 			case !known:
-				versions[c.Key] = c.Version
 				joined.Checks = append(joined.Checks, c)
 			case expected != c.Version && (moved == nil || c.Key.Compare(moved.Key) < 0):
 				moved = &Failure{Op: OpCheck, Key: c.Key, Err: ErrConflict}
@@ -75,6 +86,29 @@ func Join(batches ...Batch) (Batch, error) {
 	return joined, nil
 }
 
+// fewJoined is up to how many operations looking through all is faster than a map of them.
+const fewJoined = 32
+
+// expects gives the version at which a batch expects a document, if it says so.
+func (b *Batch) expects(k Key) (version int64, known bool) {
+	for i := range b.Puts {
+		if b.Puts[i].Key == k {
+			return b.Puts[i].Version, true
+		}
+	}
+	for i := range b.Drops {
+		if b.Drops[i].Key == k {
+			return b.Drops[i].Version, true
+		}
+	}
+	for i := range b.Checks {
+		if b.Checks[i].Key == k {
+			return b.Checks[i].Version, true
+		}
+	}
+	return 0, false
+}
+
 // room is an empty list for so many; nil for none.
 func room[T any](n int) []T {
 	if n == 0 {
@@ -84,13 +118,29 @@ func room[T any](n int) []T {
 }
 
 func joinAdds(batches []Batch, faults *faults) []Add {
-	var sums []Add
-	index := make(map[string]int)
-	for _, b := range batches {
-		for _, a := range b.Adds {
-			i, known := index[a.Counter]
+	adds := 0
+	for i := range batches {
+		adds += len(batches[i].Adds)
+	}
+	sums := room[Add](adds)
+	var index map[string]int // nil: there are so few that they are looked through
+	if adds > fewJoined {
+		index = make(map[string]int, adds)
+	}
+	find := func(counter string) (i int, known bool) {
+		if index == nil {
+			i = slices.IndexFunc(sums, func(a Add) bool { return a.Counter == counter })
+			return i, i >= 0
+		}
+		if i, known = index[counter]; !known {
+			index[counter] = len(sums)
+		}
+		return i, known
+	}
+	for i := range batches {
+		for _, a := range batches[i].Adds {
+			i, known := find(a.Counter)
 			if !known {
-				index[a.Counter] = len(sums)
 				sums = append(sums, a)
 				continue
 			}

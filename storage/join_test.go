@@ -235,3 +235,27 @@ func TestJoinLeavesItsArguments(t *testing.T) {
 	assert.Equal(t, storage.Add{Counter: "c", Delta: 1, Max: 5}, one.Adds[0])
 	assert.Equal(t, storage.Add{}, one.Adds[:2][1])
 }
+
+// TestJoinOfManyIsAsOfFew joins batches beside one so large that what was joined before is
+// looked up in another way.
+func TestJoinOfManyIsAsOfFew(t *testing.T) {
+	var large storage.Batch
+	for i := range 40 {
+		large.Checks = append(large.Checks, storage.Check{Key: key(fmt.Sprint("large-", i))})
+		large.Adds = append(large.Adds, storage.Add{Counter: fmt.Sprint("large-", i), Max: 9})
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		batches := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) storage.Batch {
+			return drawBatch(t, []string{"a", "b", "c"}, []string{"x", "y"})
+		}), 1, 3).Draw(t, "batches")
+		few, fewErr := storage.Join(batches...)
+		many, manyErr := storage.Join(append(batches, large)...)
+		require.Equal(t, fewErr, manyErr)
+		if fewErr == nil {
+			require.Equal(t, append(few.Checks, large.Checks...), many.Checks)
+			require.Equal(t, append(few.Adds, large.Adds...), many.Adds)
+			require.Equal(t, few.Puts, many.Puts)
+			require.Equal(t, few.Drops, many.Drops)
+		}
+	})
+}
