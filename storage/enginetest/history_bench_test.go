@@ -45,7 +45,7 @@ func (z *bazaar) remember(b *testing.B, redemptions int) {
 			"INSERT INTO vouch_lists SELECT kind, replace(list, $1, o), place - n, replace(id, $1, o)" +
 				" FROM generate_series($2::bigint, $3) n, LATERAL (SELECT 'past-' || lpad(n::text, 10, '0')) p(o), vouch_lists WHERE id LIKE '%' || $1 || '%' ORDER BY 1, 2, 3, 4",
 		} {
-			_, err := z.db.ExecContext(b.Context(), statement, likeOrder, from, to)
+			_, err := z.db.ExecContext(b.Context(), statement, z.hand.like[0].order, from, to)
 			require.NoError(b, err)
 		}
 	}

@@ -30,15 +30,19 @@ import (
 type hand struct {
 	db      *sql.DB
 	dialect sqlstore.Dialect
-	like    storage.Batch // what a redemption writes; its order is likeOrder
+	like    []sample // of each quote
 }
 
-// likeOrder stands in the rows of the sample where another order's id will.
-const likeOrder = "order-0000000000"
+// sample is what the library has written for an order.
+type sample struct {
+	order    string
+	puts     []storage.Put
+	counters []string
+}
 
 func orderID(n int64) string { return fmt.Sprintf("order-%010d", n) }
 
-func newHand(b *testing.B, e Engine, db *sql.DB, like storage.Batch, counters []string) *hand {
+func newHand(b *testing.B, e Engine, db *sql.DB, like []sample) *hand {
 	text, long := "TEXT COLLATE \"C\"", "TEXT"
 	switch e.Dialect {
 	case sqlstore.MySQL:
@@ -60,17 +64,19 @@ func newHand(b *testing.B, e Engine, db *sql.DB, like storage.Batch, counters []
 		_, err := db.Exec(statement)
 		require.NoError(b, err)
 	}
-	for _, name := range counters {
-		_, err := db.Exec("INSERT INTO hand_counters (id, used, rev) VALUES ('" + name + "', 0, 0)")
-		require.NoError(b, err)
+	for _, written := range like {
+		for _, name := range written.counters {
+			_, err := db.Exec("INSERT INTO hand_counters (id, used, rev) VALUES ('" + name + "', 0, 0)")
+			require.NoError(b, err)
+		}
 	}
 	return &hand{db, e.Dialect, like}
 }
 
-// rows are the documents and list rows of an order.
-func (h *hand) rows(order string) (docs, lists []any) {
-	named := func(s string) string { return strings.ReplaceAll(s, likeOrder, order) }
-	for _, p := range h.like.Puts {
+// rows are the documents and list rows of an order, as those of a sample.
+func (h *hand) rows(like sample, order string) (docs, lists []any) {
+	named := func(s string) string { return strings.ReplaceAll(s, like.order, order) }
+	for _, p := range like.puts {
 		var places []string
 		for _, l := range p.Lists {
 			lists = append(lists, p.Key.Kind, named(l.List), l.Place, named(p.Key.ID))
@@ -85,9 +91,10 @@ var errHandFull = errors.New("full")
 
 const enough = int64(1) << 40
 
-// redeem claims three counters and writes the rows of an order.
-func (h *hand) redeem(ctx context.Context, counters []string, order string) error {
-	docs, lists := h.rows(order)
+// redeem claims three counters and writes the rows of an order of the i-th quote.
+func (h *hand) redeem(ctx context.Context, i int, order string) error {
+	docs, lists := h.rows(h.like[i], order)
+	counters := h.like[i].counters
 	if h.dialect == sqlstore.PostgreSQL {
 		return h.redeemAtOnce(ctx, counters, docs, lists)
 	}
@@ -164,7 +171,6 @@ type bazaar struct {
 	store   *sqlstore.Store
 	db      *sql.DB
 	quotes  []*coupon.Quote
-	claims  [][]string // the counters of each quote
 	orders  atomic.Int64
 }
 
@@ -190,7 +196,8 @@ func openBazaar(b *testing.B, e Engine) *bazaar {
 	b.Cleanup(func() { require.NoError(b, z.group.Close()) })
 	z.direct = coupon.New(z.store, coupon.Options{})
 	z.grouped = z.direct.Through(z.group) // so that the quotes in hand are its own
-	z.quotes, z.claims = make([]*coupon.Quote, offersInBazaar), make([][]string, offersInBazaar)
+	z.quotes = make([]*coupon.Quote, offersInBazaar)
+	like := make([]sample, offersInBazaar)
 	ctx := b.Context()
 	together(8, func(worker int) {
 		for i := worker; i < offersInBazaar; i += 8 {
@@ -205,19 +212,21 @@ func openBazaar(b *testing.B, e Engine) *bazaar {
 			quote, err := z.direct.Quote(ctx, basket(fmt.Sprintf("customer-%03d", i)), coupon.Choose(code), noon)
 			assertNoError(b, err)
 			z.quotes[i] = quote
-			redeemed, err := z.grouped.Redeem(ctx, "first-"+id, quote, noon) // makes the counters
+			tap, order := &tapStore{Store: z.store}, fmt.Sprintf("first-%010d", i)
+			_, err = z.direct.Through(tap).Redeem(ctx, order, quote, noon) // makes the counters
 			assertNoError(b, err)
-			for _, claim := range redeemed.Claims {
-				z.claims[i] = append(z.claims[i], claim.Counter)
+			like[i] = sample{order: order, puts: tap.applied.Puts}
+			for _, add := range tap.applied.Adds {
+				like[i].counters = append(like[i].counters, add.Counter)
 			}
 		}
 	})
 	require.False(b, b.Failed())
-	tap := &tapStore{Store: z.store}
-	_, err := coupon.New(tap, coupon.Options{}).Redeem(ctx, likeOrder, z.quotes[0], noon)
-	require.NoError(b, err)
-	require.Len(b, tap.applied.Adds, 3)
-	z.hand = newHand(b, e, db, tap.applied, slices.Concat(z.claims...))
+	for _, written := range like {
+		require.Len(b, written.counters, 3)
+		require.Len(b, written.puts, 2)
+	}
+	z.hand = newHand(b, e, db, like)
 	return z
 }
 
@@ -238,7 +247,7 @@ func (z *bazaar) by(s *coupon.Service) redeemer {
 }
 
 func (z *bazaar) byHand(ctx context.Context, i int, order string) error {
-	return z.hand.redeem(ctx, z.claims[i], order)
+	return z.hand.redeem(ctx, i, order)
 }
 
 // rate is how many calls per second so many clients get through, and the median and
@@ -397,5 +406,5 @@ func (z *bazaar) hot(b *testing.B, shards int) redeemer {
 }
 
 func (h *hand) claimStatement() string {
-	return fmt.Sprintf("UPDATE hand_counters SET used = used + 1, rev = rev + 1 WHERE id = '%s' AND used + 1 <= %d", h.like.Adds[0].Counter, enough)
+	return fmt.Sprintf("UPDATE hand_counters SET used = used + 1, rev = rev + 1 WHERE id = '%s' AND used + 1 <= %d", h.like[0].counters[0], enough)
 }
