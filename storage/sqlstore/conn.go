@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"strconv"
+	"strings"
 )
 
 // conn is what statements run on: a pool, a connection or a transaction, of
@@ -61,9 +62,10 @@ func (c numbered) query(ctx context.Context, statement string, args []any, row f
 	return c.conn.query(ctx, number(statement, len(args)), args, row)
 }
 
-// number leaves a statement without arguments as it is: its '?' is text.
+// number leaves a statement without arguments as it is: its '?' is text; and one that is
+// numbered already.
 func number(statement string, args int) string {
-	if args == 0 {
+	if args == 0 || strings.IndexByte(statement, '?') < 0 {
 		return statement
 	}
 	numbered := make([]byte, 0, len(statement)+3*args)

@@ -53,6 +53,7 @@ type Store struct {
 	log      *slog.Logger
 	observed func(context.Context, Event)
 	turns    chan struct{} // holds the turn to write; nil when the engine has many writers
+	once     *statements   // that apply a whole batch
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -88,7 +89,7 @@ func New(db *sql.DB, dialect Dialect, options Options) (*Store, error) {
 	}
 	s := &Store{
 		db: db, engine: engine, steps: engine.steps(), tables: newTables(options.Prefix), attempts: options.Attempts,
-		log: options.Log, observed: options.Observe,
+		log: options.Log, observed: options.Observe, once: new(statements),
 	}
 	if engine.oneWriter() {
 		s.turns = make(chan struct{}, 1)
