@@ -2,6 +2,7 @@ package coupon
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/vouch-go/vouch/storage"
 )
@@ -50,44 +51,52 @@ func (b *basis) offer(id string, document int64) {
 	}
 }
 
-// suffices gives the documents that redeeming the quote for an order rests on; nil when
+// suffices gives the documents that redeeming the quote for an order rests on; none when
 // another service has made it, or one of them was not read. An order is taken to be new
 // unless it was seen.
-func (b *basis) suffices(s *Service, order string, q *Quote) map[storage.Key]*storage.Doc {
+func (b *basis) suffices(s *Service, order string, q *Quote) []known {
 	if b == nil || b.by != s.catalog || b.docs[redemptionKey(order)] != nil {
 		return nil
 	}
-	docs := map[storage.Key]*storage.Doc{redemptionKey(order): nil}
-	for _, a := range q.Applied() {
-		keys := []storage.Key{headKey(a.Offer)}
-		if a.Coupon != "" {
-			keys = append(keys, couponKey(a.Coupon))
+	docs := append(make([]known, 0, maxBasis), known{key: redemptionKey(order)})
+	take := func(k storage.Key, absent bool) (suffices bool) {
+		if slices.ContainsFunc(docs, func(d known) bool { return d.key == k }) {
+			return true
 		}
-		for _, k := range keys {
-			if docs[k] = b.docs[k]; docs[k] == nil {
-				return nil
-			}
+		doc, read := b.docs[k]
+		if doc == nil && !(read && absent) || len(docs) == maxBasis {
+			return false
 		}
+		docs = append(docs, known{k, doc})
+		return true
 	}
-	for _, seller := range sellersOf(&q.Cart) {
-		doc, read := b.docs[exclusionsKey(seller)]
-		if !read {
+	for i := range q.outcome.applied {
+		a := &q.outcome.applied[i]
+		if !take(headKey(a.Version.offer.ID), false) || a.couponID() != "" && !take(couponKey(a.couponID()), false) {
 			return nil
 		}
-		docs[exclusionsKey(seller)] = doc
 	}
-	if len(docs) > maxBasis {
-		return nil
+	for i := range q.Cart.Lines {
+		if seller := q.Cart.Lines[i].Seller; seller != "" && !take(exclusionsKey(seller), true) {
+			return nil
+		}
+	}
+	for i := range q.Cart.Shipping {
+		if seller := q.Cart.Shipping[i].Seller; seller != "" && !take(exclusionsKey(seller), true) {
+			return nil
+		}
 	}
 	return docs
 }
 
-// check makes the batch depend on all that was not read again.
-func (w *work) check(docs map[storage.Key]*storage.Doc) {
-	for k, doc := range docs {
-		w.checks[k] = 0
-		if doc != nil {
-			w.checks[k] = doc.Version
+// restOn takes documents for what is there, and makes the batch depend on that.
+func (w *work) restOn(docs []known) {
+	w.given = docs
+	for _, d := range docs {
+		version := int64(0)
+		if d.doc != nil {
+			version = d.doc.Version
 		}
+		w.checks.set(d.key, version)
 	}
 }

@@ -90,7 +90,7 @@ func (w *work) refundAmount(r *storage.Record[redemptionBody], request AmountReq
 	if err := b.checkAmount(&request); err != nil {
 		return Refund{}, err
 	}
-	w.changed[r.Key] = true
+	w.change(r.Key)
 	if b.State == StateConfirmed {
 		b.State = StatePartlyRefunded
 	}

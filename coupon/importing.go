@@ -445,7 +445,7 @@ func (w *work) countOpening(o *opening) ([]ledger.Claim, error) {
 			"coupon %q may be used %d times, and has no use left for order %q: leave that out, or import it without the coupon", c.Key.ID, b.Uses, o.use.Order)}}}
 	}
 	b.Used = append(slices.Clip(b.Used), useBody{Order: o.use.Order, At: o.use.At.UnixMicro(), Opening: o.key.ID})
-	w.changed[c.Key] = true
+	w.change(c.Key)
 	return claims, nil
 }
 

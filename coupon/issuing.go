@@ -411,7 +411,7 @@ func (w *work) mayIssue(v *Version, issued time.Time) error {
 		refused.Reason, refused.At = ReasonExpired, expires
 		return refused
 	}
-	w.checks[head.Key] = head.Version
+	w.checks.set(head.Key, head.Version)
 	return nil
 }
 
@@ -425,7 +425,7 @@ func (w *work) free(m prepared) error {
 		case w.docs[place] != nil:
 			return errMadeTwice
 		case i > 0:
-			w.checks[place] = 0
+			w.checks.set(place, 0)
 		}
 	}
 	return nil
@@ -539,7 +539,7 @@ func (s *Service) PlanRevoke(ctx context.Context, id, actor, reason string, now 
 			return c.Value.coupon(id), nil
 		}
 		c.Value.Revoked = &revokeBody{Actor: actor, Reason: reason, At: w.now.UnixMicro()}
-		w.changed[c.Key] = true
+		w.change(c.Key)
 		w.entries = append(w.entries, ledger.Entry{
 			ID: "revoked/" + id, Kind: "revoked", At: w.now, Actor: actor, Subject: c.Value.Holder, Concerns: id,
 			Details: map[string]string{"reason": reason},

@@ -196,7 +196,7 @@ func (w *work) grantOverride(key storage.Key, request OverrideRequest, fingerpri
 		g.Until = g.At // it is in the coupon's uses now, and never to be used from here
 	}
 	b.Grants = append(slices.Clone(b.Grants), g)
-	w.changed[key] = true
+	w.change(key)
 	w.entries = append(w.entries, ledger.Entry{
 		ID: "overridden/" + request.ID, Kind: "overridden", At: w.now, Actor: request.Actor, Subject: request.Customer, Concerns: request.Offer,
 		Details: map[string]string{"reason": request.Reason, b.Whose: b.Key},
@@ -214,12 +214,12 @@ func (w *work) addUse(id string) error {
 		return fmt.Errorf("%w: coupon %q can be used %d times, which is the most", ErrState, id, maxUses)
 	}
 	c.Value.Uses++
-	w.changed[c.Key] = true
+	w.change(c.Key)
 	return nil
 }
 
 func (w *work) override(key storage.Key) (*storage.Record[overrideBody], error) {
-	return lookup(w, w.overrides, overrides, key)
+	return lookup(w, &w.overrides, overrides, key)
 }
 
 // noBound is the limit of a claim that an override lets through: what it rests on is
@@ -319,7 +319,7 @@ func (w *work) useOverrides(b *redemptionBody) error {
 			return &Refusal{Reason: ReasonLimit, Offer: a.Offer, Name: a.Name, Coupon: a.Coupon}
 		}
 		g.Order = b.Order
-		w.changed[r.Key] = true
+		w.change(r.Key)
 	}
 	return nil
 }
@@ -329,7 +329,7 @@ func (w *work) freeOverride(a *appliedBody, order string) error {
 	r, g, err := w.grantOf(a.Override)
 	if err == nil && g != nil && g.Order == order {
 		g.Order = ""
-		w.changed[r.Key] = true
+		w.change(r.Key)
 	}
 	return err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -219,9 +218,9 @@ func (s *Service) named(ctx context.Context, reached *Refusal, counter string, r
 func (s *Service) planClaim(ctx context.Context, order string, quote *Quote, until, now time.Time, known another) (storage.Plan[Redemption], error) {
 	if !known.refused {
 		if docs := quote.basis.suffices(s, order, quote); docs != nil {
-			planned, err := planOn(ctx, s, now, maps.Clone(docs), nil, func(w *work) (Redemption, error) {
+			planned, err := planOn(ctx, s, now, nil, nil, func(w *work) (Redemption, error) {
 				w.basis = quote.basis
-				w.check(docs)
+				w.restOn(docs)
 				return w.claimQuoted(order, quote, until, known)
 			})
 			if err == nil {

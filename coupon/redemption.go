@@ -218,7 +218,7 @@ func redemptionKey(order string) storage.Key { return storage.Key{Kind: kindRede
 
 // putRedemption writes a redemption: in its customer's list, and due when its
 // reservation lapses.
-func putRedemption(r storage.Record[redemptionBody]) (storage.Put, error) {
+func putRedemption(r *storage.Record[redemptionBody]) (storage.Put, error) {
 	var lists []storage.Listing
 	if r.Value.Customer != "" {
 		lists = append(lists, storage.Listing{List: "customer/" + r.Value.Customer, Place: r.Value.At})
@@ -227,7 +227,7 @@ func putRedemption(r storage.Record[redemptionBody]) (storage.Put, error) {
 	if r.Value.State == StateReserved {
 		due = r.Value.Until
 	}
-	return redemptions.Put(r, due, lists...)
+	return redemptions.Put(*r, due, lists...)
 }
 
 // newRedemptionBody is what a quote becomes when it is reserved or redeemed.

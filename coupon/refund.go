@@ -115,7 +115,7 @@ func (w *work) refund(r *storage.Record[redemptionBody], request RefundRequest, 
 		return Refund{}, err
 	}
 	made.ID, made.Fingerprint, made.At = request.ID, fingerprints[0], w.now.UnixMicro()
-	w.changed[r.Key] = true
+	w.change(r.Key)
 	b.State = StatePartlyRefunded
 	if b.nothingKept() {
 		b.State = StateRefunded

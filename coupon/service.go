@@ -142,12 +142,15 @@ func plan[A any](ctx context.Context, s *Service, now time.Time, keys []storage.
 	return planOn(ctx, s, now, make(map[storage.Key]*storage.Doc), keys, decide)
 }
 
-// planOn is plan on documents that are known already.
+// planOn is plan on documents that are known already; nil: none is.
 func planOn[A any](ctx context.Context, s *Service, now time.Time, docs map[storage.Key]*storage.Doc, keys []storage.Key,
 	decide func(*work) (A, error),
 ) (storage.Plan[A], error) {
 	more := needs(unique(keys))
 	for {
+		if len(more) > 0 && docs == nil {
+			docs = make(map[storage.Key]*storage.Doc)
+		}
 		if err := s.get(ctx, docs, more); err != nil {
 			return storage.Plan[A]{}, err
 		}
@@ -291,10 +294,11 @@ func (w *work) publish(offer Offer, actor string) (Offer, error) {
 // head gives the record of an offer; its Version is 0 when it was never published.
 func (w *work) head(offer string) (storage.Record[headBody], error) {
 	key := headKey(offer)
-	if err := w.read(key); err != nil {
-		return storage.Record[headBody]{}, err
-	}
-	if doc := w.docs[key]; doc != nil {
+	doc, read := w.doc(key)
+	switch {
+	case !read:
+		return storage.Record[headBody]{}, needs{key}
+	case doc != nil:
 		return heads.Decode(*doc)
 	}
 	return storage.Record[headBody]{Key: key}, nil

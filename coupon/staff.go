@@ -174,7 +174,7 @@ func (w *work) reissue(request ReissueRequest, fingerprint string, made []prepar
 		b.Revoked = &revokeBody{Actor: request.Actor, Reason: request.Reason, At: w.now.UnixMicro()}
 	}
 	b.Revoked.Reissued = m.id
-	w.changed[old.Key] = true
+	w.change(old.Key)
 	put, err := issues.Put(storage.Record[issueBody]{Key: key, Value: issueBody{fingerprint, []string{m.id}, w.now.UnixMicro()}}, 0)
 	w.puts = append(w.puts, put)
 	w.entries = append(w.entries, ledger.Entry{
@@ -206,7 +206,7 @@ func (w *work) replaceable(old *storage.Record[couponBody], v *Version) (left in
 	case left < 1:
 		refused.Reason, refused.FoundUses, refused.NeededUses = ReasonUsed, int64(b.Uses), int64(b.Uses)
 	default:
-		w.checks[head.Key] = head.Version
+		w.checks.set(head.Key, head.Version)
 		return left, nil
 	}
 	return 0, refused
@@ -259,7 +259,7 @@ func (w *work) extendCoupon(id string, until time.Time, actor, reason string) (C
 		Details: map[string]string{"reason": reason, "from": expiryText(b.Expires), "until": stamp(until)},
 	})
 	b.Expires = end
-	w.changed[c.Key] = true
+	w.change(c.Key)
 	return b.coupon(id), nil
 }
 

@@ -277,7 +277,7 @@ func (w *work) putStockLoad(record storage.Record[stockBody], entry ledger.Entry
 // putIntoStock makes a code's document, which leads to no coupon yet.
 func (w *work) putIntoStock(request *StockRequest, code Code, places []storage.Key, keys *codeKeys) error {
 	for _, older := range places[1:] {
-		w.checks[older] = 0
+		w.checks.set(older, 0)
 	}
 	record := storage.Record[codeBody]{Key: places[0], Value: codeBody{Offer: request.Offer, Load: request.ID, Sealed: keys.seal(code)}}
 	place := stockPlace(record.Key)

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/vouch-go/vouch/ledger"
@@ -20,18 +20,28 @@ import (
 type work struct {
 	now         time.Time
 	docs        map[storage.Key]*storage.Doc // as read; nil: read, and absent
-	coupons     map[string]*storage.Record[couponBody]
-	redemptions map[string]*storage.Record[redemptionBody]
-	changed     map[storage.Key]bool
-	checks      map[storage.Key]int64
-	claims      map[string]*claimChange
+	given       []known                      // taken for what is there, beside those
+	coupons     records[couponBody]
+	redemptions records[redemptionBody]
+	changed     table[storage.Key, bool]
+	checks      table[storage.Key, int64]
+	claims      table[string, *claimChange]
 	shards      map[string]int64 // what is known to be taken of shards
 	entries     []ledger.Entry
 	puts        []storage.Put
 	batches     []storage.Batch // of holds
-	overrides   map[string]*storage.Record[overrideBody]
+	overrides   records[overrideBody]
 	settles     bool   // what sellers are owed is booked
 	basis       *basis // taken for what is there; nil: all was read
+}
+
+// records are decoded documents of one kind, by their ids.
+type records[T any] = table[string, *storage.Record[T]]
+
+// known is a document of which one knows, nil if it is absent.
+type known struct {
+	key storage.Key
+	doc *storage.Doc
 }
 
 // claimChange is what the operation does to one counter.
@@ -47,22 +57,25 @@ type needs []storage.Key
 func (n needs) Error() string { return fmt.Sprintf("coupon: not read: %v", []storage.Key(n)) }
 
 func newWork(docs map[storage.Key]*storage.Doc, now time.Time) *work {
-	return &work{
-		now: now, docs: docs,
-		coupons:     make(map[string]*storage.Record[couponBody]),
-		redemptions: make(map[string]*storage.Record[redemptionBody]),
-		overrides:   make(map[string]*storage.Record[overrideBody]),
-		changed:     make(map[storage.Key]bool),
-		checks:      make(map[storage.Key]int64),
-		claims:      make(map[string]*claimChange),
+	return &work{now: now, docs: docs}
+}
+
+// doc gives a document as it was read, nil if it is absent, and whether it was read.
+func (w *work) doc(k storage.Key) (doc *storage.Doc, read bool) {
+	for i := range w.given {
+		if w.given[i].key == k {
+			return w.given[i].doc, true
+		}
 	}
+	doc, read = w.docs[k]
+	return doc, read
 }
 
 // read fails with needs when one of the documents was not read yet.
 func (w *work) read(keys ...storage.Key) error {
 	var missing needs
 	for _, k := range keys {
-		if _, known := w.docs[k]; !known && !slices.Contains(missing, k) {
+		if _, read := w.doc(k); !read && !slices.Contains(missing, k) {
 			missing = append(missing, k)
 		}
 	}
@@ -74,36 +87,40 @@ func (w *work) read(keys ...storage.Key) error {
 
 // redemption gives an order's redemption; its Version is 0 when there is none.
 func (w *work) redemption(order string) (*storage.Record[redemptionBody], error) {
-	return lookup(w, w.redemptions, redemptions, redemptionKey(order))
+	return lookup(w, &w.redemptions, redemptions, redemptionKey(order))
 }
 
 // coupon gives a coupon's record; it fails with ErrNoCoupon when there is none.
 func (w *work) coupon(id string) (*storage.Record[couponBody], error) {
-	record, err := lookup(w, w.coupons, coupons, couponKey(id))
+	record, err := lookup(w, &w.coupons, coupons, couponKey(id))
 	if err == nil && record.Version == 0 {
 		err = fmt.Errorf("%w: %q", ErrNoCoupon, id)
 	}
 	return record, err
 }
 
-func lookup[T any](w *work, records map[string]*storage.Record[T], codec *storage.Codec[T], key storage.Key) (*storage.Record[T], error) {
-	if record, known := records[key.ID]; known {
+func lookup[T any](w *work, records *records[T], codec *storage.Codec[T], key storage.Key) (*storage.Record[T], error) {
+	if record, known := records.get(key.ID); known {
 		return record, nil
 	}
-	if err := w.read(key); err != nil {
-		return nil, err
+	doc, read := w.doc(key)
+	if !read {
+		return nil, needs{key}
 	}
 	record := &storage.Record[T]{Key: key}
-	if doc := w.docs[key]; doc != nil {
+	if doc != nil {
 		decoded, err := codec.Decode(*doc)
 		if err != nil {
 			return nil, err
 		}
-		record = &decoded
+		*record = decoded
 	}
-	records[key.ID] = record
+	records.set(key.ID, record)
 	return record, nil
 }
+
+// change notes that a document is to be written.
+func (w *work) change(k storage.Key) { w.changed.set(k, true) }
 
 // take raises a counter by a claim, give lowers it. Both on one counter cancel
 // out, so that an order which claims anew never blocks itself.
@@ -112,6 +129,9 @@ func (w *work) take(c ledger.Claim) { w.claim(c, c.N) }
 // spread spreads claims over shards where their limits say so, each order beginning
 // at another one. Where there is no room in all of them it fails with errFull.
 func (w *work) spread(order string, claims []ledger.Claim) ([]ledger.Claim, error) {
+	if !slices.ContainsFunc(claims, func(c ledger.Claim) bool { return c.Shards > 1 }) {
+		return claims, nil
+	}
 	var all []ledger.Claim
 	for _, c := range claims {
 		if c.Shards < 2 {
@@ -121,7 +141,7 @@ func (w *work) spread(order string, claims []ledger.Claim) ([]ledger.Claim, erro
 		used := make(map[string]int64, c.Shards)
 		for _, name := range ledger.ShardNames(c.Counter, c.Shards) {
 			used[name] = w.shards[name]
-			if change := w.claims[name]; change != nil {
+			if change, known := w.claims.get(name); known {
 				used[name] += change.delta
 			}
 		}
@@ -164,10 +184,10 @@ func (w *work) give(b *redemptionBody, counter string, n int64) (any bool) {
 }
 
 func (w *work) claim(c ledger.Claim, delta int64) {
-	change, known := w.claims[c.Counter]
+	change, known := w.claims.get(c.Counter)
 	if !known {
 		change = &claimChange{max: math.MaxInt64}
-		w.claims[c.Counter] = change
+		w.claims.set(c.Counter, change)
 	}
 	change.delta += delta
 	change.until = max(change.until, c.Until)
@@ -186,7 +206,7 @@ func (w *work) end(r *storage.Record[redemptionBody], state State) error {
 		return err
 	}
 	r.Value.State, r.Value.Ended = state, w.now.UnixMicro()
-	w.changed[r.Key] = true
+	w.change(r.Key)
 	return w.restore(r)
 }
 
@@ -217,11 +237,11 @@ func (w *work) giveUse(id, order string) error {
 		return err
 	}
 	c.Value.drop(order)
-	w.changed[c.Key] = true
+	w.change(c.Key)
 	now, err := w.successor(id)
 	if err == nil && now != c {
 		now.Value.Uses++
-		w.changed[now.Key] = true
+		w.change(now.Key)
 	}
 	return err
 }
@@ -270,7 +290,7 @@ func (w *work) hold(order string, ids []string, until int64) error {
 			return public.refuse(public.Holder, order, w.now)
 		}
 		c.Value.Used = append(c.Value.Used, useBody{Order: order, Until: until, At: w.now.UnixMicro()})
-		w.changed[c.Key] = true
+		w.change(c.Key)
 	}
 	return nil
 }
@@ -280,50 +300,55 @@ func (w *work) hold(order string, ids []string, until int64) error {
 // their maximum.
 func (w *work) batch() (storage.Batch, error) {
 	b := storage.Batch{Puts: w.puts}
-	for _, order := range slices.Sorted(maps.Keys(w.redemptions)) {
-		if r := w.redemptions[order]; w.changed[r.Key] {
-			put, err := putRedemption(*r)
+	for _, r := range w.redemptions.sorted(strings.Compare) {
+		if w.changed.has(r.value.Key) {
+			put, err := putRedemption(r.value)
 			if err != nil {
 				return b, err
 			}
 			b.Puts = append(b.Puts, put)
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(w.coupons)) {
-		if c := w.coupons[id]; w.changed[c.Key] {
-			put, err := putCoupon(*c)
+	for _, c := range w.coupons.sorted(strings.Compare) {
+		if w.changed.has(c.value.Key) {
+			put, err := putCoupon(*c.value)
 			if err != nil {
 				return b, err
 			}
 			b.Puts = append(b.Puts, put)
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(w.overrides)) {
-		if r := w.overrides[id]; w.changed[r.Key] {
-			put, err := overrides.Put(*r, 0, storage.Listing{List: "offer/" + r.Value.Offer})
+	for _, r := range w.overrides.sorted(strings.Compare) {
+		if w.changed.has(r.value.Key) {
+			put, err := overrides.Put(*r.value, 0, storage.Listing{List: "offer/" + r.value.Value.Offer})
 			if err != nil {
 				return b, err
 			}
 			b.Puts = append(b.Puts, put)
 		}
 	}
-	for _, key := range slices.SortedFunc(maps.Keys(w.checks), storage.Key.Compare) {
-		if !w.changed[key] {
-			b.Checks = append(b.Checks, storage.Check{Key: key, Version: w.checks[key]})
+	checks := w.checks.sorted(storage.Key.Compare)
+	b.Checks = make([]storage.Check, 0, len(checks))
+	for _, c := range checks {
+		if !w.changed.has(c.key) {
+			b.Checks = append(b.Checks, storage.Check{Key: c.key, Version: c.value})
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(w.claims)) {
-		change := w.claims[name]
+	claims := w.claims.sorted(strings.Compare)
+	b.Adds = make([]storage.Add, 0, len(claims))
+	for _, c := range claims {
+		change := c.value
 		if change.delta == 0 {
 			continue
 		}
-		add := storage.Add{Counter: name, Delta: change.delta, Min: 0, Max: math.MaxInt64, Until: change.until}
+		add := storage.Add{Counter: c.key, Delta: change.delta, Min: 0, Max: math.MaxInt64, Until: change.until}
 		if change.delta > 0 {
 			add.Max = change.max
 		}
 		b.Adds = append(b.Adds, add)
 	}
-	batches := append(w.batches, b)
+	batches := make([]storage.Batch, 0, len(w.batches)+1+len(w.entries))
+	batches = append(append(batches, w.batches...), b)
 	for _, e := range w.entries {
 		entry, err := e.Batch(floors...)
 		if err != nil {
@@ -356,7 +381,7 @@ func (w *work) reserve(order string, q *Quote, until time.Time) (*redemptionBody
 	}
 	body.At, body.State, body.Until = w.now.UnixMicro(), StateReserved, micros(until)
 	r.Value = body
-	w.changed[r.Key] = true
+	w.change(r.Key)
 	if err := w.watch(&body); err != nil {
 		return nil, err
 	}
@@ -391,8 +416,8 @@ func (w *work) watch(b *redemptionBody) error {
 			return err
 		}
 		for _, k := range keys {
-			if doc := w.docs[k]; doc != nil {
-				w.checks[k] = doc.Version
+			if doc, _ := w.doc(k); doc != nil {
+				w.checks.set(k, doc.Version)
 			}
 		}
 	}
@@ -422,14 +447,14 @@ func (w *work) confirm(r *storage.Record[redemptionBody]) error {
 	}
 	b := &r.Value
 	b.State, b.Until, b.Ended, b.Confirmed = StateConfirmed, 0, 0, w.now.UnixMicro()
-	w.changed[r.Key] = true
+	w.change(r.Key)
 	for _, id := range b.held() {
 		c, err := w.coupon(id)
 		if err != nil {
 			return err
 		}
 		c.Value.confirm(b.Order, w.now)
-		w.changed[c.Key] = true
+		w.change(c.Key)
 	}
 	if b.Settled = w.settles; b.Settled {
 		w.settle(b, saleStep, string(StatementSold), b.positions(), nil)
