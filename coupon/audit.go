@@ -328,9 +328,9 @@ func (b *redemptionBody) checkSums() []ledger.Discrepancy {
 	}
 	var subtotal, shipping, refunded, discount int64
 	off := make([]int64, len(b.Applied))
-	for p, amount := range b.payments() {
-		if p.applied >= 0 && p.applied < len(off) {
-			off[p.applied] += amount
+	for _, paid := range b.payments().all() {
+		if i := paid.key.applied; i >= 0 && i < len(off) {
+			off[i] += paid.value
 		}
 	}
 	for i := range b.Lines {

@@ -2,6 +2,7 @@ package coupon_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/storage"
 	"github.com/vouch-go/vouch/storage/memory"
 )
 
@@ -159,4 +161,68 @@ func TestTwoReadingsOfOneOffer(t *testing.T) {
 	require.Len(t, quote.Refused(), 1, "as it is now")
 	_, err := checkout.Redeem(ctx, "order", quote, noon)
 	require.ErrorIs(t, err, coupon.ErrQuoteChanged)
+}
+
+// TestAnyQuoteInHandIsRecordedAsIfReadAgain redeems carts and offers of every kind with the
+// service that made the quote and with one that reads everything: both write the same, and
+// refuse the same, at once and later, and where the caller has changed the quote.
+func TestAnyQuoteInHandIsRecordedAsIfReadAgain(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var offers []coupon.Offer
+		for i := range rapid.IntRange(1, 4).Draw(rt, "offers") {
+			o := drawOffer(rt, fmt.Sprint("offer-", i))
+			if rapid.Bool().Draw(rt, "of any kind") {
+				o = drawAnyOffer(rt, o.ID)
+			}
+			o.Automatic = true
+			offers = append(offers, o)
+		}
+		cart := drawCart(rt)
+		kept := coupon.Exclusion{ID: "x", Seller: "acme", Products: someOf(rt, "excluded", "tea", "cup")}
+		excludes := len(kept.Products) > 0
+		if excludes && rapid.Bool().Draw(rt, "for a time") {
+			kept.Until = noon.Add(time.Hour)
+		}
+		later := noon.Add(time.Duration(rapid.IntRange(0, 30).Draw(rt, "hours")) * time.Hour)
+		change := rapid.IntRange(0, 6).Draw(rt, "change")
+		reserve := rapid.Bool().Draw(rt, "reserve")
+
+		written := make([]string, 2)
+		for i := range written {
+			s := newShopOn(t, memory.New(), coupon.Options{Predicates: []coupon.RegisteredPredicate{pickup}}, offers...)
+			if excludes {
+				require.NoError(rt, s.Exclude(ctx, kept, "acme", noon))
+			}
+			quote := s.quote(cart, coupon.Choice{}, noon)
+			switch change {
+			case 1:
+				quote.Discount = eur("0.01")
+			case 2:
+				quote.Cart.Lines = slices.Clone(quote.Cart.Lines)
+				quote.Cart.Lines[0].Product = "cup"
+			case 3:
+				quote.Cart.Lines = slices.Clone(quote.Cart.Lines)
+			case 4:
+				quote.Cart.Customer.Key = "joe"
+			}
+			by := s.Service
+			if i == 1 {
+				by = coupon.New(s.store, coupon.Options{Predicates: []coupon.RegisteredPredicate{pickup}})
+			}
+			do := by.Redeem
+			if reserve {
+				do = by.Reserve
+			}
+			redeemed, err := do(ctx, "order", quote, later)
+			written[i] = fmt.Sprintf("%+v %v\n", redeemed, err)
+			for _, kind := range []string{"redemption", "entry"} {
+				page, err := s.store.List(ctx, storage.Query{Kind: kind})
+				require.NoError(rt, err)
+				for _, doc := range page.Docs {
+					written[i] += fmt.Sprintf("%s %v %d %s\n", doc.Key, doc.Lists, doc.Due, doc.Body)
+				}
+			}
+		}
+		require.Equal(rt, written[1], written[0])
+	})
 }

@@ -92,6 +92,7 @@ type decision struct {
 	seen      []bool  // by candidate
 	turns     []int64
 	open      []*entry
+	quoted    []Candidate // of a quote that is judged again
 	memory    []entry
 	refusals  refusals
 	situation situation
@@ -136,7 +137,7 @@ func (d *decision) release() {
 	d.quote, d.room, d.cart, d.names, d.facts, d.excluding = nil, room{}, nil, nil, Facts{}, nil
 	d.promoted, d.notices, d.refusals = nil, nil, refusals{}
 	d.entries, d.applied, d.memory = d.entries[:0], d.applied[:0], d.memory[:0]
-	d.picked, d.numbers, d.anchors = d.picked[:0], d.numbers[:0], d.anchors[:0]
+	d.picked, d.numbers, d.anchors, d.quoted = d.picked[:0], d.numbers[:0], d.anchors[:0], d.quoted[:0]
 	d.free, d.optimal, d.limited, d.rounds = false, false, false, 0
 	decisions.Put(d)
 }
@@ -196,6 +197,13 @@ func (d *decision) add(candidates []Candidate) {
 			own := *c
 			candidates[i].Coupon = &own
 		}
+	}
+	d.enter(candidates)
+}
+
+// enter makes entries of candidates that stay as they are.
+func (d *decision) enter(candidates []Candidate) {
+	for i := range candidates {
 		e := d.entry(&candidates[i])
 		if e.Version != nil && e.Version.zone == nil {
 			e.Version = nil // NewVersion did not make it
@@ -243,6 +251,16 @@ func (d *decision) number() {
 
 // decide judges the entries, finds which apply, and puts the outcome together.
 func (d *decision) decide() (*Quote, error) {
+	if err := d.judgeAll(); err != nil {
+		return nil, err
+	}
+	discount := d.writeApplied()
+	d.writeRefused()
+	return d.write(discount), nil
+}
+
+// judgeAll judges the entries, and finds which apply.
+func (d *decision) judgeAll() error {
 	d.pricing.finest = maxFine + 4*len(d.entries)*len(d.totals)
 	d.free = !d.facts.Best && !slices.ContainsFunc(d.entries, func(e *entry) bool { return e.Version != nil && e.Version.bound })
 	for _, e := range d.entries {
@@ -254,14 +272,12 @@ func (d *decision) decide() (*Quote, error) {
 		d.combine()
 	}
 	if d.pricing.steps > maxSteps {
-		return nil, &Faults{ErrCart, []Fault{{"lines", "fit the sets of goods that offers ask for in too many ways: combine fewer of them"}}}
+		return &Faults{ErrCart, []Fault{{"lines", "fit the sets of goods that offers ask for in too many ways: combine fewer of them"}}}
 	}
 	if d.pricing.fine > d.pricing.finest {
-		return nil, &Faults{ErrCart, []Fault{{"lines", "fall into too many parts by all the offers that count units: combine fewer of them"}}}
+		return &Faults{ErrCart, []Fault{{"lines", "fall into too many parts by all the offers that count units: combine fewer of them"}}}
 	}
-	discount := d.writeApplied()
-	d.writeRefused()
-	return d.write(discount), nil
+	return nil
 }
 
 func (e *entry) offerID() string {

@@ -1,6 +1,7 @@
 package coupon
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
@@ -17,11 +18,18 @@ type payers struct {
 }
 
 // share splits what each offer takes off a part or a delivery of a seller's, to the
-// smallest coin: the largest remainder, ties to the payer named first.
-func (p *payers) share(off []Off, seller string) []offBody {
-	var shared []offBody
+// smallest coin: the largest remainder, ties to the payer named first. It adds the shares
+// to others.
+func (p *payers) share(shared []offBody, off []Off, seller string) []offBody {
 	for _, o := range off {
-		for _, paid := range p.of(p.offers[o.Applied].Version.offer.Funding, o.Amount.Minor(), seller) {
+		funding, amount := p.offers[o.Applied].Version.offer.Funding, o.Amount.Minor()
+		if len(funding) == 0 {
+			if amount > 0 {
+				shared = append(shared, offBody{o.Applied, p.index(Platform, seller), amount})
+			}
+			continue
+		}
+		for _, paid := range p.of(funding, amount, seller) {
 			shared = append(shared, offBody{o.Applied, paid.payer, paid.amount})
 		}
 	}
@@ -73,7 +81,7 @@ func (q *Quote) LineFunding(line int) []Funding {
 	p := payers{offers: q.outcome.applied}
 	var shared []offBody // by part, as it is booked
 	for _, part := range q.parts(line) {
-		shared = append(shared, p.share(part.Off, q.outcome.lines[line].Seller)...)
+		shared = p.share(shared, part.Off, q.outcome.lines[line].Seller)
 	}
 	return p.sum(shared, q.Cart.Currency)
 }
@@ -84,7 +92,7 @@ func (q *Quote) DeliveryFunding(delivery int) []Funding {
 		return nil
 	}
 	p := payers{offers: q.outcome.applied}
-	return p.sum(p.share(q.delivery(delivery).Off, q.outcome.shipping[delivery].Seller), q.Cart.Currency)
+	return p.sum(p.share(nil, q.delivery(delivery).Off, q.outcome.shipping[delivery].Seller), q.Cart.Currency)
 }
 
 // sum is what each payer pays of each offer, in the order of offers.
@@ -153,34 +161,51 @@ type payment struct {
 	applied, payer int
 }
 
+func (p payment) compare(other payment) int {
+	return cmp.Or(cmp.Compare(p.applied, other.applied), cmp.Compare(p.payer, other.payer))
+}
+
+// payments are what each payer pays for each offer.
+type payments struct {
+	sums table[payment, int64]
+}
+
+func (p *payments) add(of payment, amount int64) {
+	before, _ := p.sums.get(of)
+	p.sums.set(of, before+amount)
+}
+
+// all are the payments in order.
+func (p *payments) all() []row[payment, int64] { return p.sums.sorted(payment.compare) }
+
 // payments sums what each payer pays for each offer.
-func (b *redemptionBody) payments() map[payment]int64 {
-	sums := make(map[payment]int64)
+func (b *redemptionBody) payments() *payments {
+	sums := new(payments)
 	for i := range b.Lines {
 		for j := range b.Lines[i].Parts {
 			for _, o := range b.Lines[i].Parts[j].Off {
-				sums[payment{o.Applied, o.Payer}] += o.Amount
+				sums.add(payment{o.Applied, o.Payer}, o.Amount)
 			}
 		}
 	}
 	for i := range b.Deliveries {
 		for _, o := range b.Deliveries[i].Off {
-			sums[payment{o.Applied, o.Payer}] += o.Amount
+			sums.add(payment{o.Applied, o.Payer}, o.Amount)
 		}
 	}
 	return sums
 }
 
 // transfers books payments, or takes them back.
-func (b *redemptionBody) transfers(sums map[payment]int64, back bool) []ledger.Transfer {
+func (b *redemptionBody) transfers(sums *payments, back bool) []ledger.Transfer {
 	var transfers []ledger.Transfer
-	for p, amount := range sums {
-		if amount == 0 {
+	for _, paid := range sums.all() {
+		if paid.value == 0 {
 			continue
 		}
 		t := ledger.Transfer{
-			From: promotionsAccount(b.Payers[p.payer]), To: discountsAccount(b.Applied[p.applied].Offer),
-			Amount: ledger.Minor(amount, b.Currency),
+			From: promotionsAccount(b.Payers[paid.key.payer]), To: discountsAccount(b.Applied[paid.key.applied].Offer),
+			Amount: ledger.Minor(paid.value, b.Currency),
 		}
 		if back {
 			t.From, t.To = t.To, t.From

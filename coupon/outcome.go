@@ -79,6 +79,23 @@ func (o *outcome) cameAbout(other *outcome) bool {
 	return slices.Equal(o.parts, other.parts) && slices.Equal(o.cuts, other.cuts) && slices.Equal(o.less, other.less)
 }
 
+// cameAboutAs says so of what was worked out and an outcome.
+func (p *pricing) cameAboutAs(o *outcome) bool {
+	less := o.less
+	for i := range p.deliveries {
+		for _, c := range p.deliveries[i].off {
+			if c.amount == 0 {
+				continue
+			}
+			if len(less) == 0 || less[0] != c {
+				return false
+			}
+			less = less[1:]
+		}
+	}
+	return len(less) == 0 && slices.Equal(p.parts, o.parts) && slices.Equal(p.cuts, o.cuts)
+}
+
 // decided is a candidate that applies, or is refused: because its lines cost too little,
 // or as the refusal says.
 type decided struct {
@@ -145,6 +162,18 @@ func (q *Quote) Lines() []QuoteLine {
 type quoteMemory struct {
 	offs  []Off
 	parts []QuotePart
+}
+
+// rest is where the next offs go, of which none is there yet.
+func (m *quoteMemory) rest() []Off { return m.offs[len(m.offs):] }
+
+// keep takes offs that were put there, and gives them; nil for none.
+func (m *quoteMemory) keep(offs []Off) []Off {
+	if len(offs) == 0 {
+		return nil
+	}
+	m.offs = m.offs[:len(m.offs)+len(offs)]
+	return slices.Clip(offs)
 }
 
 // line is one line, without the offers that pass over it.

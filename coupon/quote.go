@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/vouch-go/vouch/ledger"
@@ -184,21 +185,35 @@ func (q *Quote) Missing() *Refusal {
 func (q *Quote) Fingerprint() string { return q.fingerprint(q.Lines()) }
 
 func (q *Quote) fingerprint(lines []QuoteLine) string {
-	short := make([]pricedLine, len(lines))
-	for i, l := range lines {
-		short[i] = pricedLine{l.ID, l.Total.Minor(), l.Off}
+	f := fingerprinting.Get().(*fingerprint)
+	f.lines = f.lines[:0]
+	for i := range lines {
+		l := &lines[i]
+		f.lines = append(f.lines, pricedLine{l.ID, l.Total.Minor(), l.Off})
 	}
-	of := priced{q.Cart, q.Applied(), short, q.Deliveries(), q.Tender}
-	w := jsonbody.Writer{Text: make([]byte, 0, 2048)}
+	of := priced{q.Cart, q.Applied(), f.lines, q.Deliveries(), q.Tender}
+	w := jsonbody.Writer{Text: f.text[:0]}
 	w.Open("", '{')
 	of.WriteMembers(&w)
 	w.Close('}')
+	sum := sha256.Sum256(w.Text)
+	f.text = w.Text
+	clear(f.lines)
+	fingerprinting.Put(f)
 	if w.Err() != nil { // a cart of invalid money, which never comes out of a quote
 		return ""
 	}
-	sum := sha256.Sum256(w.Text)
 	return hex.EncodeToString(sum[:])
 }
+
+// fingerprint is the memory that one is taken in.
+type fingerprint struct {
+	lines []pricedLine
+	text  []byte
+}
+
+// fingerprinting keeps such memory, for the next one.
+var fingerprinting = sync.Pool{New: func() any { return &fingerprint{text: make([]byte, 0, 2048)} }}
 
 // sameAmounts says that two quotes come out alike: the same offers and coupons,
 // and the same amounts on every line and delivery.

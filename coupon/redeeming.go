@@ -52,7 +52,7 @@ func (s *Service) claim(ctx context.Context, order string, quote *Quote, until, 
 	if err := faults.orNil(); err != nil {
 		return Redemption{}, err
 	}
-	return s.carryOut(ctx, now, func(ctx context.Context, known another) (storage.Plan[Redemption], error) {
+	return s.carryOut(ctx, now, func(ctx context.Context, known another) (storage.Plan[*redemptionBody], error) {
 		return s.planClaim(ctx, order, quote, until, now, known)
 	})
 }
@@ -69,18 +69,18 @@ type another struct {
 // reservation that still holds some of it, and plans again with that one expired
 // in the same batch; when there is none, the plan's refusal stands.
 func (s *Service) carryOut(ctx context.Context, now time.Time,
-	plan func(ctx context.Context, known another) (storage.Plan[Redemption], error),
+	plan func(ctx context.Context, known another) (storage.Plan[*redemptionBody], error),
 ) (Redemption, error) {
 	var known another
-	var last storage.Plan[Redemption]
-	return storage.Do(ctx, s.store, func(ctx context.Context, refused *storage.Failure) (storage.Plan[Redemption], error) {
+	var last storage.Plan[*redemptionBody]
+	done, err := storage.Do(ctx, s.store, func(ctx context.Context, refused *storage.Failure) (storage.Plan[*redemptionBody], error) {
 		if err := closedMonth(refused, now); err != nil {
-			return storage.Plan[Redemption]{}, err
+			return storage.Plan[*redemptionBody]{}, err
 		}
 		known.refused = known.refused || refused != nil
 		if refused != nil && refused.Op == storage.OpAdd {
 			if err := s.makeRoom(ctx, refused.Counter, &known, last, now); err != nil {
-				return storage.Plan[Redemption]{}, err
+				return storage.Plan[*redemptionBody]{}, err
 			}
 		}
 		decided, err := plan(ctx, known)
@@ -97,10 +97,14 @@ func (s *Service) carryOut(ctx context.Context, now time.Time,
 		}
 		return decided, err
 	})
+	if err != nil {
+		return Redemption{}, err
+	}
+	return done.redemption(), nil
 }
 
 // makeRoom finds out how a plan that a counter refused can be made anew.
-func (s *Service) makeRoom(ctx context.Context, counter string, known *another, last storage.Plan[Redemption], now time.Time) error {
+func (s *Service) makeRoom(ctx context.Context, counter string, known *another, last storage.Plan[*redemptionBody], now time.Time) error {
 	if of, sharded := ledger.Unsharded(counter); sharded {
 		return s.readShards(ctx, of, counter, known, last)
 	}
@@ -113,7 +117,7 @@ func (s *Service) makeRoom(ctx context.Context, counter string, known *another, 
 
 // readShards reads all shards of a counter. Of the one that refused, too much is taken
 // for what was asked, whatever a transaction may see of it.
-func (s *Service) readShards(ctx context.Context, of, refused string, known *another, last storage.Plan[Redemption]) error {
+func (s *Service) readShards(ctx context.Context, of, refused string, known *another, last storage.Plan[*redemptionBody]) error {
 	_, values, err := s.store.Get(ctx, nil, ledger.ShardNames(of, ledger.Shards(refused))...)
 	if err != nil {
 		return err
@@ -169,15 +173,14 @@ func (s *Service) lapsedHolder(ctx context.Context, counter string, known []stri
 }
 
 // limitReached is the refusal of a plan whose claim its counter had no room for.
-func (s *Service) limitReached(ctx context.Context, counter string, refused storage.Plan[Redemption]) error {
+func (s *Service) limitReached(ctx context.Context, counter string, refused storage.Plan[*redemptionBody]) error {
 	_, values, err := s.store.Get(ctx, nil, counter)
 	if err != nil {
 		return err
 	}
-	for _, t := range refused.Answer.Tender {
-		account := CreditAccount(refused.Answer.Customer)
-		if counter == ledger.BalanceCounter(account, t.Amount.Currency()) {
-			return &ledger.InsufficientError{Account: account, Found: ledger.Minor(values[counter], t.Amount.Currency()), Needed: t.Amount}
+	if t := refused.Answer.creditOf(counter); t != nil {
+		return &ledger.InsufficientError{
+			Account: CreditAccount(refused.Answer.Customer), Found: ledger.Minor(values[counter], t.Unit), Needed: ledger.Minor(t.Amount, t.Unit),
 		}
 	}
 	claim := ledger.Claim{Counter: counter}
@@ -190,7 +193,7 @@ func (s *Service) limitReached(ctx context.Context, counter string, refused stor
 }
 
 // shardsFull is the refusal of a claim that all shards together had no room for.
-func (s *Service) shardsFull(ctx context.Context, full *errFull, refused storage.Plan[Redemption]) error {
+func (s *Service) shardsFull(ctx context.Context, full *errFull, refused storage.Plan[*redemptionBody]) error {
 	var used int64
 	for _, name := range ledger.ShardNames(full.claim.Counter, full.claim.Shards) {
 		used += full.known[name]
@@ -198,9 +201,14 @@ func (s *Service) shardsFull(ctx context.Context, full *errFull, refused storage
 	return s.named(ctx, limitReached(full.claim, used), full.claim.Counter, refused)
 }
 
-// named says in a refusal which offer and coupon the counter was claimed for.
-func (s *Service) named(ctx context.Context, reached *Refusal, counter string, refused storage.Plan[Redemption]) error {
-	for _, a := range refused.Answer.Applied {
+// named says in a refusal which offer and coupon the counter was claimed for, where there
+// was a plan.
+func (s *Service) named(ctx context.Context, reached *Refusal, counter string, refused storage.Plan[*redemptionBody]) error {
+	if refused.Answer == nil {
+		return reached
+	}
+	for i := range refused.Answer.Applied {
+		a := &refused.Answer.Applied[i]
 		v, err := s.version(ctx, a.Offer, a.Version)
 		if err != nil {
 			return err
@@ -215,10 +223,10 @@ func (s *Service) named(ctx context.Context, reached *Refusal, counter string, r
 
 // planClaim first takes what the quote rests on for what is there, and has the batch
 // check it. Whatever speaks against that is judged by what is read.
-func (s *Service) planClaim(ctx context.Context, order string, quote *Quote, until, now time.Time, known another) (storage.Plan[Redemption], error) {
+func (s *Service) planClaim(ctx context.Context, order string, quote *Quote, until, now time.Time, known another) (storage.Plan[*redemptionBody], error) {
 	if !known.refused {
 		if docs := quote.basis.suffices(s, order, quote); docs != nil {
-			planned, err := planOn(ctx, s, now, nil, nil, func(w *work) (Redemption, error) {
+			planned, err := planOn(ctx, s, now, nil, nil, func(w *work) (*redemptionBody, error) {
 				w.basis = quote.basis
 				w.restOn(docs)
 				return w.claimQuoted(order, quote, until, known)
@@ -241,39 +249,99 @@ func (s *Service) planClaim(ctx context.Context, order string, quote *Quote, unt
 	for _, other := range known.expire {
 		keys = append(keys, redemptionKey(other))
 	}
-	return plan(ctx, s, now, keys, func(w *work) (Redemption, error) { return w.claimQuoted(order, quote, until, known) })
+	return plan(ctx, s, now, keys, func(w *work) (*redemptionBody, error) { return w.claimQuoted(order, quote, until, known) })
 }
 
-func (w *work) claimQuoted(order string, quote *Quote, until time.Time, known another) (Redemption, error) {
+func (w *work) claimQuoted(order string, quote *Quote, until time.Time, known another) (*redemptionBody, error) {
 	w.shards = known.shards
 	r, err := w.redemption(order)
 	if err != nil {
-		return Redemption{}, err
+		return nil, err
 	}
 	if r.Value.State.paid() && r.Value.Fingerprint == quote.Fingerprint() {
-		return r.Value.redemption(), nil // a repetition is answered before anything is judged
+		return &r.Value, nil // a repetition is answered before anything is judged
 	}
-	judged, err := w.judgeAgain(order, quote)
-	if err != nil {
-		return Redemption{}, err
+	judged := quote
+	claims, stands := w.stands(order, quote)
+	if !stands {
+		if judged, err = w.judgeAgain(order, quote); err != nil {
+			return nil, err
+		}
 	}
 	if err := w.lapse(known.expire); err != nil {
-		return Redemption{}, err
+		return nil, err
 	}
-	body, err := w.reserve(order, judged, until)
-	if err != nil {
-		return Redemption{}, err
+	return w.reserve(order, judged, claims, until)
+}
+
+// stands judges the quoted set at this instant, by what the quote rests on, and says that
+// it comes about as it did, step by step: then the quote need not be made anew. claims are
+// what each offer that applies claims now. Where it does not stand, it may still come to the
+// same.
+func (w *work) stands(order string, q *Quote) (claims [][]limitClaim, stands bool) {
+	if w.basis == nil {
+		return nil, false
 	}
-	return body.redemption(), nil
+	d := newDecision()
+	defer d.release()
+	d.quoted = q.again(d.quoted)
+	d.reserve(len(d.quoted))
+	d.enter(d.quoted)
+	d.sort()
+	d.number()
+	if err := d.openCart(&d.own, &q.Cart, w.now); err != nil {
+		return nil, false
+	}
+	d.rest(Facts{Order: order, Exclusions: w.basis.exclusions})
+	if err := d.judgeAll(); err != nil || !d.repeated(q) {
+		return nil, false
+	}
+	claims = make([][]limitClaim, len(d.applied))
+	for i, e := range d.applied {
+		claims[i] = e.claims
+	}
+	return claims, true
+}
+
+// again adds the candidates of a quote that is judged again to others.
+func (q *Quote) again(candidates []Candidate) []Candidate {
+	for i := range q.outcome.applied {
+		a := &q.outcome.applied[i]
+		candidates = append(candidates, Candidate{Version: a.Version, Coupon: a.Coupon, Code: a.Code, override: a.override, quoted: a.refused})
+	}
+	return candidates
+}
+
+// repeated says that a decision on a quote's cart came about as the quote did, with nothing
+// of it changed since. It is made for offers that count all lines that their scopes do.
+func (d *decision) repeated(q *Quote) bool {
+	o, c := &q.outcome, &q.Cart
+	money := func(m ledger.Money, minor int64) bool { return m == ledger.Minor(minor, c.Currency) }
+	if len(d.applied) != len(o.applied) || len(o.left) > 0 || c.Customer.Key != o.customer || !sameList(c.Lines, o.lines) || !sameList(c.Shipping, o.shipping) {
+		return false
+	}
+	var discount int64
+	for i, e := range d.applied {
+		of := &o.applied[i]
+		if e.Version != of.Version || e.amount != of.amount || e.couponID() != of.couponID() || len(e.left) > 0 ||
+			e.Version.stage == shippingStage && len(e.deliveries) < len(c.Shipping) {
+			return false
+		}
+		discount += e.amount
+	}
+	return money(q.Subtotal, d.subtotal) && money(q.Shipping, d.shipping) && money(q.Discount, discount) &&
+		money(q.Total, d.subtotal-discount+d.shipping) && d.pricing.cameAboutAs(o)
+}
+
+// sameList says that two lists are one.
+func sameList[T any](a, b []T) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
 // judgeAgain decides the quoted set at this instant, by what is there now.
 func (w *work) judgeAgain(order string, quote *Quote) (*Quote, error) {
 	facts := Facts{Order: order}
-	candidates := make([]Candidate, len(quote.outcome.applied))
-	for i, a := range quote.outcome.applied {
-		candidates[i] = Candidate{Version: a.Version, Coupon: a.Coupon, Code: a.Code, override: a.override, quoted: a.refused}
-	}
+	candidates := quote.again(nil)
 	if w.basis != nil {
 		facts.Exclusions = w.basis.exclusions
 	} else if err := w.current(quote, candidates, &facts); err != nil {
@@ -325,7 +393,7 @@ func (w *work) current(quote *Quote, candidates []Candidate, facts *Facts) error
 // it fails with [*Lapsed], which says what to charge or to refund. Confirming
 // again answers what was recorded. It fails with [ErrNoRedemption].
 func (s *Service) Confirm(ctx context.Context, order string, now time.Time) (Redemption, error) {
-	redemption, err := s.carryOut(ctx, now, func(ctx context.Context, known another) (storage.Plan[Redemption], error) {
+	redemption, err := s.carryOut(ctx, now, func(ctx context.Context, known another) (storage.Plan[*redemptionBody], error) {
 		return s.planConfirm(ctx, order, known, now)
 	})
 	if why := gone(err); why != nil {
@@ -364,10 +432,14 @@ func gone(err error) error {
 // order is paid. A reservation that was swept is claimed again when the plan is
 // applied: then ErrLimit means what a [*Lapsed] says.
 func (s *Service) PlanConfirm(ctx context.Context, order string, now time.Time) (storage.Plan[Redemption], error) {
-	return s.planConfirm(ctx, order, another{}, now)
+	planned, err := s.planConfirm(ctx, order, another{}, now)
+	if err != nil {
+		return storage.Plan[Redemption]{}, err
+	}
+	return storage.Plan[Redemption]{Batch: planned.Batch, Answer: planned.Answer.redemption()}, nil
 }
 
-func (s *Service) planConfirm(ctx context.Context, order string, known another, now time.Time) (storage.Plan[Redemption], error) {
+func (s *Service) planConfirm(ctx context.Context, order string, known another, now time.Time) (storage.Plan[*redemptionBody], error) {
 	return s.change(ctx, order, now, func(w *work, r *storage.Record[redemptionBody]) error {
 		w.shards = known.shards
 		switch {
@@ -388,7 +460,7 @@ func (s *Service) planConfirm(ctx context.Context, order string, known another, 
 // [ErrState] when the order is confirmed (refund it instead), and with
 // [ErrNoRedemption].
 func (s *Service) Release(ctx context.Context, order string, now time.Time) (Redemption, error) {
-	return s.carryOut(ctx, now, func(ctx context.Context, _ another) (storage.Plan[Redemption], error) {
+	return s.carryOut(ctx, now, func(ctx context.Context, _ another) (storage.Plan[*redemptionBody], error) {
 		return s.change(ctx, order, now, func(w *work, r *storage.Record[redemptionBody]) error {
 			switch {
 			case r.Value.State == StateReserved:
@@ -402,25 +474,22 @@ func (s *Service) Release(ctx context.Context, order string, now time.Time) (Red
 }
 
 // change plans something that happens to an order's redemption.
-func (s *Service) change(ctx context.Context, order string, now time.Time, change func(*work, *storage.Record[redemptionBody]) error) (storage.Plan[Redemption], error) {
+func (s *Service) change(ctx context.Context, order string, now time.Time, change func(*work, *storage.Record[redemptionBody]) error) (storage.Plan[*redemptionBody], error) {
 	faults := &Faults{Kind: ErrRequest}
 	faults.id("order", order, false)
 	faults.instant("now", now)
 	if err := faults.orNil(); err != nil {
-		return storage.Plan[Redemption]{}, err
+		return storage.Plan[*redemptionBody]{}, err
 	}
-	return plan(ctx, s, now, []storage.Key{redemptionKey(order)}, func(w *work) (Redemption, error) {
+	return plan(ctx, s, now, []storage.Key{redemptionKey(order)}, func(w *work) (*redemptionBody, error) {
 		r, err := w.redemption(order)
 		if err != nil {
-			return Redemption{}, err
+			return nil, err
 		}
 		if r.Version == 0 {
-			return Redemption{}, fmt.Errorf("%w: order %q", ErrNoRedemption, order)
+			return nil, fmt.Errorf("%w: order %q", ErrNoRedemption, order)
 		}
-		if err := change(w, r); err != nil {
-			return Redemption{}, err
-		}
-		return r.Value.redemption(), nil
+		return &r.Value, change(w, r)
 	})
 }
 

@@ -230,54 +230,84 @@ func putRedemption(r *storage.Record[redemptionBody]) (storage.Put, error) {
 	return redemptions.Put(*r, due, lists...)
 }
 
-// newRedemptionBody is what a quote becomes when it is reserved or redeemed.
-func newRedemptionBody(order string, q *Quote, at time.Time) redemptionBody {
-	lines := q.Lines()
-	b := redemptionBody{
-		Order: order, Customer: q.Cart.Customer.Key, Currency: q.Cart.Currency, Fingerprint: q.fingerprint(lines),
+// fill makes the body of what a quote becomes when it is reserved or redeemed. claims are
+// what each of its offers claims at the instant, nil where that is not known yet.
+func (b *redemptionBody) fill(order string, q *Quote, lines []QuoteLine, claims [][]limitClaim, at time.Time) {
+	*b = redemptionBody{
+		Order: order, Customer: q.Cart.Customer.Key, Currency: q.Cart.Currency,
 		Subtotal: q.Subtotal.Minor(), Discount: q.Discount.Minor(), Shipping: q.Shipping.Minor(), Total: q.Total.Minor(),
 	}
 	payers := payers{offers: q.outcome.applied}
-	for i, l := range lines {
-		seller := q.Cart.Lines[i].Seller
-		line := lineBody{ID: l.ID, Product: q.Cart.Lines[i].Product, Seller: seller, Quantity: l.Quantity, Price: l.Price.Minor()}
-		for _, p := range l.Parts {
-			line.Parts = append(line.Parts, partBody{Units: p.Units, Price: p.Price.Minor(), Off: payers.share(p.Off, seller)})
+	units, offs := 0, 0
+	for i := range lines {
+		units += len(lines[i].Parts)
+		for j := range lines[i].Parts {
+			offs += len(lines[i].Parts[j].Off)
 		}
-		b.Lines = append(b.Lines, line)
+	}
+	parts, shared := make([]partBody, 0, units), make([]offBody, 0, offs)
+	share := func(off []Off, seller string) []offBody {
+		first := len(shared)
+		if shared = payers.share(shared, off, seller); len(shared) == first {
+			return nil
+		}
+		return slices.Clip(shared[first:])
+	}
+	b.Lines = make([]lineBody, len(lines))
+	for i := range lines {
+		l, of, first := &lines[i], &q.Cart.Lines[i], len(parts)
+		for j := range l.Parts {
+			p := &l.Parts[j]
+			parts = append(parts, partBody{Units: p.Units, Price: p.Price.Minor(), Off: share(p.Off, of.Seller)})
+		}
+		b.Lines[i] = lineBody{ID: l.ID, Product: of.Product, Seller: of.Seller, Quantity: l.Quantity, Price: l.Price.Minor(), Parts: slices.Clip(parts[first:])}
 	}
 	for i, d := range q.Deliveries() {
-		b.Deliveries = append(b.Deliveries, deliveryBody{ID: d.ID, Seller: q.Cart.Shipping[i].Seller, Price: d.Price.Minor(), Off: payers.share(d.Off, q.Cart.Shipping[i].Seller)})
+		seller := q.Cart.Shipping[i].Seller
+		b.Deliveries = append(b.Deliveries, deliveryBody{ID: d.ID, Seller: seller, Price: d.Price.Minor(), Off: share(d.Off, seller)})
 	}
 	b.Payers = payers.names
 	for _, g := range q.Gifts() {
 		b.Gifts = append(b.Gifts, giftBody(g))
 	}
-	for i, a := range q.Applied() {
-		b.Applied = append(b.Applied, newAppliedBody(q, lines, i, a, at))
+	if n := len(q.outcome.applied); n > 0 {
+		b.Applied = make([]appliedBody, n)
+	}
+	for i := range b.Applied {
+		var claimed []limitClaim
+		if claims != nil {
+			claimed = claims[i]
+		} else {
+			c := &q.outcome.applied[i]
+			claimed, _ = c.Version.claims(&q.Cart, c.Coupon, at)
+		}
+		b.Applied[i] = newAppliedBody(q, lines, i, claimed)
 	}
 	b.Claims, b.Tender = b.taken(), newTenderBodies(q.Tender)
-	return b
 }
 
-func newAppliedBody(q *Quote, lines []QuoteLine, i int, a Applied, at time.Time) appliedBody {
-	c := q.outcome.applied[i]
+func newAppliedBody(q *Quote, lines []QuoteLine, i int, claims []limitClaim) appliedBody {
+	c := &q.outcome.applied[i]
 	offer := &c.Version.offer
 	body := appliedBody{
-		Offer: a.Offer, Version: a.Version, Name: a.Name, Coupon: a.Coupon, Amount: a.Amount.Minor(),
+		Offer: offer.ID, Version: offer.Version, Name: offer.Name, Coupon: c.couponID(), Amount: c.amount,
 		Held: c.Coupon != nil && c.Coupon.Holder != "", Restore: offer.Restore, Below: offer.Below, Override: c.override,
 	}
 	if body.Restore == RestoreBeforeExpiry && c.Coupon == nil {
 		body.Expires = micros(c.Version.bounds.Until)
 	}
-	claims, _ := c.Version.claims(&q.Cart, c.Coupon, at)
 	for _, claim := range claims {
-		if taken, counted := claim.taken(a.Amount.Minor()); counted {
-			if c.override != nil {
-				taken.Max = noBound
-			}
-			body.Taken = append(body.Taken, taken)
+		taken, counted := claim.taken(c.amount)
+		if !counted {
+			continue
 		}
+		if c.override != nil {
+			taken.Max = noBound
+		}
+		if body.Taken == nil {
+			body.Taken = make([]ledger.Claim, 0, len(claims))
+		}
+		body.Taken = append(body.Taken, taken)
 	}
 	if body.Below == KeepDiscount {
 		return body
@@ -337,10 +367,17 @@ func (m MinimumSpend) counted(cart *Cart) []int {
 // of the sum lets each take its own where those before it have taken theirs. Those
 // that overrides let through come last, so that the others keep to the bound.
 func (b *redemptionBody) taken() []ledger.Claim {
-	var sums []ledger.Claim
+	all := 0
+	for i := range b.Applied {
+		all += len(b.Applied[i].Taken)
+	}
+	if all == 0 {
+		return nil
+	}
+	sums := make([]ledger.Claim, 0, all)
 	for _, overridden := range []bool{false, true} {
-		for _, a := range b.Applied {
-			if (a.Override != nil) == overridden {
+		for i := range b.Applied {
+			if a := &b.Applied[i]; (a.Override != nil) == overridden {
 				sums = addClaims(sums, a.Taken)
 			}
 		}
@@ -374,8 +411,8 @@ func addClaims(sums, taken []ledger.Claim) []ledger.Claim {
 // documents.
 func (b *redemptionBody) held() []string {
 	var ids []string
-	for _, a := range b.Applied {
-		if a.Held {
+	for i := range b.Applied {
+		if a := &b.Applied[i]; a.Held {
 			ids = append(ids, a.Coupon)
 		}
 	}
@@ -391,20 +428,21 @@ func (b *redemptionBody) redemption() Redemption {
 		Claims: b.Claims, Subtotal: money(b.Subtotal), Discount: money(b.Discount),
 		ShippingTotal: money(b.Shipping), Total: money(b.Total), Refunded: money(b.Refunded),
 	}
-	for i := range b.Lines {
-		l := &b.Lines[i]
-		r.Lines = append(r.Lines, l.line(b.Currency))
-	}
+	r.Lines = b.redeemedLines()
 	for _, d := range b.Deliveries {
 		r.Shipping = append(r.Shipping, RedeemedShipping{
-			QuoteDelivery{d.ID, money(d.Price), sumOff(d.Off, b.Currency), money(d.total())}, d.Returned,
+			QuoteDelivery{d.ID, money(d.Price), sumOff(nil, d.Off, b.Currency), money(d.total())}, d.Returned,
 		})
 	}
 	for _, g := range b.Gifts {
 		r.Gifts = append(r.Gifts, Gift(g))
 	}
-	for _, a := range b.Applied {
-		r.Applied = append(r.Applied, Applied{a.Offer, a.Version, a.Name, a.Coupon, money(a.Amount)})
+	if len(b.Applied) > 0 {
+		r.Applied = make([]Applied, len(b.Applied))
+	}
+	for i := range b.Applied {
+		a := &b.Applied[i]
+		r.Applied[i] = Applied{a.Offer, a.Version, a.Name, a.Coupon, money(a.Amount)}
 	}
 	due := b.Total
 	for _, t := range b.Tender {
@@ -418,23 +456,45 @@ func (b *redemptionBody) redemption() Redemption {
 	return r
 }
 
-// line is the line as callers see it.
-func (l *lineBody) line(c ledger.Currency) RedeemedLine {
-	line := RedeemedLine{Product: l.Product, Seller: l.Seller, Returned: l.returned()}
-	line.ID, line.Quantity, line.Price, line.Total = l.ID, l.Quantity, ledger.Minor(l.Price, c), ledger.Minor(l.total(), c)
-	var all []offBody
-	for i := range l.Parts {
-		p := &l.Parts[i]
-		all = append(all, p.Off...)
-		line.Parts = append(line.Parts, QuotePart{p.Units, ledger.Minor(p.Price, c), sumOff(p.Off, c), ledger.Minor(p.total(), c)})
+// redeemedLines are the lines as callers see them.
+func (b *redemptionBody) redeemedLines() []RedeemedLine {
+	if len(b.Lines) == 0 {
+		return nil
 	}
-	line.Off = sumOff(all, c)
-	return line
+	units, offs := 0, 0
+	for i := range b.Lines {
+		units += len(b.Lines[i].Parts)
+		for j := range b.Lines[i].Parts {
+			offs += len(b.Lines[i].Parts[j].Off)
+		}
+	}
+	lines := make([]RedeemedLine, len(b.Lines))
+	memory := quoteMemory{make([]Off, 0, 2*offs), make([]QuotePart, 0, units)}
+	for i := range b.Lines {
+		b.Lines[i].redeemed(&lines[i], &memory, b.Currency)
+	}
+	return lines
 }
 
-// sumOff sums what payers share, by offer; only what is above 0.
-func sumOff(all []offBody, c ledger.Currency) []Off {
-	var sums []Off
+// redeemed makes the line as callers see it.
+func (l *lineBody) redeemed(line *RedeemedLine, memory *quoteMemory, c ledger.Currency) {
+	line.Product, line.Seller, line.Returned = l.Product, l.Seller, l.returned()
+	line.ID, line.Quantity, line.Price, line.Total = l.ID, l.Quantity, ledger.Minor(l.Price, c), ledger.Minor(l.total(), c)
+	for i := range l.Parts {
+		p := &l.Parts[i]
+		off := memory.keep(sumOff(memory.rest(), p.Off, c))
+		memory.parts = append(memory.parts, QuotePart{p.Units, ledger.Minor(p.Price, c), off, ledger.Minor(p.total(), c)})
+	}
+	line.Parts = slices.Clip(memory.parts[len(memory.parts)-len(l.Parts):])
+	all := memory.rest()
+	for i := range l.Parts {
+		all = sumOff(all, l.Parts[i].Off, c)
+	}
+	line.Off = memory.keep(all)
+}
+
+// sumOff adds what payers share to sums by offer; only what is above 0.
+func sumOff(sums []Off, all []offBody, c ledger.Currency) []Off {
 	for _, o := range all {
 		if o.Amount == 0 { // clawed back, or a share of a coin
 			continue

@@ -126,8 +126,8 @@ func (w *work) refund(r *storage.Record[redemptionBody], request RefundRequest, 
 			return Refund{}, err
 		}
 	}
-	for _, amount := range back {
-		made.Discount += amount
+	for _, paid := range back.all() {
+		made.Discount += paid.value
 	}
 	made.Settled = changes(positions, b.settledPositions())
 	b.lessGoodwill(&made)
@@ -178,7 +178,7 @@ func cloneLines(lines []lineBody) []lineBody {
 
 // giveBack marks what is returned, and works out what it paid and what of each
 // payment goes back. It lists every fault.
-func (b *redemptionBody) giveBack(request RefundRequest) (refundBody, map[payment]int64, error) {
+func (b *redemptionBody) giveBack(request RefundRequest) (refundBody, *payments, error) {
 	faults := &Faults{Kind: ErrRequest}
 	switch named := len(request.Lines) + len(request.Shipping); {
 	case request.Everything && named > 0:
@@ -189,7 +189,7 @@ func (b *redemptionBody) giveBack(request RefundRequest) (refundBody, map[paymen
 		faults.add("lines", "is empty: name what comes back, or everything")
 	}
 	var made refundBody
-	back := make(map[payment]int64)
+	back := new(payments)
 	index := make(map[string]int, len(b.Lines))
 	for i := range b.Lines {
 		index[b.Lines[i].ID] = i
@@ -218,7 +218,7 @@ func (b *redemptionBody) giveBack(request RefundRequest) (refundBody, map[paymen
 		d := &b.Deliveries[at]
 		d.Returned = true
 		for _, o := range d.Off {
-			back[payment{o.Applied, o.Payer}] += o.Amount
+			back.add(payment{o.Applied, o.Payer}, o.Amount)
 		}
 		made.Amount += d.total()
 		made.Deliveries = append(made.Deliveries, id)
@@ -229,7 +229,7 @@ func (b *redemptionBody) giveBack(request RefundRequest) (refundBody, map[paymen
 // giveBack returns the next units of the line, in the order in which
 // [QuoteLine.Unit] counts them: what they paid, and into back what each payer paid
 // for them.
-func (l *lineBody) giveBack(units int64, back map[payment]int64) int64 {
+func (l *lineBody) giveBack(units int64, back *payments) int64 {
 	var amount int64
 	for i := range l.Parts {
 		p := &l.Parts[i]
@@ -240,14 +240,14 @@ func (l *lineBody) giveBack(units int64, back map[payment]int64) int64 {
 	return amount
 }
 
-func (p *partBody) giveBack(units int64, back map[payment]int64) int64 {
+func (p *partBody) giveBack(units int64, back *payments) int64 {
 	from, to := p.Returned, p.Returned+units
 	share := func(amount int64) int64 {
 		return firstUnits(amount, p.Units, to) - firstUnits(amount, p.Units, from)
 	}
 	rest := p.Price
 	for _, o := range p.Off {
-		back[payment{o.Applied, o.Payer}] += share(rest) - share(rest-o.Amount)
+		back.add(payment{o.Applied, o.Payer}, share(rest)-share(rest-o.Amount))
 		rest -= o.Amount
 	}
 	p.Returned = to
@@ -258,7 +258,7 @@ func (p *partBody) giveBack(units int64, back map[payment]int64) int64 {
 // minimum spend: the return is refused, or the discount on what is kept is taken
 // back, out of what this refund pays. Offers that are kept do not care, and
 // everything an offer counts can always be returned.
-func (b *redemptionBody) belowMinimum(made *refundBody, back map[payment]int64) error {
+func (b *redemptionBody) belowMinimum(made *refundBody, back *payments) error {
 	for i := range b.Applied {
 		a := &b.Applied[i]
 		if a.Below == KeepDiscount {
@@ -318,7 +318,7 @@ func (b *redemptionBody) keptCost(lines []int, applied int) (before, after, unit
 // clawBack takes an offer's discount off the units and deliveries that are kept, at
 // most so much: they cost more from now on, and give more back when they are
 // returned. Where that is less than the discount, every payer has its share of it back.
-func (b *redemptionBody) clawBack(applied int, most int64, back map[payment]int64) int64 {
+func (b *redemptionBody) clawBack(applied int, most int64, back *payments) int64 {
 	var kept []*offBody
 	var amounts []int64
 	var sum int64
@@ -352,7 +352,7 @@ func (b *redemptionBody) clawBack(applied int, most int64, back map[payment]int6
 	}
 	for i, o := range kept {
 		o.Amount -= taken[i]
-		back[payment{o.Applied, o.Payer}] += taken[i]
+		back.add(payment{o.Applied, o.Payer}, taken[i])
 	}
 	return most
 }
@@ -388,12 +388,12 @@ func (p *partBody) first(n int64) partBody {
 }
 
 // giveMoney gives limits of money back what is not taken off any more.
-func (w *work) giveMoney(b *redemptionBody, back map[payment]int64) {
+func (w *work) giveMoney(b *redemptionBody, back *payments) {
 	for i, a := range b.Applied {
 		var amount int64
-		for p, n := range back {
-			if p.applied == i {
-				amount += n
+		for _, paid := range back.all() {
+			if paid.key.applied == i {
+				amount += paid.value
 			}
 		}
 		for _, c := range a.Taken {

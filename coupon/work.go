@@ -361,15 +361,17 @@ func (w *work) batch() (storage.Batch, error) {
 
 // reserve makes or replaces an order's redemption from a quote that was judged
 // again just now; until is when the reservation lapses, the zero time to confirm
-// it in one step. It gives the body that is recorded.
-func (w *work) reserve(order string, q *Quote, until time.Time) (*redemptionBody, error) {
+// it in one step. claims are what its offers claim now, nil where that is not known yet.
+// It gives the body that is recorded.
+func (w *work) reserve(order string, q *Quote, claims [][]limitClaim, until time.Time) (*redemptionBody, error) {
 	r, err := w.redemption(order)
 	if err != nil {
 		return nil, err
 	}
-	body := newRedemptionBody(order, q, w.now)
+	lines := q.Lines()
+	fingerprint := q.fingerprint(lines)
 	if r.Version > 0 {
-		recorded, err := r.Value.again(&body, until)
+		recorded, err := r.Value.again(fingerprint, until)
 		if recorded || err != nil {
 			return &r.Value, err
 		}
@@ -379,55 +381,59 @@ func (w *work) reserve(order string, q *Quote, until time.Time) (*redemptionBody
 			}
 		}
 	}
-	body.At, body.State, body.Until = w.now.UnixMicro(), StateReserved, micros(until)
-	r.Value = body
+	b := &r.Value
+	b.fill(order, q, lines, claims, w.now)
+	b.Fingerprint, b.At, b.State, b.Until = fingerprint, w.now.UnixMicro(), StateReserved, micros(until)
 	w.change(r.Key)
-	if err := w.watch(&body); err != nil {
+	if err := w.watch(b); err != nil {
 		return nil, err
 	}
-	if body.Claims, err = w.spread(order, body.Claims); err != nil {
+	if b.Claims, err = w.spread(order, b.Claims); err != nil {
 		return nil, err
 	}
-	r.Value.Claims = body.Claims
-	for _, c := range body.Claims {
+	for _, c := range b.Claims {
 		w.take(c)
 	}
-	if err := w.hold(order, body.held(), body.Until); err != nil {
+	if err := w.hold(order, b.held(), b.Until); err != nil {
 		return nil, err
 	}
-	if err := w.useOverrides(&body); err != nil {
+	if err := w.useOverrides(b); err != nil {
 		return nil, err
 	}
 	if until.IsZero() {
-		return &r.Value, w.confirm(r)
+		return b, w.confirm(r)
 	}
-	return &r.Value, w.holdTender(r)
+	return b, w.holdTender(r)
 }
 
 // watch makes the batch depend on what was read of the offers and coupons that
 // apply: one paused or revoked since is refused.
 func (w *work) watch(b *redemptionBody) error {
-	for _, a := range b.Applied {
-		keys := []storage.Key{headKey(a.Offer)}
-		if a.Coupon != "" {
-			keys = append(keys, couponKey(a.Coupon))
+	var missing needs
+	watch := func(k storage.Key) {
+		switch doc, read := w.doc(k); {
+		case !read:
+			missing = append(missing, k)
+		case doc != nil:
+			w.checks.set(k, doc.Version)
 		}
-		if err := w.read(keys...); err != nil {
-			return err
+	}
+	for i := range b.Applied {
+		watch(headKey(b.Applied[i].Offer))
+		if coupon := b.Applied[i].Coupon; coupon != "" {
+			watch(couponKey(coupon))
 		}
-		for _, k := range keys {
-			if doc, _ := w.doc(k); doc != nil {
-				w.checks.set(k, doc.Version)
-			}
-		}
+	}
+	if len(missing) > 0 {
+		return needs(unique(missing))
 	}
 	return nil
 }
 
 // again says that what is recorded answers the request already. It fails when the
 // recorded redemption can't be replaced.
-func (b *redemptionBody) again(asked *redemptionBody, until time.Time) (recorded bool, err error) {
-	same := b.Fingerprint == asked.Fingerprint
+func (b *redemptionBody) again(fingerprint string, until time.Time) (recorded bool, err error) {
+	same := b.Fingerprint == fingerprint
 	switch b.State {
 	case StateReserved:
 		return same && b.Until == micros(until), nil
