@@ -328,7 +328,8 @@ func (b *redemptionBody) checkSums() []ledger.Discrepancy {
 	}
 	var subtotal, shipping, refunded, discount int64
 	off := make([]int64, len(b.Applied))
-	for _, paid := range b.payments().all() {
+	payments := b.payments()
+	for _, paid := range payments.all() {
 		if i := paid.key.applied; i >= 0 && i < len(off) {
 			off[i] += paid.value
 		}

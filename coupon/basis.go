@@ -58,7 +58,8 @@ func (b *basis) suffices(s *Service, order string, q *Quote) []known {
 	if b == nil || b.by != s.catalog || b.docs[redemptionKey(order)] != nil {
 		return nil
 	}
-	docs := append(make([]known, 0, maxBasis), known{key: redemptionKey(order)})
+	most := 1 + 2*len(q.outcome.applied) + len(q.Cart.Lines) + len(q.Cart.Shipping)
+	docs := append(make([]known, 0, min(maxBasis, most)), known{key: redemptionKey(order)})
 	take := func(k storage.Key, absent bool) (suffices bool) {
 		if slices.ContainsFunc(docs, func(d known) bool { return d.key == k }) {
 			return true
@@ -92,6 +93,7 @@ func (b *basis) suffices(s *Service, order string, q *Quote) []known {
 // restOn takes documents for what is there, and makes the batch depend on that.
 func (w *work) restOn(docs []known) {
 	w.given = docs
+	w.checks.grow(len(docs))
 	for _, d := range docs {
 		version := int64(0)
 		if d.doc != nil {

@@ -10,6 +10,9 @@ import (
 // group leaves one offer of each group: the best, or the first. Searching for the
 // best set finds out itself which is the best of a group.
 func (d *decision) group(searching bool) {
+	if !slices.ContainsFunc(d.entries, func(e *entry) bool { return e.Version != nil && e.offer().Group.Name != "" }) {
+		return
+	}
 	winners := make(map[string]*entry)
 	grouped := func(e *entry) bool {
 		group := &e.offer().Group

@@ -179,8 +179,7 @@ func (p *payments) add(of payment, amount int64) {
 func (p *payments) all() []row[payment, int64] { return p.sums.sorted(payment.compare) }
 
 // payments sums what each payer pays for each offer.
-func (b *redemptionBody) payments() *payments {
-	sums := new(payments)
+func (b *redemptionBody) payments() (sums payments) {
 	for i := range b.Lines {
 		for j := range b.Lines[i].Parts {
 			for _, o := range b.Lines[i].Parts[j].Off {
@@ -198,8 +197,9 @@ func (b *redemptionBody) payments() *payments {
 
 // transfers books payments, or takes them back.
 func (b *redemptionBody) transfers(sums *payments, back bool) []ledger.Transfer {
-	var transfers []ledger.Transfer
-	for _, paid := range sums.all() {
+	all := sums.all()
+	transfers := make([]ledger.Transfer, 0, len(all))
+	for _, paid := range all {
 		if paid.value == 0 {
 			continue
 		}

@@ -159,34 +159,41 @@ type limitClaim struct {
 // they count by. Uses of a coupon that somebody holds are counted in the coupon
 // itself.
 func (v *Version) claims(cart *Cart, c *Coupon, at time.Time) ([]limitClaim, *Refusal) {
-	var claims []limitClaim
+	if len(v.offer.Limits) == 0 {
+		return nil, nil
+	}
+	claims := make([]limitClaim, 0, len(v.offer.Limits))
 	for i := range v.offer.Limits {
 		l := &v.offer.Limits[i]
 		if l.Per == PerCoupon && (c == nil || c.Holder != "" && l.Uses > 0) {
 			continue
 		}
-		whose, refused := v.whose(l, cart, c)
+		whose, key, refused := v.whose(l, cart, c)
 		if refused != nil {
 			return nil, refused
 		}
 		claim := limitClaim{ledger.Claim{N: 1, Max: l.Uses, Shards: l.Shards}, l}
-		kind := "uses/"
-		if len(l.Money) > 0 {
+		var room [128]byte
+		name := room[:0]
+		if l.Per == PerOrder {
+			name = append(name, orderCounter...)
+		}
+		if len(l.Money) == 0 {
+			name = append(name, "uses/"...)
+		} else {
 			most, ok := l.Money.In(cart.Currency)
 			if !ok {
 				return nil, &Refusal{Reason: ReasonCurrency, Currency: cart.Currency}
 			}
-			kind = "money/" + cart.Currency.Code() + "/"
+			name = append(append(append(name, "money/"...), cart.Currency.Code()...), '/')
 			claim.N, claim.Max = 0, most.Minor()
 		}
 		label, end := l.Period.At(at, v.zone)
+		name = append(name, v.counts(l)...)
 		if label != "" {
-			label = "/" + label
+			name = append(append(name, '/'), label...)
 		}
-		claim.Counter = kind + v.counts(l) + label + whose
-		if l.Per == PerOrder {
-			claim.Counter = orderCounter + claim.Counter
-		}
+		claim.Counter = string(append(append(name, whose...), key...))
 		if !end.IsZero() {
 			claim.Until = end.Add(counterLife).UnixMicro()
 		}
@@ -204,24 +211,24 @@ func (v *Version) counts(l *Limit) string {
 	return v.offer.ID
 }
 
-// whose names whose uses a limit counts.
-func (v *Version) whose(l *Limit, cart *Cart, c *Coupon) (string, *Refusal) {
+// whose names whose uses a limit counts, in two parts.
+func (v *Version) whose(l *Limit, cart *Cart, c *Coupon) (whose, key string, refused *Refusal) {
 	switch l.Per {
 	case PerCustomer:
 		if cart.Customer.Key == "" {
-			return "", &Refusal{Reason: ReasonCustomer}
+			return "", "", &Refusal{Reason: ReasonCustomer}
 		}
-		return "/customer/" + cart.Customer.Key, nil
+		return "/customer/", cart.Customer.Key, nil
 	case PerCoupon:
-		return "/coupon/" + c.ID, nil
+		return "/coupon/", c.ID, nil
 	case PerAttribute:
 		value := cart.Attributes[l.Attribute]
 		if value == "" {
-			return "", &Refusal{Reason: ReasonSale, What: l.Attribute, NeededText: "any value"}
+			return "", "", &Refusal{Reason: ReasonSale, What: l.Attribute, NeededText: "any value"}
 		}
-		return "/attribute/" + l.Attribute + "/" + accountPart(value), nil
+		return "/attribute/" + l.Attribute + "/", accountPart(value), nil
 	}
-	return "", nil
+	return "", "", nil
 }
 
 // countsIn says that one of the version's limits counts in a counter named by

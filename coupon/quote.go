@@ -186,7 +186,6 @@ func (q *Quote) Fingerprint() string { return q.fingerprint(q.Lines()) }
 
 func (q *Quote) fingerprint(lines []QuoteLine) string {
 	f := fingerprinting.Get().(*fingerprint)
-	f.lines = f.lines[:0]
 	for i := range lines {
 		l := &lines[i]
 		f.lines = append(f.lines, pricedLine{l.ID, l.Total.Minor(), l.Off})
@@ -197,13 +196,15 @@ func (q *Quote) fingerprint(lines []QuoteLine) string {
 	of.WriteMembers(&w)
 	w.Close('}')
 	sum := sha256.Sum256(w.Text)
-	f.text = w.Text
 	clear(f.lines)
+	f.lines, f.text = f.lines[:0], w.Text
 	fingerprinting.Put(f)
 	if w.Err() != nil { // a cart of invalid money, which never comes out of a quote
 		return ""
 	}
-	return hex.EncodeToString(sum[:])
+	var text [2 * len(sum)]byte
+	hex.Encode(text[:], sum[:])
+	return string(text[:])
 }
 
 // fingerprint is the memory that one is taken in.

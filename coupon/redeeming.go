@@ -84,7 +84,7 @@ func (s *Service) carryOut(ctx context.Context, now time.Time,
 			}
 		}
 		decided, err := plan(ctx, known)
-		for full := (*errFull)(nil); errors.As(err, &full); full = nil {
+		for full := isFull(err); full != nil; full = isFull(err) {
 			if err = s.expireHolder(ctx, full.claim.Counter, &known, now); errors.Is(err, errNoHolder) {
 				err = s.shardsFull(ctx, full, last)
 			}
@@ -101,6 +101,16 @@ func (s *Service) carryOut(ctx context.Context, now time.Time,
 		return Redemption{}, err
 	}
 	return done.redemption(), nil
+}
+
+// isFull gives the claim that shards had no room for, if that is what an error says.
+func isFull(err error) *errFull {
+	if err == nil {
+		return nil
+	}
+	var full *errFull
+	errors.As(err, &full)
+	return full
 }
 
 // makeRoom finds out how a plan that a counter refused can be made anew.

@@ -27,6 +27,13 @@ func (t *table[K, V]) get(key K) (value V, known bool) {
 	return value, known
 }
 
+// grow makes room for so many rows more, if that is few.
+func (t *table[K, V]) grow(n int) {
+	if t.many == nil && len(t.few)+n <= maxRows {
+		t.few = slices.Grow(t.few, n)
+	}
+}
+
 // has says that there is a row of the key.
 func (t *table[K, V]) has(key K) bool {
 	_, known := t.get(key)

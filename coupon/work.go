@@ -25,7 +25,7 @@ type work struct {
 	redemptions records[redemptionBody]
 	changed     table[storage.Key, bool]
 	checks      table[storage.Key, int64]
-	claims      table[string, *claimChange]
+	claims      table[string, claimChange]
 	shards      map[string]int64 // what is known to be taken of shards
 	entries     []ledger.Entry
 	puts        []storage.Put
@@ -186,14 +186,14 @@ func (w *work) give(b *redemptionBody, counter string, n int64) (any bool) {
 func (w *work) claim(c ledger.Claim, delta int64) {
 	change, known := w.claims.get(c.Counter)
 	if !known {
-		change = &claimChange{max: math.MaxInt64}
-		w.claims.set(c.Counter, change)
+		change.max = math.MaxInt64
 	}
 	change.delta += delta
 	change.until = max(change.until, c.Until)
 	if delta > 0 {
 		change.max = min(change.max, c.Max)
 	}
+	w.claims.set(c.Counter, change)
 }
 
 // end takes a reservation back: it becomes released or expired, and what it holds
@@ -391,6 +391,7 @@ func (w *work) reserve(order string, q *Quote, claims [][]limitClaim, until time
 	if b.Claims, err = w.spread(order, b.Claims); err != nil {
 		return nil, err
 	}
+	w.claims.grow(len(b.Claims))
 	for _, c := range b.Claims {
 		w.take(c)
 	}
@@ -469,9 +470,10 @@ func (w *work) confirm(r *storage.Record[redemptionBody]) error {
 	if err != nil || len(b.Applied)+len(tender) == 0 {
 		return err
 	}
+	payments := b.payments()
 	w.book(ledger.Entry{
 		ID: redeemedEntry(b.Order), Kind: "redeemed", At: w.now, Subject: b.Customer, Concerns: b.Order,
-		Transfers: append(b.transfers(b.payments(), false), tender...),
+		Transfers: append(b.transfers(&payments, false), tender...),
 	})
 	return nil
 }
@@ -559,6 +561,9 @@ func refundedEntry(order string, number int) string {
 
 // needed gives the keys an operation still has to read, if that is what err says.
 func needed(err error) (needs, bool) {
+	if err == nil {
+		return nil, false
+	}
 	var more needs
 	ok := errors.As(err, &more)
 	return more, ok
