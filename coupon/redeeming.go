@@ -27,7 +27,7 @@ import (
 // with another quote it fails with [ErrKeyReused]. A quote that applies nothing is
 // recorded too, so that its order can be refunded, and uses nothing up.
 func (s *Service) Redeem(ctx context.Context, order string, quote *Quote, now time.Time) (Redemption, error) {
-	return s.claim(ctx, order, quote, time.Time{}, now)
+	return answer(s.claim(ctx, order, quote, time.Time{}, now))
 }
 
 // Reserve holds what a quote applies for an order until its payment is decided,
@@ -37,10 +37,19 @@ func (s *Service) Redeem(ctx context.Context, order string, quote *Quote, now ti
 // so an order never stands in its own way; a confirmed order refuses another
 // quote with [ErrKeyReused].
 func (s *Service) Reserve(ctx context.Context, order string, quote *Quote, now time.Time) (Redemption, error) {
-	return s.claim(ctx, order, quote, now.Add(s.options.Hold).Truncate(time.Microsecond), now)
+	return answer(s.claim(ctx, order, quote, now.Add(s.options.Hold).Truncate(time.Microsecond), now))
 }
 
-func (s *Service) claim(ctx context.Context, order string, quote *Quote, until, now time.Time) (Redemption, error) {
+// answer is what callers see of what was done. It is made last: a redemption is large, and
+// would be on the stack while the store works.
+func answer(b *redemptionBody, err error) (Redemption, error) {
+	if err != nil {
+		return Redemption{}, err
+	}
+	return b.redemption(), nil
+}
+
+func (s *Service) claim(ctx context.Context, order string, quote *Quote, until, now time.Time) (*redemptionBody, error) {
 	faults := &Faults{Kind: ErrRequest}
 	faults.id("order", order, false)
 	faults.instant("now", now)
@@ -50,7 +59,7 @@ func (s *Service) claim(ctx context.Context, order string, quote *Quote, until, 
 		quote.checkTender(faults)
 	}
 	if err := faults.orNil(); err != nil {
-		return Redemption{}, err
+		return nil, err
 	}
 	return s.carryOut(ctx, now, func(ctx context.Context, known another) (storage.Plan[*redemptionBody], error) {
 		return s.planClaim(ctx, order, quote, until, now, known)
@@ -70,10 +79,10 @@ type another struct {
 // in the same batch; when there is none, the plan's refusal stands.
 func (s *Service) carryOut(ctx context.Context, now time.Time,
 	plan func(ctx context.Context, known another) (storage.Plan[*redemptionBody], error),
-) (Redemption, error) {
+) (*redemptionBody, error) {
 	var known another
 	var last storage.Plan[*redemptionBody]
-	done, err := storage.Do(ctx, s.store, func(ctx context.Context, refused *storage.Failure) (storage.Plan[*redemptionBody], error) {
+	return storage.Do(ctx, s.store, func(ctx context.Context, refused *storage.Failure) (storage.Plan[*redemptionBody], error) {
 		if err := closedMonth(refused, now); err != nil {
 			return storage.Plan[*redemptionBody]{}, err
 		}
@@ -97,10 +106,6 @@ func (s *Service) carryOut(ctx context.Context, now time.Time,
 		}
 		return decided, err
 	})
-	if err != nil {
-		return Redemption{}, err
-	}
-	return done.redemption(), nil
 }
 
 // isFull gives the claim that shards had no room for, if that is what an error says.
@@ -403,13 +408,13 @@ func (w *work) current(quote *Quote, candidates []Candidate, facts *Facts) error
 // it fails with [*Lapsed], which says what to charge or to refund. Confirming
 // again answers what was recorded. It fails with [ErrNoRedemption].
 func (s *Service) Confirm(ctx context.Context, order string, now time.Time) (Redemption, error) {
-	redemption, err := s.carryOut(ctx, now, func(ctx context.Context, known another) (storage.Plan[*redemptionBody], error) {
+	confirmed, err := s.carryOut(ctx, now, func(ctx context.Context, known another) (storage.Plan[*redemptionBody], error) {
 		return s.planConfirm(ctx, order, known, now)
 	})
 	if why := gone(err); why != nil {
 		return s.lapsedAnswer(ctx, order, why, err)
 	}
-	return redemption, err
+	return answer(confirmed, err)
 }
 
 // lapsedAnswer says what became of a reservation that can't be confirmed.
@@ -470,7 +475,7 @@ func (s *Service) planConfirm(ctx context.Context, order string, known another, 
 // [ErrState] when the order is confirmed (refund it instead), and with
 // [ErrNoRedemption].
 func (s *Service) Release(ctx context.Context, order string, now time.Time) (Redemption, error) {
-	return s.carryOut(ctx, now, func(ctx context.Context, _ another) (storage.Plan[*redemptionBody], error) {
+	return answer(s.carryOut(ctx, now, func(ctx context.Context, _ another) (storage.Plan[*redemptionBody], error) {
 		return s.change(ctx, order, now, func(w *work, r *storage.Record[redemptionBody]) error {
 			switch {
 			case r.Value.State == StateReserved:
@@ -480,7 +485,7 @@ func (s *Service) Release(ctx context.Context, order string, now time.Time) (Red
 			}
 			return nil
 		})
-	})
+	}))
 }
 
 // change plans something that happens to an order's redemption.

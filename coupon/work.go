@@ -299,44 +299,69 @@ func (w *work) hold(order string, ids []string, until int64) error {
 // version read; claims that only give back, or cancel out, are never refused for
 // their maximum.
 func (w *work) batch() (storage.Batch, error) {
-	b := storage.Batch{Puts: w.puts}
+	batches := make([]storage.Batch, 0, len(w.batches)+1+len(w.entries))
+	batches = append(batches, w.batches...)
+	if err := w.putChanged(); err != nil {
+		return storage.Batch{}, err
+	}
+	batches = append(batches, storage.Batch{Checks: w.checked(), Puts: w.puts, Adds: w.added()})
+	for i := range w.entries {
+		entry, err := w.entries[i].Batch(floors...)
+		if err != nil {
+			return storage.Batch{}, err
+		}
+		batches = append(batches, entry)
+	}
+	return storage.Join(batches...)
+}
+
+// putChanged puts the documents that have changed.
+func (w *work) putChanged() error {
+	put := func(p storage.Put, err error) error {
+		w.puts = append(w.puts, p)
+		return err
+	}
 	for _, r := range w.redemptions.sorted(strings.Compare) {
 		if w.changed.has(r.value.Key) {
-			put, err := putRedemption(r.value)
-			if err != nil {
-				return b, err
+			if err := put(putRedemption(r.value)); err != nil {
+				return err
 			}
-			b.Puts = append(b.Puts, put)
 		}
 	}
 	for _, c := range w.coupons.sorted(strings.Compare) {
 		if w.changed.has(c.value.Key) {
-			put, err := putCoupon(*c.value)
-			if err != nil {
-				return b, err
+			if err := put(putCoupon(*c.value)); err != nil {
+				return err
 			}
-			b.Puts = append(b.Puts, put)
 		}
 	}
 	for _, r := range w.overrides.sorted(strings.Compare) {
 		if w.changed.has(r.value.Key) {
-			put, err := overrides.Put(*r.value, 0, storage.Listing{List: "offer/" + r.value.Value.Offer})
-			if err != nil {
-				return b, err
+			if err := put(overrides.Put(*r.value, 0, storage.Listing{List: "offer/" + r.value.Value.Offer})); err != nil {
+				return err
 			}
-			b.Puts = append(b.Puts, put)
 		}
 	}
-	checks := w.checks.sorted(storage.Key.Compare)
-	b.Checks = make([]storage.Check, 0, len(checks))
-	for _, c := range checks {
+	return nil
+}
+
+// checked are the checks of what has not changed here.
+func (w *work) checked() []storage.Check {
+	all := w.checks.sorted(storage.Key.Compare)
+	checks := make([]storage.Check, 0, len(all))
+	for _, c := range all {
 		if !w.changed.has(c.key) {
-			b.Checks = append(b.Checks, storage.Check{Key: c.key, Version: c.value})
+			checks = append(checks, storage.Check{Key: c.key, Version: c.value})
 		}
 	}
-	claims := w.claims.sorted(strings.Compare)
-	b.Adds = make([]storage.Add, 0, len(claims))
-	for _, c := range claims {
+	return checks
+}
+
+// added is what the claims come to.
+func (w *work) added() []storage.Add {
+	all := w.claims.sorted(strings.Compare)
+	adds := make([]storage.Add, 0, len(all))
+	for _, c := range all {
 		change := c.value
 		if change.delta == 0 {
 			continue
@@ -345,18 +370,9 @@ func (w *work) batch() (storage.Batch, error) {
 		if change.delta > 0 {
 			add.Max = change.max
 		}
-		b.Adds = append(b.Adds, add)
+		adds = append(adds, add)
 	}
-	batches := make([]storage.Batch, 0, len(w.batches)+1+len(w.entries))
-	batches = append(append(batches, w.batches...), b)
-	for _, e := range w.entries {
-		entry, err := e.Batch(floors...)
-		if err != nil {
-			return b, err
-		}
-		batches = append(batches, entry)
-	}
-	return storage.Join(batches...)
+	return adds
 }
 
 // reserve makes or replaces an order's redemption from a quote that was judged

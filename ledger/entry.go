@@ -170,44 +170,42 @@ var partID = regexp.MustCompile(partMark + `[0-9]+$`)
 
 const partMark = "#part"
 
-func (e Entry) check() error {
-	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	text := func(what, s string, least, most int) {
-		switch {
-		case len(s) < least || len(s) > most:
-			fault("%s %.40q has %d bytes: want %d to %d", what, s, len(s), least, most)
-		case !isText(s):
-			fault("%s %q is not UTF-8 without NUL", what, s)
-		}
+// entryFaults are what is wrong with an entry.
+type entryFaults []error
+
+func (f *entryFaults) add(format string, args ...any) { *f = append(*f, fmt.Errorf(format, args...)) }
+
+func (f *entryFaults) text(what, s string, least, most int) {
+	switch {
+	case len(s) < least || len(s) > most:
+		f.add("%s %.40q has %d bytes: want %d to %d", what, s, len(s), least, most)
+	case !isText(s):
+		f.add("%s %q is not UTF-8 without NUL", what, s)
 	}
-	text("id", e.ID, 1, MaxEntryID)
+}
+
+func (e *Entry) check() error {
+	var faults entryFaults
+	faults.text("id", e.ID, 1, MaxEntryID)
 	if strings.Contains(e.ID, partMark) && partID.MatchString(e.ID) {
-		fault("id %q: an id of this ending is kept for the parts of large entries", e.ID)
+		faults.add("id %q: an id of this ending is kept for the parts of large entries", e.ID)
 	}
-	text("kind", e.Kind, 1, MaxText)
-	text("actor", e.Actor, 0, MaxText)
-	text("subject", e.Subject, 0, MaxText)
-	text("concerns", e.Concerns, 0, MaxText)
+	faults.text("kind", e.Kind, 1, MaxText)
+	faults.text("actor", e.Actor, 0, MaxText)
+	faults.text("subject", e.Subject, 0, MaxText)
+	faults.text("concerns", e.Concerns, 0, MaxText)
 	if !isInstant(e.At) {
-		fault("the instant %s is not between 1970 and 9999", e.At)
+		faults.add("the instant %s is not between 1970 and 9999", e.At)
 	}
 	if len(e.Details) > MaxDetails {
-		fault("%d details: at most %d are allowed", len(e.Details), MaxDetails)
+		faults.add("%d details: at most %d are allowed", len(e.Details), MaxDetails)
 	}
-	for name, detail := range e.Details {
-		if len(name) > 0 && len(name) <= MaxText && isText(name) && len(detail) <= MaxDetail && isText(detail) {
-			continue
-		}
-		for _, name := range slices.Sorted(maps.Keys(e.Details)) { // all of them, in an order
-			text("the name of detail", name, 1, MaxText)
-			text("detail "+name, e.Details[name], 0, MaxDetail)
-		}
-		break
+	if len(e.Details) > 0 {
+		faults.details(e.Details)
 	}
-	for i, t := range e.Transfers {
-		if err := t.check(); err != nil {
-			fault("transfer %d: %w", i+1, err)
+	for i := range e.Transfers {
+		if err := e.Transfers[i].check(); err != nil {
+			faults.add("transfer %d: %w", i+1, err)
 		}
 	}
 	if len(faults) == 0 {
@@ -216,7 +214,20 @@ func (e Entry) check() error {
 	return fmt.Errorf("%w: entry %.40q: %w", ErrInvalid, e.ID, errors.Join(faults...))
 }
 
-func (t Transfer) check() error {
+func (f *entryFaults) details(details map[string]string) {
+	for name, detail := range details {
+		if len(name) > 0 && len(name) <= MaxText && isText(name) && len(detail) <= MaxDetail && isText(detail) {
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(details)) { // all of them, in an order
+			f.text("the name of detail", name, 1, MaxText)
+			f.text("detail "+name, details[name], 0, MaxDetail)
+		}
+		break
+	}
+}
+
+func (t *Transfer) check() error {
 	from, to := t.From.check(), t.To.check()
 	if from == nil && to == nil && t.From != t.To && t.Amount.Sign() > 0 && !t.Amount.Currency().IsZero() {
 		return nil
