@@ -43,7 +43,8 @@ type Engine struct {
 func Engines() []Engine {
 	others := append(mattn(),
 		postgres("postgres-pq", "postgres"),
-		mysql("mariadb-found-rows", func(c *driver.Config) { c.ClientFoundRows, c.InterpolateParams = true, true }))
+		mysql("mariadb-found-rows", func(c *driver.Config) { c.ClientFoundRows, c.InterpolateParams = true, true }),
+		asMySQL())
 	return slices.Concat(usual(), others, tidb())
 }
 

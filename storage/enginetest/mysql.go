@@ -2,7 +2,11 @@ package enginetest
 
 import (
 	"cmp"
+	"context"
+	"database/sql"
+	sqldriver "database/sql/driver"
 	"os"
+	"strings"
 	"testing"
 
 	driver "github.com/go-sql-driver/mysql" // the driver "mysql"
@@ -43,4 +47,57 @@ func mysqlAt(server, env, name string, settings func(*driver.Config)) Engine {
 			return config.FormatDSN()
 		},
 	}
+}
+
+// asMySQL is a server of MariaDB's that knows no more than MySQL does.
+func asMySQL() Engine {
+	e := mysql("mariadb-as-mysql", func(*driver.Config) {})
+	e.Driver = asMySQLDriver
+	return e
+}
+
+// compounds says that the store sends compound statements.
+func (e Engine) compounds(t testing.TB) bool {
+	if e.Driver != "mysql" {
+		return false
+	}
+	version := ""
+	require.NoError(t, e.Open(t, e.DSN(t), 1).QueryRow("SELECT VERSION()").Scan(&version))
+	return strings.Contains(version, "MariaDB")
+}
+
+const asMySQLDriver = "mysql-without-compound-statements"
+
+func init() { sql.Register(asMySQLDriver, withoutCompounds{&driver.MySQLDriver{}}) }
+
+type withoutCompounds struct{ sqldriver.Driver }
+
+func (d withoutCompounds) Open(dsn string) (sqldriver.Conn, error) {
+	conn, err := d.Driver.Open(dsn)
+	if err != nil {
+		return nil, err
+	}
+	return connWithoutCompounds{conn.(mysqlConn)}, nil
+}
+
+// mysqlConn is what a connection of the driver can do.
+type mysqlConn interface {
+	sqldriver.Conn
+	sqldriver.ConnBeginTx
+	sqldriver.ConnPrepareContext
+	sqldriver.ExecerContext
+	sqldriver.QueryerContext
+	sqldriver.NamedValueChecker
+	sqldriver.Pinger
+	sqldriver.SessionResetter
+	sqldriver.Validator
+}
+
+type connWithoutCompounds struct{ mysqlConn }
+
+func (c connWithoutCompounds) ExecContext(ctx context.Context, statement string, args []sqldriver.NamedValue) (sqldriver.Result, error) {
+	if strings.HasPrefix(statement, "BEGIN NOT ATOMIC ") {
+		return nil, &driver.MySQLError{Number: 1064, SQLState: [5]byte([]byte("42000")), Message: "You have an error in your SQL syntax"}
+	}
+	return c.mysqlConn.ExecContext(ctx, statement, args)
 }

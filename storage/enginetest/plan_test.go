@@ -147,7 +147,7 @@ func TestPages(t *testing.T) {
 			db := e.Open(t, dsn, 0)
 			store := e.Store(t, e.Tap(t, dsn, 0, func(step Step) error {
 				if !step.Done && strings.Contains(step.Statement, "FROM vouch_") {
-					steps = append(steps, step)
+					steps = append(steps, parts(step)...)
 				}
 				return nil
 			}), sqlstore.Options{})
@@ -180,6 +180,13 @@ func TestPages(t *testing.T) {
 			require.NoError(t, store.Apply(t.Context(), storage.Batch{Drops: []storage.Drop{
 				{Key: storage.Key{Kind: "kind1", ID: "1"}, Version: 1},
 			}}))
+			require.NoError(t, store.Apply(t.Context(), storage.Batch{
+				Checks: []storage.Check{
+					{Key: storage.Key{Kind: "kind1", ID: "4"}, Version: 1}, {Key: storage.Key{Kind: "kind1", ID: "7"}, Version: 1},
+					{Key: storage.Key{Kind: "kind2", ID: "2"}, Version: 1}, {Key: storage.Key{Kind: "kind1", ID: "absent"}}, {Key: storage.Key{Kind: "kind9", ID: "4"}},
+				},
+				Puts: []storage.Put{{Key: storage.Key{Kind: "kind9", ID: "1"}, Body: []byte("{}")}},
+			}))
 			for _, step := range steps {
 				plan := explain(t, e, db, step)
 				if strings.Contains(step.Statement, " OR ") {
@@ -191,6 +198,20 @@ func TestPages(t *testing.T) {
 			}
 		})
 	}
+}
+
+// parts are the statements of a compound one that look for rows, and any other as it is.
+func parts(step Step) []Step {
+	if !strings.HasPrefix(step.Statement, "BEGIN NOT ATOMIC ") {
+		return []Step{step}
+	}
+	var parts []Step
+	for part := range strings.SplitSeq(step.Statement, "; ") {
+		if strings.Contains(part, "FROM vouch_") {
+			parts = append(parts, Step{Statement: strings.Replace(part, " INTO held", "", 1)})
+		}
+	}
+	return parts
 }
 
 // explain gives an engine's plan as text, columns apart by '|'.
@@ -224,6 +245,13 @@ func explain(t *testing.T, e Engine, db *sql.DB, step Step) string {
 func TestRoundTrips(t *testing.T) {
 	for _, e := range Engines() {
 		t.Run(e.Name, func(t *testing.T) {
+			compounds := e.compounds(t)
+			steps := func(sqlite, postgres, mysql, mariadb int) int {
+				if compounds {
+					mysql = mariadb
+				}
+				return map[sqlstore.Dialect]int{sqlstore.SQLite: sqlite, sqlstore.PostgreSQL: postgres, sqlstore.MySQL: mysql}[e.Dialect]
+			}
 			n := 0
 			db := e.Tap(t, e.DSN(t), 0, func(step Step) error {
 				if !step.Done {
@@ -252,7 +280,7 @@ func TestRoundTrips(t *testing.T) {
 			richBefore(t, store)
 			n = 0
 			require.NoError(t, store.Apply(t.Context(), rich()))
-			require.Equal(t, map[sqlstore.Dialect]int{sqlstore.SQLite: 11, sqlstore.PostgreSQL: 1, sqlstore.MySQL: 12}[e.Dialect], n, "steps of an Apply")
+			require.Equal(t, steps(11, 1, 12, 2), n, "steps of an Apply")
 			// What makes documents and counts, as a redemption does.
 			made := redemption("made")[1]
 			made.Puts = made.Puts[1:]
@@ -261,7 +289,7 @@ func TestRoundTrips(t *testing.T) {
 			made.Puts[0].Key.ID, made.Puts[1].Key.ID = "again", "again"
 			n = 0
 			require.NoError(t, store.Apply(t.Context(), made))
-			require.Equal(t, map[sqlstore.Dialect]int{sqlstore.SQLite: 7, sqlstore.PostgreSQL: 1, sqlstore.MySQL: 6}[e.Dialect], n, "steps of a redemption's Apply")
+			require.Equal(t, steps(7, 1, 6, 1), n, "steps of a redemption's Apply")
 			n = 0
 			require.NoError(t, store.Apply(t.Context(), storage.Batch{Adds: made.Adds[:1]}))
 			require.Equal(t, 1, n, "steps of an Apply of one Add")
@@ -274,12 +302,12 @@ func TestRoundTrips(t *testing.T) {
 			for _, err := range store.ApplyEach(t.Context(), many) {
 				require.NoError(t, err)
 			}
-			require.Equal(t, map[sqlstore.Dialect]int{sqlstore.SQLite: 6, sqlstore.PostgreSQL: 2, sqlstore.MySQL: 5}[e.Dialect], n, "steps of an ApplyEach of 50")
+			require.Equal(t, steps(6, 2, 5, 1), n, "steps of an ApplyEach of 50")
 			n = 0
 			require.NoError(t, store.InTx(t.Context(), func(_ *sql.Tx, bound *sqlstore.Store) error {
 				return bound.Apply(t.Context(), claim("1"))
 			}))
-			require.Equal(t, map[sqlstore.Dialect]int{sqlstore.SQLite: 9, sqlstore.PostgreSQL: 5, sqlstore.MySQL: 8}[e.Dialect], n, "steps of an Apply inside a transaction")
+			require.Equal(t, steps(9, 5, 8, 8), n, "steps of an Apply inside a transaction")
 		})
 	}
 }

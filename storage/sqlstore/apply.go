@@ -55,7 +55,7 @@ func (s *Store) applyShort(ctx context.Context, ops []storage.Op) error {
 		return s.addAlone(ctx, ops[0])
 	case s.steps == nil && len(ops) <= onceOps:
 		return s.applyAtOnce(ctx, ops)
-	case len(ops) <= 3 || s.steps != nil && s.steps.looksFirst() && len(ops) <= onceOps && !onlyMakes(ops):
+	case s.steps != nil && !s.steps.together(ops):
 		return errRaced // one by one is as short
 	}
 	j := newJoint([][]storage.Op{ops}, false)

@@ -27,7 +27,7 @@ func (d Dialect) engine() (engine, error) {
 	case PostgreSQL:
 		return postgres{}, nil
 	case MySQL:
-		return mysql{}, nil
+		return mysql{new(compounds)}, nil
 	}
 	return nil, fmt.Errorf("dialect %q is unknown: use sqlstore.SQLite, sqlstore.PostgreSQL or sqlstore.MySQL", string(d))
 }
@@ -191,6 +191,10 @@ type steps interface {
 
 	// looksFirst says that add wants to know whether the counter exists.
 	looksFirst() bool
+
+	// together says that a batch that comes alone is better applied as a group is than
+	// one operation after the other.
+	together(ops []storage.Op) bool
 
 	// add changes a counter if its value lies in [low, high], and says whether
 	// it did. An absent counter is 0. What is said to exist was there a moment ago.

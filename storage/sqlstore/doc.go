@@ -116,7 +116,12 @@
 // # MySQL and MariaDB
 //
 // MySQL from 8.0 and MariaDB from 10.6, on InnoDB, through go-sql-driver/mysql,
-// with and without clientFoundRows. interpolateParams=true halves the round trips.
+// with and without clientFoundRows. On MariaDB an Apply outside a transaction is one
+// compound statement (BEGIN NOT ATOMIC), and so one round trip, with arguments as literals;
+// a second one reads first, where a batch changes or deletes documents or was refused.
+// Such a statement commits by itself, so that an error of the connection there is
+// storage.ErrOutcomeUnknown. MySQL has none, which the store learns at its first Apply:
+// there, and inside a transaction, interpolateParams=true halves the round trips.
 // Of several who create the same document at once, of whom the first is rolled back,
 // InnoDB may end another by a deadlock, which Apply and InTx do again.
 // A deadlock ends the transaction silently there, and each statement after it
@@ -179,7 +184,15 @@
 //     and on PostgreSQL a subtransaction. Locking what is read first lost on
 //     PostgreSQL: another round trip while others wait; MySQL, which has no way to
 //     change many rows each on its own condition, does lock them, and only rows that
-//     exist.
+//     exist. MariaDB's compound statement has the conditions in it, and locks first only
+//     what others were too fast for twice.
+//   - On MariaDB what makes documents and counts is written without having been read, as
+//     if all of it held, which the statement finds out. After one that did not hold the next
+//     few are read first: what is full stays so for a while. The documents checked are
+//     read in a SELECT … INTO before the transaction begins. The subquery of an IF, of an
+//     INSERT or of an UPDATE lost: it locks what it reads, and the gap where it finds
+//     nothing. Literals lost nothing against arguments, and compound statements take none
+//     without being prepared.
 //   - A group that is refused as a whole falls apart: each batch goes its own way, and
 //     is answered for itself. Halving it lost: it only delays the answer.
 //   - On PostgreSQL up to 16 rows are looked up by a SELECT each in one UNION: drivers

@@ -24,7 +24,7 @@ var mysqlFiles embed.FS
 // not move, so that only statements that lock see what is there; and a statement
 // that locks a row which is not there locks the gap around it against everybody's
 // inserts, so that it is never sent for a row that may be absent.
-type mysql struct{}
+type mysql struct{ compounds *compounds }
 
 func (mysql) migrations() (fs.FS, error) { return fs.Sub(mysqlFiles, "mysql") }
 
@@ -126,6 +126,12 @@ func (mysql) insert(ctx context.Context, c conn, statement string, args ...any) 
 
 func (mysql) looksFirst() bool { return true }
 
+// together: one by one is as short where there is no compound statement, unless nothing
+// need be known of what is there.
+func (e mysql) together(ops []storage.Op) bool {
+	return e.compounds.known() || len(ops) > 3 && (len(ops) > onceOps || onlyMakes(ops))
+}
+
 // add creates a counter that is absent before it changes it. Two who do so at once
 // wait for each other: ON DUPLICATE KEY UPDATE locks the row as the change will,
 // where a plain INSERT that fails would leave both with a lock to share, and the
@@ -141,24 +147,34 @@ func (mysql) add(ctx context.Context, c conn, t tables, a storage.Add, low, high
 		" WHERE name = ? AND value BETWEEN ? AND ?", a.Delta, nullable(a.Until), a.Counter, low, high))
 }
 
+// mysqlRows writes many rows in one statement.
+var mysqlRows = rowWriter{
+	onDuplicate: func(_ string, columns ...string) string {
+		for i, name := range columns {
+			columns[i] = name + " = VALUES(" + name + ")"
+		}
+		return " ON DUPLICATE KEY UPDATE " + strings.Join(columns, ", ")
+	},
+	made: func(_ int64, _ int, err error) (bool, error) {
+		if mysqlNumber(err) == 1062 {
+			return false, nil
+		}
+		return true, err
+	},
+}
+
 // applyGroup first reads plainly what is there, and then locks that and nothing
 // that is absent; but a few counters are changed without being locked first, if they
 // still allow what they allowed when they were read.
-func (mysql) applyGroup(ctx context.Context, s *Store, j *joint, again bool) error {
-	rows := rowWriter{
-		onDuplicate: func(_ string, columns ...string) string {
-			for i, name := range columns {
-				columns[i] = name + " = VALUES(" + name + ")"
-			}
-			return " ON DUPLICATE KEY UPDATE " + strings.Join(columns, ", ")
-		},
-		made: func(_ int64, _ int, err error) (bool, error) {
-			if mysqlNumber(err) == 1062 {
-				return false, nil
-			}
-			return true, err
-		},
+//
+// On MariaDB that is the way of those whom others were too fast for: see applyCompound.
+func (e mysql) applyGroup(ctx context.Context, s *Store, j *joint, again bool) error {
+	if !again && e.compounds.known() {
+		if err := e.applyCompound(ctx, s, j); err != errNoCompound {
+			return err
+		}
 	}
+	rows := mysqlRows
 	found := newStanding(len(j.keys), len(j.counters))
 	if err := s.findEach(ctx, s.on(s.db), found, j.keys, j.counters, ""); err != nil {
 		return s.fail(ctx, "cannot read what the batches expect", err)

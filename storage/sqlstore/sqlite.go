@@ -125,6 +125,8 @@ func (sqlite) insert(ctx context.Context, c conn, statement string, args ...any)
 
 func (sqlite) looksFirst() bool { return false }
 
+func (sqlite) together(ops []storage.Op) bool { return len(ops) > 3 }
+
 func (sqlite) add(ctx context.Context, c conn, t tables, a storage.Add, low, high int64, _ bool) (bool, error) {
 	const set = " SET value = value + ?, until = ?, rev = rev + 1 WHERE "
 	if low > 0 || high < 0 { // not from an absent counter
