@@ -48,7 +48,7 @@ func (w *Writer) String(name, value string) {
 
 func (w *Writer) text(value string) {
 	for i := range len(value) {
-		if c := value[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+		if !asIs[value[i]] {
 			w.append(value)
 			return
 		}
@@ -57,6 +57,14 @@ func (w *Writer) text(value string) {
 	w.Text = append(w.Text, value...)
 	w.Text = append(w.Text, '"')
 }
+
+// asIs says of bytes that encoding/json writes them as they are.
+var asIs = func() (asIs [256]bool) {
+	for c := ' '; c <= '~'; c++ {
+		asIs[c] = c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
+	}
+	return asIs
+}()
 
 // Int writes a number.
 func (w *Writer) Int(name string, value int64) {
