@@ -1,6 +1,7 @@
 package coupon_test
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vouch-go/vouch/coupon"
+	"github.com/vouch-go/vouch/storage"
 )
 
 func BenchmarkDecide(b *testing.B) {
@@ -94,6 +96,50 @@ func BenchmarkRedeem(b *testing.B) {
 				require.NoError(b, err)
 			}
 		})
+	}
+}
+
+// nowhere is a store that checks what is written, and keeps nothing of it.
+type nowhere struct{ storage.Store }
+
+func (nowhere) Apply(_ context.Context, b storage.Batch) error {
+	_, err := b.Ops()
+	return err
+}
+
+// quoteInHand is a shop that keeps nothing, and a quote with three limits that it made.
+func quoteInHand(t testing.TB, lines int) (*coupon.Service, *coupon.Quote) {
+	most := int64(1) << 40
+	s := newShop(t, limited(amountOff("a", "5.00"), coupon.Limit{Uses: most}, coupon.Limit{Per: coupon.PerCustomer, Uses: most}, coupon.Limit{Per: coupon.PerCoupon, Uses: most}))
+	s.public("a", "CODE")
+	return s.Through(nowhere{s.store}), s.applies(benchCart(lines), coupon.Choose("CODE"), noon)
+}
+
+// BenchmarkDecideRedemption is what redeeming a quote in hand costs besides the store.
+func BenchmarkDecideRedemption(b *testing.B) {
+	for _, lines := range []int{2, 10} {
+		b.Run(fmt.Sprintf("%d_lines", lines), func(b *testing.B) {
+			s, quote := quoteInHand(b, lines)
+			b.ReportAllocs()
+			for b.Loop() {
+				_, err := s.Redeem(ctx, "order", quote, noon)
+				require.NoError(b, err)
+			}
+		})
+	}
+}
+
+// TestRedeemingAsksForLittleMemory redeems quotes in hand: how often memory is asked for
+// does not grow with the lines of a cart.
+func TestRedeemingAsksForLittleMemory(t *testing.T) {
+	for _, lines := range []int{2, 10, 100} {
+		s, quote := quoteInHand(t, lines)
+		allocs := testing.AllocsPerRun(100, func() {
+			if _, err := s.Redeem(ctx, "order", quote, noon); err != nil {
+				panic(err)
+			}
+		})
+		require.LessOrEqual(t, allocs, 120.0, "%d lines", lines) // 60 where nothing that a pool keeps is lost
 	}
 }
 

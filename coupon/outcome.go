@@ -139,14 +139,21 @@ func (o *outcome) leaveDeliveries(applied int, counted []int, cart *Cart) {
 
 // Lines are the lines of the cart, in its order, and what comes off each.
 func (q *Quote) Lines() []QuoteLine {
-	o := &q.outcome
-	if len(o.lines) == 0 {
+	var memory quoteMemory
+	return slices.Clip(q.linesIn(&memory))
+}
+
+// linesIn puts the lines together in a memory, whatever it has held.
+func (q *Quote) linesIn(memory *quoteMemory) []QuoteLine {
+	o, n := &q.outcome, len(q.outcome.lines)
+	if n == 0 {
 		return nil
 	}
-	lines := make([]QuoteLine, len(o.lines))
-	memory := quoteMemory{make([]Off, 0, len(o.cuts)), make([]QuotePart, 0, len(o.parts))}
+	memory.lines = slices.Grow(memory.lines[:0], n)[:n]
+	memory.offs, memory.parts = slices.Grow(memory.offs[:0], len(o.cuts)), slices.Grow(memory.parts[:0], len(o.parts))
+	lines := memory.lines
 	for i := range lines {
-		lines[i] = q.line(i, &memory)
+		lines[i] = q.line(i, memory)
 	}
 	for _, l := range o.left {
 		if int(l.line) >= len(lines) {
@@ -160,6 +167,7 @@ func (q *Quote) Lines() []QuoteLine {
 
 // quoteMemory is where lines are put together.
 type quoteMemory struct {
+	lines []QuoteLine
 	offs  []Off
 	parts []QuotePart
 }

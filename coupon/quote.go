@@ -182,39 +182,42 @@ func (q *Quote) Missing() *Refusal {
 // Fingerprint identifies what was asked and what came out: the cart, the offer
 // versions and coupons that apply, and the amounts. It does not cover the
 // instant, the candidates that lost, nor any sentence.
-func (q *Quote) Fingerprint() string { return q.fingerprint(q.Lines()) }
+func (q *Quote) Fingerprint() string {
+	m := recordings.Get().(*recording)
+	defer recordings.Put(m)
+	return m.fingerprint(q, q.linesIn(&m.quoteMemory))
+}
 
-func (q *Quote) fingerprint(lines []QuoteLine) string {
-	f := fingerprinting.Get().(*fingerprint)
+// recording is memory in which a quote is made ready to be recorded.
+type recording struct {
+	quoteMemory
+	priced []pricedLine
+	text   []byte
+}
+
+// recordings keeps such memory, for the next quote.
+var recordings = sync.Pool{New: func() any { return &recording{priced: make([]pricedLine, 0, few), text: make([]byte, 0, 2048)} }}
+
+// fingerprint is that of a quote of these lines.
+func (m *recording) fingerprint(q *Quote, lines []QuoteLine) string {
+	m.priced = m.priced[:0]
 	for i := range lines {
 		l := &lines[i]
-		f.lines = append(f.lines, pricedLine{l.ID, l.Total.Minor(), l.Off})
+		m.priced = append(m.priced, pricedLine{l.ID, l.Total.Minor(), l.Off})
 	}
-	of := priced{q.Cart, q.Applied(), f.lines, q.Deliveries(), q.Tender}
-	w := jsonbody.Writer{Text: f.text[:0]}
+	of := priced{q.Cart, q.Applied(), m.priced, q.Deliveries(), q.Tender}
+	w := jsonbody.Writer{Text: m.text[:0]}
 	w.Open("", '{')
 	of.WriteMembers(&w)
 	w.Close('}')
-	sum := sha256.Sum256(w.Text)
-	clear(f.lines)
-	f.lines, f.text = f.lines[:0], w.Text
-	fingerprinting.Put(f)
-	if w.Err() != nil { // a cart of invalid money, which never comes out of a quote
+	if m.text = w.Text; w.Err() != nil { // a cart of invalid money, which never comes out of a quote
 		return ""
 	}
+	sum := sha256.Sum256(w.Text)
 	var text [2 * len(sum)]byte
 	hex.Encode(text[:], sum[:])
 	return string(text[:])
 }
-
-// fingerprint is the memory that one is taken in.
-type fingerprint struct {
-	lines []pricedLine
-	text  []byte
-}
-
-// fingerprinting keeps such memory, for the next one.
-var fingerprinting = sync.Pool{New: func() any { return &fingerprint{text: make([]byte, 0, 2048)} }}
 
 // sameAmounts says that two quotes come out alike: the same offers and coupons,
 // and the same amounts on every line and delivery.

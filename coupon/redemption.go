@@ -469,7 +469,7 @@ func (b *redemptionBody) redeemedLines() []RedeemedLine {
 		}
 	}
 	lines := make([]RedeemedLine, len(b.Lines))
-	memory := quoteMemory{make([]Off, 0, 2*offs), make([]QuotePart, 0, units)}
+	memory := quoteMemory{offs: make([]Off, 0, 2*offs), parts: make([]QuotePart, 0, units)}
 	for i := range b.Lines {
 		b.Lines[i].redeemed(&lines[i], &memory, b.Currency)
 	}

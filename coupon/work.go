@@ -384,8 +384,10 @@ func (w *work) reserve(order string, q *Quote, claims [][]limitClaim, until time
 	if err != nil {
 		return nil, err
 	}
-	lines := q.Lines()
-	fingerprint := q.fingerprint(lines)
+	m := recordings.Get().(*recording)
+	defer recordings.Put(m)
+	lines := q.linesIn(&m.quoteMemory)
+	fingerprint := m.fingerprint(q, lines)
 	if r.Version > 0 {
 		recorded, err := r.Value.again(fingerprint, until)
 		if recorded || err != nil {
