@@ -3,9 +3,11 @@ package coupon_test
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -225,4 +227,38 @@ func TestAnyQuoteInHandIsRecordedAsIfReadAgain(t *testing.T) {
 		}
 		require.Equal(rt, written[1], written[0])
 	})
+}
+
+// TestRedeemedAtOnceQuotesShareNothing redeems a few quotes for many orders at once, in
+// memory that is used again: each order has what its own quote says.
+func TestRedeemedAtOnceQuotesShareNothing(t *testing.T) {
+	s := newShop(t, limited(amountOff("a", "5.00"), coupon.Limit{Per: coupon.PerCustomer, Uses: 1000}))
+	s.public("a", "CODE")
+	var quotes []*coupon.Quote
+	for lines := 1; lines <= 4; lines++ {
+		cart := benchCart(3 * lines)
+		cart.Customer.Key = fmt.Sprint("customer ", lines)
+		quotes = append(quotes, s.applies(cart, coupon.Choose("CODE"), noon))
+	}
+	var wg sync.WaitGroup
+	for worker := range 8 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for i := range 20 {
+				quote := quotes[(worker+i)%len(quotes)]
+				order := fmt.Sprintf("%d-%d", worker, i)
+				redeemed, err := s.Redeem(ctx, order, quote, noon)
+				assert.NoError(t, err)
+				kept, err := s.Redemption(ctx, order)
+				assert.NoError(t, err)
+				assert.Equal(t, kept, redeemed)
+				assert.Equal(t, quote.Cart.Customer.Key, redeemed.Customer)
+				for j, line := range quote.Lines() {
+					assert.Equal(t, line, redeemed.Lines[j].QuoteLine)
+				}
+			}
+		}()
+	}
+	wg.Wait()
 }

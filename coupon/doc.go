@@ -169,6 +169,10 @@
 //   - Decisions work in memory from a pool, and cuts of all parts stand in one list, each
 //     with the part's cut before it. A list of cuts for each line lost: a quote of 1,000
 //     lines asked for memory a thousand times.
+//   - A quote in hand is judged again when it is redeemed, and recorded as it is where it
+//     comes about as it did, step by step. Making it anew lost: it was half of what
+//     redeeming costs besides the store. Keeping its fingerprint lost, too: it tells a cart
+//     that was changed meanwhile from the one that was priced.
 //   - A quote keeps what was worked out as it is, and puts its lists together when they
 //     are asked for ([Quote.Lines], [Quote.Refused], …). Lists as members lost: most
 //     quotes are asked for their total, and making and collecting the lists took half
