@@ -5,10 +5,13 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
 )
 
@@ -66,34 +69,37 @@ func (p tap) Connect(context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tapped{Conn: conn, watch: p.watch}, nil
+	return &tapped{inner: conn, watch: p.watch}, nil
 }
 
 // tapped is a connection. What it does not do itself goes to the driver's own. A
 // driver that has arguments only in prepared statements is given them so.
 type tapped struct {
-	driver.Conn
+	inner
 	watch  func(Step) error
 	inside bool // a transaction
 	failed bool
 	cut    bool
 }
 
+// inner leaves the name Conn to the method that pgx's connections have.
+type inner = driver.Conn
+
 // Close closes the driver's own connection, unless that was cut.
 func (c *tapped) Close() error {
 	if c.cut {
 		return nil
 	}
-	return c.Conn.Close()
+	return c.inner.Close()
 }
 
 func (c *tapped) ExecContext(ctx context.Context, statement string, args []driver.NamedValue) (driver.Result, error) {
 	return watched(c, statement, args, func() (driver.Result, error) {
-		result, err := c.Conn.(driver.ExecerContext).ExecContext(ctx, statement, args)
+		result, err := c.inner.(driver.ExecerContext).ExecContext(ctx, statement, args)
 		if !errors.Is(err, driver.ErrSkip) {
 			return result, err
 		}
-		prepared, err := c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, statement)
+		prepared, err := c.inner.(driver.ConnPrepareContext).PrepareContext(ctx, statement)
 		if err != nil {
 			return nil, err
 		}
@@ -104,11 +110,11 @@ func (c *tapped) ExecContext(ctx context.Context, statement string, args []drive
 
 func (c *tapped) QueryContext(ctx context.Context, statement string, args []driver.NamedValue) (driver.Rows, error) {
 	return watched(c, statement, args, func() (driver.Rows, error) {
-		rows, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, statement, args)
+		rows, err := c.inner.(driver.QueryerContext).QueryContext(ctx, statement, args)
 		if !errors.Is(err, driver.ErrSkip) {
 			return rows, err
 		}
-		prepared, err := c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, statement)
+		prepared, err := c.inner.(driver.ConnPrepareContext).PrepareContext(ctx, statement)
 		if err != nil {
 			return nil, err
 		}
@@ -119,7 +125,7 @@ func (c *tapped) QueryContext(ctx context.Context, statement string, args []driv
 
 func (c *tapped) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx, error) {
 	tx, err := watched(c, "BEGIN", nil, func() (driver.Tx, error) {
-		return c.Conn.(driver.ConnBeginTx).BeginTx(ctx, options)
+		return c.inner.(driver.ConnBeginTx).BeginTx(ctx, options)
 	})
 	c.inside = err == nil
 	return tappedTx{tx, c}, err
@@ -127,15 +133,34 @@ func (c *tapped) BeginTx(ctx context.Context, options driver.TxOptions) (driver.
 
 // IsValid keeps a connection that failed out of the pool.
 func (c *tapped) IsValid() bool {
-	valid, asked := c.Conn.(driver.Validator)
+	valid, asked := c.inner.(driver.Validator)
 	return !c.failed && (!asked || valid.IsValid())
 }
 
 func (c *tapped) ResetSession(ctx context.Context) error {
-	if session, resets := c.Conn.(driver.SessionResetter); resets {
+	if session, resets := c.inner.(driver.SessionResetter); resets {
 		return session.ResetSession(ctx)
 	}
 	return nil
+}
+
+// Conn is the first of the methods that lead to pgx's COPY; nil: the driver is another.
+func (c *tapped) Conn() *tappedCopy {
+	if conn, is := c.inner.(*stdlib.Conn); is {
+		return &tappedCopy{c, conn.Conn().PgConn()}
+	}
+	return nil
+}
+
+type tappedCopy struct {
+	conn   *tapped
+	pgConn *pgconn.PgConn
+}
+
+func (c *tappedCopy) PgConn() *tappedCopy { return c }
+
+func (c *tappedCopy) CopyFrom(ctx context.Context, rows io.Reader, statement string) (pgconn.CommandTag, error) {
+	return watched(c.conn, statement, nil, func() (pgconn.CommandTag, error) { return c.pgConn.CopyFrom(ctx, rows, statement) })
 }
 
 // preparedRows closes the statement, which is for these rows only, after them.
@@ -196,7 +221,7 @@ func watched[A any](c *tapped, statement string, named []driver.NamedValue, do f
 func (c *tapped) severed(err error) error {
 	if errors.Is(err, errCut) {
 		c.cut = true
-		c.Conn.Close() // what it says is of no use to who has lost it
+		c.inner.Close() // what it says is of no use to who has lost it
 	}
 	return err
 }

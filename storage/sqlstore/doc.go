@@ -113,6 +113,10 @@
 // one that fails ends the transaction. A context that ends during a statement
 // costs the connection, with every driver: the store sets no deadline of its own.
 //
+// Batches that are applied together and make a thousand documents or more, as a batch of
+// coupons does, are written by COPY through pgx, in a transaction with a COMMIT; through
+// another driver by the function.
+//
 // # MySQL and MariaDB
 //
 // MySQL from 8.0 and MariaDB from 10.6, on InnoDB, through go-sql-driver/mysql,
@@ -195,6 +199,8 @@
 //     without being prepared.
 //   - A group that is refused as a whole falls apart: each batch goes its own way, and
 //     is answered for itself. Halving it lost: it only delays the answer.
+//   - COPY is pgx's alone, found by the names of its methods. That of lib/pq lost: while
+//     it waits for a lock it does not look at the context.
 //   - On PostgreSQL up to 16 rows are looked up by a SELECT each in one UNION: drivers
 //     keep statements prepared, and the plan that is made for a list of keys while a
 //     table is small reads all of it when it has grown. More are looked up by a function

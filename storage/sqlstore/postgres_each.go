@@ -67,6 +67,15 @@ func (s *Store) findAndWrite(ctx context.Context, c conn, j *joint, meaning func
 	if err != nil || w.empty() {
 		return err
 	}
+	if done, err := s.copyGroup(ctx, c, w); done {
+		return err
+	}
+	return s.storeWrites(ctx, c, w, meaning)
+}
+
+// storeWrites writes by the function "store". It fails with errRaced when what was found
+// has changed.
+func (s *Store) storeWrites(ctx context.Context, c conn, w writes, meaning func(err, failed error) error) error {
 	args, err := writeArgs(w)
 	if err != nil {
 		return fmt.Errorf("sqlstore: cannot write the batches: %w", err)

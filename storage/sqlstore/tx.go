@@ -101,8 +101,17 @@ func (s *Store) InTx(ctx context.Context, fn func(tx *sql.Tx, store *Store) erro
 
 // transact runs fn in a transaction, once.
 func (s *Store) transact(ctx context.Context, level sql.IsolationLevel, fn func(*sql.Tx, conn) error) error {
+	return s.transactOn(ctx, s.db, level, fn)
+}
+
+// beginner is a pool or a connection.
+type beginner interface {
+	BeginTx(ctx context.Context, options *sql.TxOptions) (*sql.Tx, error)
+}
+
+func (s *Store) transactOn(ctx context.Context, on beginner, level sql.IsolationLevel, fn func(*sql.Tx, conn) error) error {
 	defer s.turn(ctx)()
-	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: level})
+	tx, err := on.BeginTx(ctx, &sql.TxOptions{Isolation: level})
 	if err != nil {
 		return s.fail(ctx, "cannot begin a transaction", err)
 	}
