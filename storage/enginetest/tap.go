@@ -28,7 +28,7 @@ type Step struct {
 // statement that is all of it.
 func (s Step) commits() bool {
 	return s.Statement == "COMMIT" || !s.Inside && slices.ContainsFunc(
-		[]string{"SELECT vouch_apply(", "SELECT vouch_store(", "WITH judged ", "UPDATE vouch_counters ", "BEGIN NOT ATOMIC "},
+		[]string{"SELECT vouch_apply(", "SELECT vouch_record(", "WITH judged ", "UPDATE vouch_counters ", "BEGIN NOT ATOMIC "},
 		func(begins string) bool { return strings.HasPrefix(s.Statement, begins) })
 }
 

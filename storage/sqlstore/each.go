@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -140,6 +141,19 @@ func newJoint(each [][]storage.Op, thorough bool) *joint {
 		}
 	}
 	return j
+}
+
+// toChange are the documents that the batches change, as they are before all of them.
+func toChange(each [][]storage.Op) []storage.Key {
+	keys := make(map[storage.Key]bool)
+	for _, ops := range each {
+		for _, op := range ops {
+			if op.Check == nil && op.Add == nil && op.Version() > 0 {
+				keys[op.Key()] = true
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Keys(keys), storage.Key.Compare)
 }
 
 // sizes is how many operations are about documents, and how many about counters.

@@ -16,6 +16,7 @@ type group struct {
 	docs     map[storage.Key]*groupDoc
 	counters map[string]*groupCounter
 	refused  []*storage.Failure // for each batch; nil: it holds
+	assumed  bool               // without having read what the batches only rest on
 
 	// doubted are documents that were taken to be absent without having been asked
 	// for, in batches that were refused for something else: whether they exist
@@ -65,23 +66,78 @@ func judgeEach(found standing, asked map[storage.Key]bool, batches [][]storage.O
 
 func (g *group) holds(found standing, op storage.Op) bool {
 	if op.Add == nil {
-		k := op.Key()
-		d := g.docs[k]
-		if d == nil {
-			before := found.docs[k]
-			d = &groupDoc{key: k, before: before, now: before.Version}
-			g.docs[k] = d
+		return g.doc(op.Key(), func(k storage.Key) storage.Doc { return found.docs[k] }).now == op.Version()
+	}
+	value, there := found.counters[op.Add.Counter]
+	_, allowed := op.Add.After(g.counter(op.Add.Counter, there, value).now)
+	return allowed
+}
+
+// doc is the document on its way; before gives it as it was, when it is new to the group.
+func (g *group) doc(k storage.Key, before func(storage.Key) storage.Doc) *groupDoc {
+	d := g.docs[k]
+	if d == nil {
+		d = &groupDoc{key: k, before: before(k)}
+		d.now = d.before.Version
+		g.docs[k] = d
+	}
+	return d
+}
+
+// counter is the counter on its way, with the value before when it is new to the group.
+func (g *group) counter(name string, found bool, before int64) *groupCounter {
+	c := g.counters[name]
+	if c == nil {
+		c = &groupCounter{name: name, found: found, before: before, now: before, low: math.MinInt64, high: math.MaxInt64}
+		g.counters[name] = c
+	}
+	return c
+}
+
+// assumeEach takes for granted that all batches hold, without having read more than the
+// documents that they change: what they come to is to be written on condition that the
+// rest is as they expect it. It is false when they expect what cannot be.
+func assumeEach(changed standing, batches [][]storage.Op) (*group, bool) {
+	docs, adds := sizes(batches)
+	g := &group{
+		docs: make(map[storage.Key]*groupDoc, docs), counters: make(map[string]*groupCounter, adds),
+		refused: make([]*storage.Failure, len(batches)), assumed: true,
+	}
+	for _, ops := range batches {
+		for _, op := range ops {
+			if !g.assume(changed, op) {
+				return nil, false
+			}
+			g.take(op)
+		}
+	}
+	for _, c := range g.counters {
+		if c.low > c.high || c.low == math.MaxInt64 || c.high == math.MinInt64 { // these may stand for what lies beyond
+			return nil, false
+		}
+	}
+	return g, true
+}
+
+// assume says that the operation holds if the rest is as expected. A counter's value before
+// is not known: it counts from 0, and its bounds are of what it may have been.
+func (g *group) assume(changed standing, op storage.Op) bool {
+	if op.Add == nil {
+		d := g.doc(op.Key(), func(k storage.Key) storage.Doc {
+			if d, read := changed.docs[k]; read {
+				return d
+			}
+			return storage.Doc{Key: k, Version: op.Version()}
+		})
+		if _, read := changed.docs[d.key]; !read && op.Check == nil && d.before.Version > 0 {
+			return false // the lists it stands in are not known
 		}
 		return d.now == op.Version()
 	}
-	c := g.counters[op.Add.Counter]
-	if c == nil {
-		value, there := found.counters[op.Add.Counter]
-		c = &groupCounter{name: op.Add.Counter, found: there, before: value, now: value, low: math.MinInt64, high: math.MaxInt64}
-		g.counters[c.name] = c
-	}
-	_, allowed := op.Add.After(c.now)
-	return allowed
+	_, _, possible := room(*op.Add)
+	sum := storage.Add{Delta: op.Add.Delta, Min: math.MinInt64, Max: math.MaxInt64}
+	_, counted := sum.After(g.counter(op.Add.Counter, true, 0).now)
+	return possible && counted
 }
 
 // take lets the operation, which holds, take effect.
@@ -107,6 +163,11 @@ func (g *group) doubt(asked map[storage.Key]bool, ops []storage.Op) {
 			g.doubted = append(g.doubted, op.Key())
 		}
 	}
+}
+
+// refuses says that one of the batches is refused.
+func (g *group) refuses() bool {
+	return slices.ContainsFunc(g.refused, func(refused *storage.Failure) bool { return refused != nil })
 }
 
 // stands narrows the values before to those for which the operation is refused as
@@ -146,6 +207,7 @@ func (c *groupCounter) start(value int64) int64 {
 // writes are the documents, rows of lists and counters that a group changes, each
 // in lock order.
 type writes struct {
+	checked                []*groupDoc // that have to be as expected, where that was not read
 	made, changed, dropped []*groupDoc
 	moves                  moves
 	counted                []*groupCounter
@@ -171,6 +233,9 @@ func (g *group) writes() writes {
 		case d.now == 0 && d.before.Version > 0:
 			w.dropped = append(w.dropped, d)
 		default:
+			if g.assumed {
+				w.checked = append(w.checked, d)
+			}
 			continue
 		}
 		w.moves.outOf = append(w.moves.outOf, rowsOf(d.key, without(d.before.Lists, lists))...)

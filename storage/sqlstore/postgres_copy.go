@@ -11,7 +11,7 @@ import (
 	"sync"
 )
 
-// copiedRows is from how many new rows on COPY is quicker than the function "store": it
+// copiedRows is from how many new rows on COPY is quicker than the function "record": it
 // takes more round trips.
 const copiedRows = 1000
 
@@ -31,7 +31,7 @@ func (s *Store) copyGroup(ctx context.Context, c conn, w writes) (done bool, err
 		entered = nil
 	}
 	store := func(c conn, w writes) error {
-		if w.empty() && len(w.moves.into) == 0 {
+		if w.empty() && len(w.checked)+len(w.moves.into) == 0 {
 			return nil
 		}
 		return s.storeWrites(ctx, c, w, func(_, failed error) error { return failed })

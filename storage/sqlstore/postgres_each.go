@@ -7,14 +7,16 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/vouch-go/vouch/storage"
 )
 
-// applyGroup needs two statements, each of which is a transaction by itself: one
-// that reads plainly, and one that writes if what was read still is so. At a higher
-// level of isolation than the second attempt's the database may refuse what only
-// had to be done again.
+// applyGroup needs one statement where the batches only make documents and count, on
+// condition that what they rest on is as they expect; otherwise two: one that reads
+// plainly, and one that writes if what was read still is so. Each is a transaction by
+// itself. At a higher level of isolation than the second attempt's the database may refuse
+// what only had to be done again.
 func (postgres) applyGroup(ctx context.Context, s *Store, j *joint, again bool) error {
 	if again {
 		return s.transact(ctx, sql.LevelReadCommitted, func(_ *sql.Tx, c conn) error {
@@ -26,7 +28,51 @@ func (postgres) applyGroup(ctx context.Context, s *Store, j *joint, again bool) 
 		return s.fail(ctx, "cannot connect", err)
 	}
 	defer handle.Close()
-	return s.findAndWrite(ctx, s.on(handle), j, s.atOnce)
+	c := s.on(handle)
+	if !s.doubts.take() {
+		if err := s.assumeAndWrite(ctx, c, j); err != errRaced {
+			return err
+		}
+	}
+	err = s.findAndWrite(ctx, c, j, s.atOnce)
+	if err == nil && j.group.refuses() {
+		s.doubts.raise()
+	}
+	return err
+}
+
+// doubts are how many of the next groups read before they write, because there was one
+// that was refused in part: where a limit is reached, the next is likely to be as well.
+type doubts struct{ left atomic.Int64 }
+
+// rememberedFor is for how many groups a refusal is remembered.
+const rememberedFor = 16
+
+func (d *doubts) raise() { d.left.Store(rememberedFor) }
+
+// take says whether the next group is in doubt.
+func (d *doubts) take() bool { return d.left.Load() > 0 && d.left.Add(-1) >= 0 }
+
+// assumeAndWrite writes what the batches come to if all of them hold. It fails with
+// errRaced when one does not, and nothing was written; and for so many rows that to write
+// them in vain costs more than to read first.
+func (s *Store) assumeAndWrite(ctx context.Context, c conn, j *joint) error {
+	changed := newStanding(0, 0)
+	if keys := toChange(j.each); len(keys) > 0 {
+		if err := s.find(ctx, c, changed, keys, nil); err != nil {
+			return err
+		}
+	}
+	g, possible := assumeEach(changed, j.each)
+	if !possible {
+		return errRaced
+	}
+	w := g.writes()
+	if len(w.made) >= copiedRows {
+		return errRaced
+	}
+	j.group = g
+	return s.record(ctx, c, w, s.atOnce)
 }
 
 // atOnce is what an error means of a statement that commits by itself: failed if the
@@ -39,49 +85,56 @@ func (s *Store) atOnce(err, failed error) error {
 	return fmt.Errorf("%w: %w", storage.ErrOutcomeUnknown, failed)
 }
 
-func (s *Store) findAndWrite(ctx context.Context, c conn, j *joint, meaning func(err, failed error) error) error {
-	find := func(found standing, keys []storage.Key, counters []string) error {
-		var kinds, ids array
-		for _, k := range keys {
-			kinds.text(k.Kind)
-			ids.text(k.ID)
-		}
-		var names array
-		for _, name := range counters {
-			names.text(name)
-		}
-		err := findInto(ctx, c, found, "SELECT kind, id, version, NULL::bigint, lists, '' FROM "+s.tables.prefix+"find(?, ?, ?)",
-			[]any{kinds.end(), ids.end(), names.end()})
-		if err != nil {
-			return s.fail(ctx, "cannot read what the batches expect", err)
-		}
-		return nil
+// find adds documents, without their bodies, and counters to what was found.
+func (s *Store) find(ctx context.Context, c conn, found standing, keys []storage.Key, counters []string) error {
+	var kinds, ids array
+	for _, k := range keys {
+		kinds.text(k.Kind)
+		ids.text(k.ID)
 	}
+	var names array
+	for _, name := range counters {
+		names.text(name)
+	}
+	err := findInto(ctx, c, found, "SELECT kind, id, version, NULL::bigint, lists, '' FROM "+s.tables.prefix+"find(?, ?, ?)",
+		[]any{kinds.end(), ids.end(), names.end()})
+	if err != nil {
+		return s.fail(ctx, "cannot read what the batches expect", err)
+	}
+	return nil
+}
+
+func (s *Store) findAndWrite(ctx context.Context, c conn, j *joint, meaning func(err, failed error) error) error {
 	found := newStanding(len(j.keys), len(j.counters))
 	if len(j.keys)+len(j.counters) > 0 {
-		if err := find(found, j.keys, j.counters); err != nil {
+		if err := s.find(ctx, c, found, j.keys, j.counters); err != nil {
 			return err
 		}
 	}
-	w, err := j.judge(found, func(found standing, keys []storage.Key) error { return find(found, keys, nil) })
+	w, err := j.judge(found, func(found standing, keys []storage.Key) error { return s.find(ctx, c, found, keys, nil) })
 	if err != nil || w.empty() {
 		return err
 	}
+	return s.record(ctx, c, w, meaning)
+}
+
+// record writes what a group comes to, in the quickest way. It fails with errRaced when
+// something is not as it is expected to be, and nothing was written.
+func (s *Store) record(ctx context.Context, c conn, w writes, meaning func(err, failed error) error) error {
 	if done, err := s.copyGroup(ctx, c, w); done {
 		return err
 	}
 	return s.storeWrites(ctx, c, w, meaning)
 }
 
-// storeWrites writes by the function "store". It fails with errRaced when what was found
-// has changed.
+// storeWrites writes by the function "record". It fails as record does.
 func (s *Store) storeWrites(ctx context.Context, c conn, w writes, meaning func(err, failed error) error) error {
 	args, err := writeArgs(w)
 	if err != nil {
 		return fmt.Errorf("sqlstore: cannot write the batches: %w", err)
 	}
 	written := false
-	err = c.query(ctx, "SELECT "+s.tables.prefix+"store(?"+strings.Repeat(", ?", len(args)-1)+")", args,
+	err = c.query(ctx, "SELECT "+s.tables.prefix+"record(?"+strings.Repeat(", ?", len(args)-1)+")", args,
 		func(scan scan) error { return scan(&written) })
 	switch {
 	case err == nil && !written:
@@ -92,7 +145,7 @@ func (s *Store) storeWrites(ctx context.Context, c conn, w writes, meaning func(
 	return meaning(err, s.fail(ctx, "cannot write the batches", err))
 }
 
-// writeArgs are the arguments of the function "store": a column each.
+// writeArgs are the arguments of the function "record": a column each.
 func writeArgs(w writes) ([]any, error) {
 	made, err := docColumnsOf(w.made)
 	if err != nil {
@@ -103,23 +156,20 @@ func writeArgs(w writes) ([]any, error) {
 		return nil, err
 	}
 	dropped, _ := docColumnsOf(w.dropped)
-	var old, fresh counterColumns
+	checked, _ := docColumnsOf(w.checked)
+	var counted counterColumns
 	for _, c := range w.counted {
-		if c.found {
-			old.add(c, c.now-c.before) // if beyond int64, the database refuses it, and each batch goes its own way
-		} else {
-			fresh.add(c, c.now)
-		}
+		counted.add(c, c.now-c.before) // if beyond int64, the database refuses it, and each batch goes its own way
 	}
 	outOf, into := listColumnsOf(w.moves.outOf), listColumnsOf(w.moves.into)
 	return []any{
+		checked.kinds.end(), checked.ids.end(), checked.before.end(),
 		changed.kinds.end(), changed.ids.end(), changed.before.end(), changed.after.end(), changed.dues.end(), changed.lists.end(), changed.bodies.end(),
 		dropped.kinds.end(), dropped.ids.end(), dropped.before.end(),
 		made.kinds.end(), made.ids.end(), made.after.end(), made.dues.end(), made.lists.end(), made.bodies.end(),
 		outOf.kinds.end(), outOf.lists.end(), outOf.places.end(), outOf.ids.end(),
 		into.kinds.end(), into.lists.end(), into.places.end(), into.ids.end(),
-		old.names.end(), old.values.end(), old.untils.end(), old.lows.end(), old.highs.end(),
-		fresh.names.end(), fresh.values.end(), fresh.untils.end(),
+		counted.names.end(), counted.values.end(), counted.untils.end(), counted.lows.end(), counted.highs.end(),
 	}, nil
 }
 

@@ -54,6 +54,7 @@ type Store struct {
 	observed func(context.Context, Event)
 	turns    chan struct{} // holds the turn to write; nil when the engine has many writers
 	once     *statements   // that apply a whole batch
+	doubts   *doubts       // that groups hold as they are
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -89,7 +90,7 @@ func New(db *sql.DB, dialect Dialect, options Options) (*Store, error) {
 	}
 	s := &Store{
 		db: db, engine: engine, steps: engine.steps(), tables: newTables(options.Prefix), attempts: options.Attempts,
-		log: options.Log, observed: options.Observe, once: new(statements),
+		log: options.Log, observed: options.Observe, once: new(statements), doubts: new(doubts),
 	}
 	if engine.oneWriter() {
 		s.turns = make(chan struct{}, 1)
