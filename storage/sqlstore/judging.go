@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/vouch-go/vouch/storage"
 )
@@ -169,6 +170,18 @@ func (g *group) doubt(asked map[storage.Key]bool, ops []storage.Op) {
 func (g *group) refuses() bool {
 	return slices.ContainsFunc(g.refused, func(refused *storage.Failure) bool { return refused != nil })
 }
+
+// doubts are how many of the next groups read before they write, because there was one
+// that was refused in part: where a limit is reached, the next is likely to be as well.
+type doubts struct{ left atomic.Int64 }
+
+// rememberedFor is for how many groups a refusal is remembered.
+const rememberedFor = 16
+
+func (d *doubts) raise() { d.left.Store(rememberedFor) }
+
+// take says whether the next group is in doubt.
+func (d *doubts) take() bool { return d.left.Load() > 0 && d.left.Add(-1) >= 0 }
 
 // stands narrows the values before to those for which the operation is refused as
 // well.

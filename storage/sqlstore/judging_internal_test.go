@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,6 +14,7 @@ import (
 // TestAssumingIsJudging: what a group comes to that was assumed to hold is to be written
 // exactly when judging it on what is there refuses nothing, and then it is the same.
 func TestAssumingIsJudging(t *testing.T) {
+	refused, held := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		found := newStanding(3, 2)
 		for i := range 3 {
@@ -50,8 +52,10 @@ func TestAssumingIsJudging(t *testing.T) {
 		w := assumed.writes()
 		require.Equal(t, !judged.refuses(), asExpected(found, w), "whether it is written")
 		if judged.refuses() {
+			refused++
 			return
 		}
+		held++
 		want := judged.writes()
 		for i, docs := range [][]*groupDoc{want.made, want.changed, want.dropped} {
 			got := [][]*groupDoc{w.made, w.changed, w.dropped}[i]
@@ -70,6 +74,21 @@ func TestAssumingIsJudging(t *testing.T) {
 			require.Equal(t, c.now-c.before, w.counted[n].now-w.counted[n].before)
 		}
 	})
+	require.NotZero(t, refused)
+	require.NotZero(t, held)
+}
+
+func TestAssumingNeedsNoSumBeyondInt64(t *testing.T) {
+	add := func(delta int64) []storage.Op {
+		b := storage.Batch{Adds: []storage.Add{{Counter: "c", Delta: delta, Min: math.MinInt64, Max: math.MaxInt64}}}
+		ops, err := b.Ops()
+		require.NoError(t, err)
+		return ops
+	}
+	for _, delta := range []int64{math.MaxInt64, math.MinInt64} {
+		_, ok := assumeEach(newStanding(0, 0), [][]storage.Op{add(delta), add(delta)})
+		require.False(t, ok)
+	}
 }
 
 // drawnOps are those of a batch. What it writes is likely from then on.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -22,24 +21,10 @@ import (
 
 // compounds is what a store has learnt about them.
 type compounds struct {
-	unknown atomic.Bool  // the server took one for a mistake in the syntax
-	doubts  atomic.Int32 // how many batches yet are read before they are written
+	unknown atomic.Bool // the server took one for a mistake in the syntax
 }
-
-// doubted is for how long batches are read first when one did not hold: what is full
-// stays so for a while, and who hopes in vain pays twice.
-const doubted = 8
 
 func (c *compounds) known() bool { return c != nil && !c.unknown.Load() }
-
-// hopes says that batches may be written without having been read.
-func (c *compounds) hopes() bool {
-	if c.doubts.Load() <= 0 {
-		return true
-	}
-	c.doubts.Add(-1)
-	return false
-}
 
 // errNoCompound: the server knows none, or would be sent too long a one. Nothing was
 // written.
@@ -49,14 +34,16 @@ var errNoCompound = errors.New("sqlstore: no compound statement")
 // documents and count are taken to hold, on condition that they do; what does not, and
 // all others, are read first. It fails with errRaced when what was read has changed.
 func (e mysql) applyCompound(ctx context.Context, s *Store, j *joint) error {
-	if e.compounds.hopes() {
-		if w, checks, ok := hopeful(j.each); ok {
-			j.group = &group{refused: make([]*storage.Failure, len(j.each))}
-			if err := e.writeCompound(ctx, s, checks, w); err != errRaced {
-				return err
+	if !s.doubts.take() {
+		if g, possible := assumeEach(newStanding(0, 0), j.each); possible {
+			if w := g.writes(); !w.empty() {
+				j.group = g
+				if err := e.writeCompound(ctx, s, w); err != errRaced {
+					return err
+				}
+				s.doubts.raise()
+				*j = *newJoint(j.each, true) // it may be a document that exists
 			}
-			e.compounds.doubts.Store(doubted)
-			*j = *newJoint(j.each, true) // it may be a document that exists
 		}
 	}
 	found := newStanding(len(j.keys), len(j.counters))
@@ -69,66 +56,19 @@ func (e mysql) applyCompound(ctx context.Context, s *Store, j *joint) error {
 	if err != nil {
 		return s.fail(ctx, "cannot read what the batches expect", err)
 	}
-	if slices.ContainsFunc(j.group.refused, func(f *storage.Failure) bool { return f != nil }) {
-		e.compounds.doubts.Store(doubted)
+	if j.group.refuses() {
+		s.doubts.raise()
 	}
 	if w.empty() {
 		return nil
 	}
-	return e.writeCompound(ctx, s, nil, w)
+	return e.writeCompound(ctx, s, w)
 }
 
-// hopeful is what batches come to if each of them holds, and the versions of documents
-// that this rests on. They may not be such, or nobody can say without reading.
-func hopeful(each [][]storage.Op) (w writes, checks map[storage.Key]int64, ok bool) {
-	docs, adds := sizes(each)
-	g := &group{docs: make(map[storage.Key]*groupDoc, docs), counters: make(map[string]*groupCounter, adds)}
-	checks = make(map[storage.Key]int64, docs)
-	for _, ops := range each {
-		for _, op := range ops {
-			switch {
-			case op.Check != nil:
-				version, twice := checks[op.Check.Key]
-				if twice && version != op.Check.Version || g.docs[op.Check.Key] != nil {
-					return w, nil, false
-				}
-				checks[op.Check.Key] = op.Check.Version
-			case op.Add != nil:
-				c := g.counters[op.Add.Counter]
-				if c == nil {
-					c = &groupCounter{name: op.Add.Counter, low: math.MinInt64, high: math.MaxInt64}
-					g.counters[c.name] = c
-				}
-				_, _, possible := room(*op.Add)
-				if sum := c.now + op.Add.Delta; !possible || (sum > c.now) != (op.Add.Delta > 0) && op.Add.Delta != 0 {
-					return w, nil, false
-				}
-				g.take(op)
-			case op.Put == nil || op.Put.Version > 0:
-				return w, nil, false
-			default:
-				_, checked := checks[op.Put.Key]
-				if checked || g.docs[op.Put.Key] != nil {
-					return w, nil, false
-				}
-				g.docs[op.Put.Key] = &groupDoc{key: op.Put.Key}
-				g.take(op)
-			}
-		}
-	}
-	for _, c := range g.counters {
-		if c.low > c.high || c.low == math.MaxInt64 || c.high == math.MinInt64 { // start may have cut them off there
-			return w, nil, false
-		}
-	}
-	w = g.writes()
-	return w, checks, !w.empty()
-}
-
-// writeCompound writes what batches come to, if the documents checked have these
-// versions and all that changes is as it was judged. It fails with errRaced when not.
-func (e mysql) writeCompound(ctx context.Context, s *Store, checks map[storage.Key]int64, w writes) error {
-	statement, err := s.compound(ctx, checks, w)
+// writeCompound writes what batches come to, if the documents checked and all that changes
+// are as they were judged. It fails with errRaced when not.
+func (e mysql) writeCompound(ctx context.Context, s *Store, w writes) error {
+	statement, err := s.compound(ctx, w)
 	switch {
 	case err != nil:
 		return s.fail(ctx, "cannot write the batches", err)
@@ -139,9 +79,9 @@ func (e mysql) writeCompound(ctx context.Context, s *Store, checks map[storage.K
 }
 
 // compound is the statement that checks and writes.
-func (s *Store) compound(ctx context.Context, checks map[storage.Key]int64, w writes) (string, error) {
+func (s *Store) compound(ctx context.Context, w writes) (string, error) {
 	c := newCompound(w)
-	c.check(s.tables, checks)
+	c.check(s.tables, w.checked)
 	c.add("START TRANSACTION; ")
 	for _, d := range w.changed {
 		packed, err := pack(d.put.Lists)
@@ -292,7 +232,7 @@ func (c *compound) strings(values []string) {
 
 // check fails unless the documents have these versions. It reads plainly, before the
 // transaction begins: the subquery of an IF would lock.
-func (c *compound) check(t tables, checks map[storage.Key]int64) {
+func (c *compound) check(t tables, checks []*groupDoc) {
 	if len(checks) == 0 {
 		return
 	}
@@ -301,8 +241,9 @@ func (c *compound) check(t tables, checks map[storage.Key]int64) {
 		version int64
 	}
 	ids := make(map[class][]string)
-	for k, version := range checks {
-		ids[class{k.Kind, version}] = append(ids[class{k.Kind, version}], k.ID)
+	for _, d := range checks { // in the order of their keys
+		of := class{d.key.Kind, d.before.Version}
+		ids[of] = append(ids[of], d.key.ID)
 	}
 	classes := slices.SortedFunc(maps.Keys(ids), func(a, b class) int {
 		return cmp.Or(cmp.Compare(a.version, b.version), cmp.Compare(a.kind, b.kind))
@@ -314,7 +255,6 @@ func (c *compound) check(t tables, checks map[storage.Key]int64) {
 			if i > 0 {
 				c.add(" OR ")
 			}
-			slices.Sort(ids[x])
 			c.add("(kind = ")
 			c.string(x.kind)
 			c.add(" AND id IN (")

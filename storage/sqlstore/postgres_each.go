@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 
 	"github.com/vouch-go/vouch/storage"
 )
@@ -40,18 +39,6 @@ func (postgres) applyGroup(ctx context.Context, s *Store, j *joint, again bool) 
 	}
 	return err
 }
-
-// doubts are how many of the next groups read before they write, because there was one
-// that was refused in part: where a limit is reached, the next is likely to be as well.
-type doubts struct{ left atomic.Int64 }
-
-// rememberedFor is for how many groups a refusal is remembered.
-const rememberedFor = 16
-
-func (d *doubts) raise() { d.left.Store(rememberedFor) }
-
-// take says whether the next group is in doubt.
-func (d *doubts) take() bool { return d.left.Load() > 0 && d.left.Add(-1) >= 0 }
 
 // assumeAndWrite writes what the batches come to if all of them hold. It fails with
 // errRaced when one does not, and nothing was written; and for so many rows that to write
