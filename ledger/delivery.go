@@ -113,7 +113,7 @@ func (d *delivery) subject(ctx context.Context, list string) error {
 	}
 	fault := faults[head.Key]
 	if head.Due > d.now() {
-		if fault.Value.Attempts > 0 {
+		if fault.Value.Attempts > 0 && head.Due == fault.Value.Until { // and not the end of a lease
 			d.seen[list] = head.Due
 		}
 		return nil // another worker is at it, or it lies ahead

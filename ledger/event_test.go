@@ -212,6 +212,28 @@ func TestDeliverLeavesLeasedSubjectsAlone(t *testing.T) {
 
 // When the next event changes in the moment in which the one before is dropped,
 // dropping is tried again, and nothing is delivered twice.
+// While one worker tries an event again that had failed, another must not take the lease
+// for a new delay and put off what comes behind.
+func TestDeliverLeavesWhatIsBehindASecondTry(t *testing.T) {
+	store := audited(t)
+	emit(t, store, "a", 1, noon)
+	emit(t, store, "a", 2, noon)
+	deliver(t, store, noon, func(context.Context, ledger.Event) error { return errors.New("no answer") })
+	var got []int64
+	again := noon.Add(time.Minute)
+	report := deliver(t, store, again, func(_ context.Context, e ledger.Event) error {
+		other := deliver(t, store, again, func(context.Context, ledger.Event) error {
+			t.Error("another worker has the lease")
+			return nil
+		})
+		assert.Zero(t, other.Done+other.Failed)
+		got = append(got, e.Version)
+		return nil
+	})
+	assert.Equal(t, ledger.Report{Done: 2}, report)
+	assert.Equal(t, []int64{1, 2}, got)
+}
+
 func TestDeliverDropsThoughTheNextEventChanges(t *testing.T) {
 	store := audited(t)
 	emit(t, store, "a", 1, noon)
