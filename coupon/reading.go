@@ -19,7 +19,7 @@ func (b *redemptionBody) ReadMember(name, value []byte) bool {
 	case "customer":
 		return jsonbody.String(value, &b.Customer)
 	case "currency":
-		return readCurrency(value, &b.Currency)
+		return ledger.ReadCurrency(value, &b.Currency)
 	case "fingerprint":
 		return jsonbody.String(value, &b.Fingerprint)
 	case "lines":
@@ -29,7 +29,7 @@ func (b *redemptionBody) ReadMember(name, value []byte) bool {
 	case "applied":
 		return jsonbody.Slice(value, &b.Applied, readApplied)
 	case "claims":
-		return jsonbody.Slice(value, &b.Claims, readClaim)
+		return ledger.ReadClaims(value, &b.Claims)
 	case "payers":
 		return jsonbody.Slice(value, &b.Payers, jsonbody.String[string])
 	case "gifts":
@@ -154,7 +154,7 @@ func readApplied(text []byte, a *appliedBody) bool {
 		case "amount":
 			return jsonbody.Int(value, &a.Amount)
 		case "taken":
-			return jsonbody.Slice(value, &a.Taken, readClaim)
+			return ledger.ReadClaims(value, &a.Taken)
 		}
 		return a.readSeldom(name, value)
 	})
@@ -182,28 +182,6 @@ func (a *appliedBody) readSeldom(name, value []byte) bool {
 		return jsonbody.Value(value, &a.Others)
 	}
 	return false
-}
-
-func readClaim(text []byte, c *ledger.Claim) bool {
-	return jsonbody.Members(text, func(name, value []byte) bool {
-		switch string(name) {
-		case "counter":
-			return jsonbody.String(value, &c.Counter)
-		case "n":
-			return jsonbody.Int(value, &c.N)
-		case "max":
-			return jsonbody.Int(value, &c.Max)
-		case "until":
-			return jsonbody.Int(value, &c.Until)
-		case "shards":
-			return jsonbody.Int(value, &c.Shards)
-		}
-		return false
-	})
-}
-
-func readCurrency(text []byte, into *ledger.Currency) bool {
-	return len(text) > 2 && text[0] == '"' && into.UnmarshalText(text[1:len(text)-1]) == nil
 }
 
 // ReadMember reads a member of a coupon.

@@ -37,6 +37,28 @@ func WriteClaims(w *jsonbody.Writer, name string, claims []Claim) {
 	})
 }
 
+// ReadClaims reads claims that WriteClaims has written; it is false for what is written
+// otherwise, which encoding/json may be able to read.
+func ReadClaims(text []byte, into *[]Claim) bool {
+	return jsonbody.Slice(text, into, func(text []byte, c *Claim) bool {
+		return jsonbody.Members(text, func(name, value []byte) bool {
+			switch string(name) {
+			case "counter":
+				return jsonbody.String(value, &c.Counter)
+			case "n":
+				return jsonbody.Int(value, &c.N)
+			case "max":
+				return jsonbody.Int(value, &c.Max)
+			case "until":
+				return jsonbody.Int(value, &c.Until)
+			case "shards":
+				return jsonbody.Int(value, &c.Shards)
+			}
+			return false
+		})
+	})
+}
+
 // Take adds the claim to its counter. It is refused with [storage.ErrLimit] when
 // the counter would exceed Max; a Max of 0 lets nothing be taken.
 func (c Claim) Take() storage.Add {

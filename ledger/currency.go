@@ -141,6 +141,12 @@ func WriteCurrency(w *jsonbody.Writer, name string, c Currency) {
 	w.Text = append(c.appendText(append(w.Text, '"')), '"') // which has no character that JSON escapes
 }
 
+// ReadCurrency reads a currency that a body holds as a JSON string; it is false for what is
+// none, or is written in another way.
+func ReadCurrency(text []byte, into *Currency) bool {
+	return len(text) > 2 && text[0] == '"' && into.UnmarshalText(text[1:len(text)-1]) == nil
+}
+
 // UnmarshalText reads what MarshalText writes. It fails as [ParseCurrency] does,
 // except that the empty text is no currency.
 func (c *Currency) UnmarshalText(text []byte) error {

@@ -33,7 +33,7 @@ func (b *referralBody) ReadMember(name, value []byte) bool {
 	case "number":
 		return jsonbody.Int(value, &b.Number)
 	case "claims":
-		return jsonbody.Slice(value, &b.Claims, readClaim)
+		return ledger.ReadClaims(value, &b.Claims)
 	case "made":
 		return jsonbody.Slice(value, &b.Made, jsonbody.String[string])
 	case "uncounted":
@@ -84,7 +84,7 @@ func readFact(text []byte, f *factBody) bool {
 		case "credit":
 			return jsonbody.Int(value, &f.Credit)
 		case "currency":
-			return readCurrency(value, &f.Currency)
+			return ledger.ReadCurrency(value, &f.Currency)
 		case "everything":
 			return jsonbody.Bool(value, &f.Everything)
 		case "trial":
@@ -145,28 +145,6 @@ func readDecision(text []byte, d *decisionBody) bool {
 	})
 }
 
-func readClaim(text []byte, c *ledger.Claim) bool {
-	return jsonbody.Members(text, func(name, value []byte) bool {
-		switch string(name) {
-		case "counter":
-			return jsonbody.String(value, &c.Counter)
-		case "n":
-			return jsonbody.Int(value, &c.N)
-		case "max":
-			return jsonbody.Int(value, &c.Max)
-		case "until":
-			return jsonbody.Int(value, &c.Until)
-		case "shards":
-			return jsonbody.Int(value, &c.Shards)
-		}
-		return false
-	})
-}
-
-func readCurrency(text []byte, into *ledger.Currency) bool {
-	return len(text) > 2 && text[0] == '"' && into.UnmarshalText(text[1:len(text)-1]) == nil
-}
-
 // ReadMember reads a member of a reward.
 func (b *rewardBody) ReadMember(name, value []byte) bool {
 	switch string(name) {
@@ -203,7 +181,7 @@ func (b *rewardBody) ReadMember(name, value []byte) bool {
 	case "back":
 		return string(value) == "{}" || jsonbody.Value(value, &b.Back)
 	case "claims":
-		return jsonbody.Slice(value, &b.Claims, readClaim)
+		return ledger.ReadClaims(value, &b.Claims)
 	case "out_of_stock":
 		return jsonbody.Bool(value, &b.OutOfStock)
 	case "why":
