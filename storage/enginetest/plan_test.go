@@ -346,7 +346,7 @@ func TestGroupsInDoubt(t *testing.T) {
 		return n
 	}
 	require.Equal(t, 1, steps("full", 0))
-	require.Equal(t, 4, steps("full", 2), "it finds out, and whether the refused orders exist")
+	require.Equal(t, 3, steps("full", 2), "it finds out")
 	for range 3 {
 		require.Equal(t, 2, steps("full", 3), "it only reads: nothing is written")
 	}

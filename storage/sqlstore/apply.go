@@ -58,7 +58,7 @@ func (s *Store) applyShort(ctx context.Context, ops []storage.Op) error {
 	case s.steps != nil && !s.steps.together(ops):
 		return errRaced // one by one is as short
 	}
-	j := newJoint([][]storage.Op{ops}, false)
+	j := &joint{each: [][]storage.Op{ops}}
 	if err := s.engine.applyGroup(ctx, s, j, false); err != nil {
 		return err
 	}

@@ -98,13 +98,10 @@
 // storage.Grouped(store, …) applies the batches of callers that come at the same time
 // in one transaction ([Store.ApplyEach]): what they rest on is read, they are judged
 // here one after the other, and what they come to is written, on condition that what
-// was read still is so. On PostgreSQL and MariaDB they are first taken to hold, without
-// reading: what they come to is written on condition that all is as they expect it, in one
-// statement. Where one does not hold nothing is written, and the group is read for, as the
-// next ones are for a while: to be refused in vain costs more than to look. (To read always
-// lost: five rows a redemption, a third of the server's work.) It pays where commits are slow or a counter is hot; the rest
-// of the program stays as it is. A counter that shops' own transactions hold for long
-// is better spread over shards (coupon.Limit).
+// was read still is so. On PostgreSQL and MariaDB they are first taken to hold, and written
+// on condition that they do, in one statement. It pays where commits are slow or a counter
+// is hot; the rest of the program stays as it is. A counter that shops' own transactions
+// hold for long is better spread over shards (coupon.Limit).
 //
 // # PostgreSQL
 //
@@ -194,13 +191,15 @@
 //     change many rows each on its own condition, does lock them, and only rows that
 //     exist. MariaDB's compound statement has the conditions in it, and locks first only
 //     what others were too fast for twice.
-//   - On MariaDB what makes documents and counts is written without having been read, as
-//     if all of it held, which the statement finds out. After one that did not hold the next
-//     few are read first: what is full stays so for a while. The documents checked are
-//     read in a SELECT … INTO before the transaction begins. The subquery of an IF, of an
-//     INSERT or of an UPDATE lost: it locks what it reads, and the gap where it finds
-//     nothing. Literals lost nothing against arguments, and compound statements take none
-//     without being prepared.
+//   - What makes documents and counts is written without having been read, as if all of it
+//     held, which the statement finds out: in groups on PostgreSQL, and always on MariaDB.
+//     Where it does not hold nothing is written, and the next few are read for first: what
+//     is full stays so for a while. To read always lost: five rows for each redemption.
+//   - In a compound statement of MariaDB's the documents checked are read in a
+//     SELECT … INTO before the transaction begins. The subquery of an IF, of an INSERT or
+//     of an UPDATE lost: it locks what it reads, and the gap where it finds nothing.
+//     Literals lost nothing against arguments, and compound statements take none without
+//     being prepared.
 //   - A group that is refused as a whole falls apart: each batch goes its own way, and
 //     is answered for itself. Halving it lost: it only delays the answer.
 //   - COPY is pgx's alone, found by the names of its methods. That of lib/pq lost: while

@@ -79,7 +79,7 @@ func (s *Store) ApplyEach(ctx context.Context, batches []storage.Batch) []error 
 func (s *Store) applyTogether(ctx context.Context, each [][]storage.Op) ([]*storage.Failure, error) {
 	for attempt := range groupAttempts {
 		again := attempt > 0
-		j := newJoint(each, again)
+		j := &joint{each: each}
 		err := s.engine.applyGroup(ctx, s, j, again)
 		switch {
 		case err == nil || errors.Is(err, storage.ErrOutcomeUnknown):
@@ -107,21 +107,23 @@ func pause(ctx context.Context, d time.Duration) {
 
 // joint is batches on their way through one transaction.
 type joint struct {
-	each     [][]storage.Op
-	keys     []storage.Key // of documents that are checked or changed
+	each  [][]storage.Op
+	group *group // once judged
+
+	// What is to be read, once asked.
+	keys     []storage.Key
 	asked    map[storage.Key]bool
-	changed  map[storage.Key]bool
 	counters []string
-	group    *group // once judged
 }
 
-// newJoint does not ask for documents that are to be made: that one exists is rare,
-// and noticed when it is written. A second attempt is thorough.
-func newJoint(each [][]storage.Op, thorough bool) *joint {
-	docs, adds := sizes(each)
-	j := &joint{each: each, asked: make(map[storage.Key]bool, docs/2), changed: make(map[storage.Key]bool, docs)}
+// ask works out what the batches rest on: what they check or change, and all counters.
+// Documents that are to be made only if it is thorough: that one exists is rare, and
+// noticed when it is written.
+func (j *joint) ask(thorough bool) {
+	docs, adds := sizes(j.each)
+	j.keys, j.asked, j.counters = nil, make(map[storage.Key]bool, docs/2), nil
 	counters := make(map[string]bool, adds)
-	for _, ops := range each {
+	for _, ops := range j.each {
 		for _, op := range ops {
 			if op.Add != nil {
 				if !counters[op.Add.Counter] {
@@ -130,20 +132,15 @@ func newJoint(each [][]storage.Op, thorough bool) *joint {
 				}
 				continue
 			}
-			k := op.Key()
-			if op.Check == nil {
-				j.changed[k] = true
-			}
-			if !j.asked[k] && (thorough || op.Check != nil || op.Version() > 0) {
+			if k := op.Key(); !j.asked[k] && (thorough || op.Check != nil || op.Version() > 0) {
 				j.asked[k] = true
 				j.keys = append(j.keys, k)
 			}
 		}
 	}
-	return j
 }
 
-// toChange are the documents that the batches change, as they are before all of them.
+// toChange are the documents that the batches change or drop, in order.
 func toChange(each [][]storage.Op) []storage.Key {
 	keys := make(map[storage.Key]bool)
 	for _, ops := range each {
@@ -193,9 +190,14 @@ func (j *joint) judge(found standing, read func(standing, []storage.Key) error) 
 
 // lockable is what a transaction may lock: what it changes and was there a moment ago.
 func (j *joint) lockable(found standing) (keys []storage.Key, counters []string) {
-	for _, k := range j.keys {
-		if _, there := found.docs[k]; there && j.changed[k] {
-			keys = append(keys, k)
+	changed := make(map[storage.Key]bool)
+	for _, ops := range j.each {
+		for _, op := range ops {
+			if op.Add == nil && op.Check == nil {
+				if _, there := found.docs[op.Key()]; there {
+					changed[op.Key()] = true
+				}
+			}
 		}
 	}
 	for _, name := range j.counters {
@@ -203,7 +205,6 @@ func (j *joint) lockable(found standing) (keys []storage.Key, counters []string)
 			counters = append(counters, name)
 		}
 	}
-	slices.SortFunc(keys, storage.Key.Compare)
 	slices.Sort(counters)
-	return keys, counters
+	return slices.SortedFunc(maps.Keys(changed), storage.Key.Compare), counters
 }

@@ -175,6 +175,7 @@ func (e mysql) applyGroup(ctx context.Context, s *Store, j *joint, again bool) e
 		}
 	}
 	rows := mysqlRows
+	j.ask(again)
 	found := newStanding(len(j.keys), len(j.counters))
 	if err := s.findEach(ctx, s.on(s.db), found, j.keys, j.counters, ""); err != nil {
 		return s.fail(ctx, "cannot read what the batches expect", err)

@@ -34,6 +34,7 @@ var errNoCompound = errors.New("sqlstore: no compound statement")
 // documents and count are taken to hold, on condition that they do; what does not, and
 // all others, are read first. It fails with errRaced when what was read has changed.
 func (e mysql) applyCompound(ctx context.Context, s *Store, j *joint) error {
+	raced := false
 	if !s.doubts.take() {
 		if g, possible := assumeEach(newStanding(0, 0), j.each); possible {
 			if w := g.writes(); !w.empty() {
@@ -41,11 +42,12 @@ func (e mysql) applyCompound(ctx context.Context, s *Store, j *joint) error {
 				if err := e.writeCompound(ctx, s, w); err != errRaced {
 					return err
 				}
+				raced = true
 				s.doubts.raise()
-				*j = *newJoint(j.each, true) // it may be a document that exists
 			}
 		}
 	}
+	j.ask(raced) // what did not hold may be that a document exists
 	found := newStanding(len(j.keys), len(j.counters))
 	if err := s.findEach(ctx, s.on(s.db), found, j.keys, j.counters, ""); err != nil {
 		return s.fail(ctx, "cannot read what the batches expect", err)

@@ -18,6 +18,7 @@ import (
 // what only had to be done again.
 func (postgres) applyGroup(ctx context.Context, s *Store, j *joint, again bool) error {
 	if again {
+		j.ask(true)
 		return s.transact(ctx, sql.LevelReadCommitted, func(_ *sql.Tx, c conn) error {
 			return s.findAndWrite(ctx, c, j, func(_, failed error) error { return failed })
 		})
@@ -28,11 +29,14 @@ func (postgres) applyGroup(ctx context.Context, s *Store, j *joint, again bool) 
 	}
 	defer handle.Close()
 	c := s.on(handle)
-	if !s.doubts.take() {
+	docs, _ := sizes(j.each)
+	assumed := docs < copiedRows && !s.doubts.take() // to write many rows in vain costs more than to look
+	if assumed {
 		if err := s.assumeAndWrite(ctx, c, j); err != errRaced {
 			return err
 		}
 	}
+	j.ask(assumed) // what did not hold may be that a document exists
 	err = s.findAndWrite(ctx, c, j, s.atOnce)
 	if err == nil && j.group.refuses() {
 		s.doubts.raise()
@@ -41,8 +45,7 @@ func (postgres) applyGroup(ctx context.Context, s *Store, j *joint, again bool) 
 }
 
 // assumeAndWrite writes what the batches come to if all of them hold. It fails with
-// errRaced when one does not, and nothing was written; and for so many rows that to write
-// them in vain costs more than to read first.
+// errRaced when one does not, and nothing was written.
 func (s *Store) assumeAndWrite(ctx context.Context, c conn, j *joint) error {
 	changed := newStanding(0, 0)
 	if keys := toChange(j.each); len(keys) > 0 {
@@ -54,12 +57,8 @@ func (s *Store) assumeAndWrite(ctx context.Context, c conn, j *joint) error {
 	if !possible {
 		return errRaced
 	}
-	w := g.writes()
-	if len(w.made) >= copiedRows {
-		return errRaced
-	}
 	j.group = g
-	return s.record(ctx, c, w, s.atOnce)
+	return s.record(ctx, c, g.writes(), s.atOnce)
 }
 
 // atOnce is what an error means of a statement that commits by itself: failed if the

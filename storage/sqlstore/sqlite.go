@@ -139,7 +139,7 @@ func (sqlite) add(ctx context.Context, c conn, t tables, a storage.Add, low, hig
 }
 
 // applyGroup has the database to itself from its first statement on.
-func (sqlite) applyGroup(ctx context.Context, s *Store, j *joint, _ bool) error {
+func (sqlite) applyGroup(ctx context.Context, s *Store, j *joint, again bool) error {
 	rows := rowWriter{
 		onDuplicate: func(key string, columns ...string) string {
 			for i, name := range columns {
@@ -151,6 +151,7 @@ func (sqlite) applyGroup(ctx context.Context, s *Store, j *joint, _ bool) error 
 		ifAbsent: " ON CONFLICT DO NOTHING",
 	}
 	return s.writeGroup(ctx, j, func(c conn) (standing, error) {
+		j.ask(again)
 		found := newStanding(len(j.keys), len(j.counters))
 		if err := s.lock(ctx, c, s.tables.docs); err != nil {
 			return found, err

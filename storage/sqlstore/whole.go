@@ -106,7 +106,8 @@ func (s *Store) applyAtOnce(ctx context.Context, ops []storage.Op) error {
 
 // inTheWay reads what refuses a batch, if anything does by now.
 func (s *Store) inTheWay(ctx context.Context, c conn, ops []storage.Op) (*storage.Failure, error) {
-	j := newJoint([][]storage.Op{ops}, true)
+	j := joint{each: [][]storage.Op{ops}}
+	j.ask(true)
 	found, err := s.standing(ctx, c, j.keys, j.counters)
 	if err != nil {
 		return nil, s.fail(ctx, "cannot read what refused the batch", err)
